@@ -1,0 +1,129 @@
+"""The vocabulary of a model: what an operator may write under `[model]`, as frozen tagged Structs.
+
+Every Struct here is plain data with a default that works. Whether a combination is possible is decided by
+`model.plan`, which refuses with a hint. A new layer, expert, head, optimiser or monitor is one Struct here and one
+entry in the plan's table.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Size = Annotated[int, Meta(ge=1, le=1024)]
+Steps = Annotated[int, Meta(ge=1, le=4096)]
+Positive = Annotated[float, Meta(gt=0.0)]
+Fraction = Annotated[float, Meta(gt=0.0, lt=1.0)]
+NonNegative = Annotated[float, Meta(ge=0.0)]
+Name = Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class Part(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
+    """A part that is chosen by its `kind`."""
+
+
+class Elman(Part, frozen=True, tag="elman"):
+    """Vanilla recurrent layer, tanh (Elman 1990)."""
+
+    size: Size = 16
+
+
+class Gru(Part, frozen=True, tag="gru"):
+    """Gated recurrent unit, reset-after form (Cho et al. 2014; the variant of cuDNN)."""
+
+    size: Size = 16
+
+
+class Lstm(Part, frozen=True, tag="lstm"):
+    """Long short-term memory with forget gate (Hochreiter and Schmidhuber 1997; Gers et al. 2000)."""
+
+    size: Size = 16
+
+
+class Tbptt(Part, frozen=True, tag="tbptt"):
+    """Truncated back-propagation through time, BPTT(h; h') of Williams and Peng 1990: h = `window`, h' = `stride`."""
+
+    window: Annotated[int, Meta(ge=1, le=512)] = 16
+    stride: Annotated[int, Meta(ge=1, le=512)] = 8
+
+
+class Gaussian(Part, frozen=True, tag="gaussian"):
+    """Mean and log standard deviation per target and horizon, trained by likelihood."""
+
+
+class Adam(Part, frozen=True, tag="adam"):
+    """Adam (Kingma and Ba 2015) after clipping the gradient to norm `clip`."""
+
+    rate: Positive = 2e-3
+    beta1: Fraction = 0.9
+    beta2: Fraction = 0.999
+    clip: Positive = 1.0
+
+
+class Sgd(Part, frozen=True, tag="sgd"):
+    """Gradient descent with momentum after clipping the gradient to norm `clip`."""
+
+    rate: Positive = 1e-2
+    momentum: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.9
+    clip: Positive = 1.0
+
+
+class Last(Part, frozen=True, tag="last"):
+    """The last value: persistence."""
+
+
+class Seasonal(Part, frozen=True, tag="seasonal"):
+    """The value one period earlier; `period` in seconds of event time, found through the median interval."""
+
+    period: Positive = 86_400.0
+    ring: Annotated[int, Meta(ge=2, le=2048)] = 512
+
+
+class Profile(Part, frozen=True, tag="profile"):
+    """Last value plus the median change of this time of the period, over `bins` bins of `period` seconds."""
+
+    period: Positive = 86_400.0
+    bins: Annotated[int, Meta(ge=2, le=168)] = 48
+
+
+class Conformal(Part, frozen=True, tag="conformal"):
+    """Adaptive conformal intervals (quantile tracking, Angelopoulos et al. 2023) at coverage `level`."""
+
+    level: Fraction = 0.9
+
+
+class Anomaly(Part, frozen=True, tag="anomaly"):
+    """Anomaly score from the calibrated tail of the standardised one-step error.
+
+    `alert_rate` is the share of ordinary observations that may alarm; `warmup` observations pass before the first
+    score; an event closes after `quiet` observations without alarm.
+    """
+
+    alert_rate: Fraction = 0.001
+    warmup: Annotated[int, Meta(ge=10)] = 100
+    quiet: Annotated[int, Meta(ge=1, le=10_000)] = 6
+
+
+Layer = Elman | Gru | Lstm
+Expert = Last | Seasonal | Profile
+Optimiser = Adam | Sgd
+Monitor = Conformal | Anomaly
+
+
+class Model(Struct, frozen=True, forbid_unknown_fields=True):
+    """One model: what is observed, what is foretold, and the parts that do it."""
+
+    features: tuple[Name, ...]
+    task: Literal["forecast", "label"] = "forecast"
+    targets: tuple[Name, ...] | None = None
+    horizons: tuple[Steps, ...] = (1,)
+    preset: Literal["light", "standard"] = "standard"
+    layers: tuple[Layer, ...] | None = None
+    experts: tuple[Expert, ...] | None = None
+    rule: Tbptt | None = None
+    head: Gaussian = Gaussian()
+    optimiser: Optimiser = Adam()
+    monitors: tuple[Monitor, ...] = (Conformal(), Anomaly())
+    weights: Literal["per_stream", "pooled"] = "per_stream"
+    scale_rate: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.001
+    label_memory: Annotated[int, Meta(ge=1, le=4096)] = 64
+    seed: Annotated[int, Meta(ge=0, lt=2**31)] = 1
