@@ -1,0 +1,125 @@
+"""What travels through the engine, in column form: a batch of observations in, one outcome an observation out.
+
+A batch is a list of *runs*: consecutive observations of one stream that came in one frame (a single observation is a
+run of one). Missing is NaN, never zero; the engine turns it into a mask. All arrays are C-contiguous.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+# Bits of an observation on its way in.
+END = 1  # the sequence ends here: the hidden state is reset afterwards, and only it
+LABEL_ONLY = 2  # a label for an earlier observation, no values
+
+# Bits of an outcome.
+LEARNED = 1  # settled and taken into the statistics, the experts and the tape
+LATE = 2  # older than the stream's watermark: answered, not learned
+DUPLICATE = 4  # the sender's sequence number was seen before: answered again, not learned
+ANOMALY = 8  # anomaly_score >= 0.5
+WARMING = 16  # too few observations yet for an anomaly score
+OPENED = 32  # an anomaly event opened,
+WORSENED = 64  # rose to a higher severity,
+CLOSED = 128  # or closed with this observation
+UPDATED = 256  # the optimiser moved the weights
+SKIPPED = 512  # the firewall refused a non-finite gradient
+ROLLED_BACK = 1024  # the row was put back to its last good weights
+MISSING = 2048  # at least one value was missing
+GAP = 4096  # one or more regular time steps were skipped before this observation
+UNMATCHED = 8192  # a late label whose observation is not remembered any more
+ACCEPTED = LEARNED | LATE | DUPLICATE  # every outcome has exactly one of these, or UNMATCHED, or SETTLED
+SETTLED = 16384  # a late label settled an earlier observation
+
+SEVERITIES = ("none", "minor", "major", "critical")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """n observations in m runs, in order of arrival; F features."""
+
+    names: list[str]  # (m) stream of each run
+    lengths: Ints  # (m) observations in each run, sum n
+    columnar: list[bool]  # (m) the run came as columns and is answered as columns
+    time: Floats  # (n) seconds since the epoch, UTC; never NaN
+    values: Floats  # (n, F) NaN is missing
+    label: Floats  # (n) NaN is none
+    ident: Ints  # (n) 63-bit digest of the observation's id, 0 is none
+    seq: Ints  # (n) the sender's sequence number, -1 is none
+    bits: Ints  # (n) END, LABEL_ONLY
+    ids: dict[int, str] = field(default_factory=dict)  # index -> the id as it was sent
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What the engine says of each of n observations; T targets, K horizons. Filled by one compiled call."""
+
+    row: Ints  # (n) row of the stream in the bank
+    bits: Ints  # (n) see above
+    seq: Ints  # (n) the stream's own count of learned observations, from 1
+    severity: Ints  # (n) index into SEVERITIES
+    event: Ints  # (n) number of the stream's latest anomaly event, 0 before the first
+    time: Floats  # (n) seconds; of the observation
+    interval: Floats  # (n) running median of the seconds between observations, 0 while unknown
+    score: Floats  # (n) anomaly score, 0..1; NaN while warming up or not scored
+    tail: Floats  # (n) estimated probability of an error at least this large
+    started: Floats  # (n) time at which the latest anomaly event opened
+    skill: Floats  # (n) 1 - error / error of persistence, running, shortest horizon; NaN while unknown
+    forecast: Floats  # (n, T, K, 3) yhat, yhat_lower, yhat_upper; NaN while unknown
+    expected: Floats  # (n, T) what had been foretold for this observation; NaN if nothing was
+    actual: Floats  # (n, T) what came; NaN is missing
+    attribution: Floats  # (n, T) share of each target in the anomaly score, sums to 1 where there is a score
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How good the forecasts are now, over all streams that have been scored; one entry a horizon.
+
+    Medians over streams and targets, NaN while nothing is known. Errors are relative: running mean absolute error
+    divided by the target's running standard deviation, so that streams of different units can be compared.
+    """
+
+    steps: tuple[int, ...]
+    error: Floats  # (K)
+    skill_persistence: Floats  # (K) 1 - error / error of the last value
+    skill_seasonal: Floats  # (K) 1 - error / error of the seasonal naive; NaN without that expert
+    below_persistence: Floats  # (K) share of streams whose skill against persistence is below 0
+    coverage: Floats  # (K) running share of values inside the interval
+    width: Floats  # (K) interval width over the target's standard deviation
+
+
+def outcomes(n: int, targets: int, horizons: int) -> Outcomes:
+    """An empty set of columns for n observations."""
+
+    def ints() -> Ints:
+        return np.zeros(n, np.int64)
+
+    def floats(*shape: int) -> Floats:
+        return np.full((n, *shape), np.nan)
+
+    return Outcomes(
+        row=ints(),
+        bits=ints(),
+        seq=ints(),
+        severity=ints(),
+        event=ints(),
+        time=floats(),
+        interval=floats(),
+        score=floats(),
+        tail=floats(),
+        started=floats(),
+        skill=floats(),
+        forecast=floats(targets, horizons, 3),
+        expected=floats(targets),
+        actual=floats(targets),
+        attribution=floats(targets),
+    )
