@@ -65,6 +65,8 @@ class Outcomes:
     seq: Ints  # (n) the stream's own count of learned observations, from 1
     severity: Ints  # (n) index into SEVERITIES
     event: Ints  # (n) number of the stream's latest anomaly event, 0 before the first
+    learned: Ints  # (n) labels the network has been given so far, over all horizons and targets
+    lost: Ints  # (n) sender's sequence numbers skipped just before this one
     time: Floats  # (n) seconds; of the observation
     interval: Floats  # (n) running median of the seconds between observations, 0 while unknown
     score: Floats  # (n) anomaly score, 0..1; NaN while warming up or not scored
@@ -112,6 +114,8 @@ def outcomes(n: int, targets: int, horizons: int) -> Outcomes:
         seq=ints(),
         severity=ints(),
         event=ints(),
+        learned=ints(),
+        lost=ints(),
         time=floats(),
         interval=floats(),
         score=floats(),
