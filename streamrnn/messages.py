@@ -15,6 +15,7 @@ Ints = NDArray[np.int64]
 # Bits of an observation on its way in.
 END = 1  # the sequence ends here: the hidden state is reset afterwards, and only it
 LABEL_ONLY = 2  # a label for an earlier observation, no values
+STAMPED = 4  # the sender gave no time: it is the time of arrival
 
 # Bits of an outcome.
 LEARNED = 1  # settled and taken into the statistics, the experts and the tape
@@ -49,7 +50,7 @@ class Batch:
     label: Floats  # (n) NaN is none
     ident: Ints  # (n) 63-bit digest of the observation's id, 0 is none
     seq: Ints  # (n) the sender's sequence number, -1 is none
-    bits: Ints  # (n) END, LABEL_ONLY
+    bits: Ints  # (n) END, LABEL_ONLY, STAMPED
     ids: dict[int, str] = field(default_factory=dict)  # index -> the id as it was sent
 
     def __len__(self) -> int:
