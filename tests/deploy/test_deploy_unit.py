@@ -1,0 +1,98 @@
+"""The systemd unit, the container file, and what the notes say about both."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+from deployment import DEPLOY, program, run
+
+from streamrnn import config, errors
+
+UNIT = DEPLOY / "streamrnn.service"
+PROGRAM = "/opt/streamrnn/bin/streamrnn"
+NOTES = [*sorted(DEPLOY.glob("*.md")), DEPLOY / "prometheus" / "rules.yml", DEPLOY / "grafana" / "panels.py", UNIT]
+
+
+def settings() -> dict[str, list[str]]:
+    """All values of each setting of the unit, in order."""
+    found: dict[str, list[str]] = {}
+    for key, value in re.findall(r"^(\w+)=(.*)$", UNIT.read_text(), re.M):
+        found.setdefault(key, []).append(value)
+    return found
+
+
+@pytest.fixture
+def unit_here(tmp_path: Path) -> Path:
+    """The unit with a program that exists on this machine, which `verify` insists on."""
+    path = tmp_path / UNIT.name
+    path.write_text(UNIT.read_text().replace(PROGRAM, "/bin/true"))
+    return path
+
+
+def test_systemd_accepts_the_unit(unit_here: Path) -> None:
+    result = run(program("systemd-analyze"), "verify", "--man=no", unit_here)
+    assert result.returncode == 0, result.stderr
+    assert UNIT.name not in result.stderr
+
+
+def test_its_exposure_is_at_most_1_1(unit_here: Path) -> None:
+    result = run(program("systemd-analyze"), "security", "--offline=true", "--threshold=11", unit_here)
+    assert result.returncode == 0, result.stdout
+
+
+def test_it_warms_and_runs_one_configuration_and_does_not_retry_in_vain() -> None:
+    unit = settings()
+    assert unit["Type"] == ["notify"]
+    assert unit["ExecStartPre"] == [f"-{PROGRAM} warm /etc/streamrnn/streamrnn.toml"]
+    assert unit["ExecStart"] == [f"{PROGRAM} run /etc/streamrnn/streamrnn.toml"]
+    assert unit["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
+    assert unit["RestartPreventExitStatus"] == [f"{errors.EXIT_DATA} {errors.EXIT_CONFIG}"]
+
+
+def test_the_cache_of_compiled_kernels_is_private() -> None:
+    unit = settings()
+    assert unit["DynamicUser"] == ["yes"]
+    assert unit["CacheDirectoryMode"] == ["0700"]
+    assert f"NUMBA_CACHE_DIR=%C/{unit['CacheDirectory'][0]}/numba" in unit["Environment"]
+
+
+def test_the_hardening_leaves_what_the_libraries_need() -> None:
+    """Each of these lines has killed libzmq or Numba, or made metrics disappear."""
+    unit = settings()
+    assert "MemoryDenyWriteExecute" not in unit
+    assert "ProcSubset" not in unit
+    assert {"AF_NETLINK", "AF_UNIX", "AF_INET"} <= set(unit["RestrictAddressFamilies"][0].split())
+    filters = unit["SystemCallFilter"]
+    assert filters.index("sched_setscheduler mbind") > filters.index("~@privileged @resources")
+
+
+def test_the_container_runs_as_an_ordinary_user() -> None:
+    text = (DEPLOY / "Containerfile").read_text()
+    assert re.findall(r"^FROM (.*)$", text, re.M) == ["python:3.11-slim"]
+    users = re.findall(r"^USER (.*)$", text, re.M)
+    assert users
+    assert users[-1] not in {"root", "0"}
+    assert 'ENTRYPOINT ["streamrnn"]' in text
+    sources = {name for line in re.findall(r"^COPY (.*) \S+$", text, re.M) for name in line.split()}
+    assert {"pyproject.toml", "streamrnn"} <= sources
+    for endpoint in (config.Input().endpoint, config.Output().endpoint, f":{config.Metrics().port}"):
+        assert re.search(rf"^EXPOSE .*\b{endpoint.rsplit(':', 1)[1]}\b", text, re.M)
+
+
+@pytest.mark.parametrize("path", NOTES, ids=lambda path: path.name)
+def test_configuration_keys_in_the_notes_exist(path: Path) -> None:
+    sections = {field.name: field.type for field in msgspec.structs.fields(config.Config)}
+    for section, key in re.findall(r"\b(limits|state|metrics|output|log)\.([a-z_]+)\b", path.read_text()):
+        assert key in {field.name for field in msgspec.structs.fields(sections[section])}, f"{section}.{key}"
+
+
+def test_the_notes_use_the_units_paths() -> None:
+    notes = (DEPLOY / "INSTALL.md").read_text()
+    unit = settings()
+    for place in ("/opt/streamrnn", "/etc/streamrnn/streamrnn.toml", "/etc/streamrnn/environment"):
+        assert place in UNIT.read_text()
+        assert place in notes
+    assert f"/var/lib/{unit['StateDirectory'][0]}" in notes
+    assert f"/var/cache/{unit['CacheDirectory'][0]}/numba" in notes
+    assert unit["Documentation"][0].removeprefix("file://").rpartition("/")[0] in notes
