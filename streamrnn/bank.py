@@ -1,0 +1,140 @@
+"""Floor 2: the bank. Three planes, one row a stream; a name gets a row at first sight and keeps it.
+
+The planes are allocated at full capacity and touched row by row: untouched memory costs nothing. With pooled weights the
+learned part is one more row, the pool's, of its own two planes. A row travels as bytes: its planes one after the
+other, in the machine's own order, told apart by the layout that is stored beside it.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamrnn.errors import SnapshotError
+from streamrnn.kernels import table as c
+from streamrnn.messages import Ints
+from streamrnn.model import init
+from streamrnn.model.layout import Plane
+from streamrnn.model.plan import Plan
+
+POOL = ""  # name of the pool's row
+
+
+class Bank:
+    """The planes of a plan for up to `capacity` streams."""
+
+    def __init__(self, plan: Plan, capacity: int, dtype: str = "float32") -> None:
+        self.plan = plan
+        self.capacity = capacity
+        self.dtype = dtype
+        self.names: list[str] = []
+        self._rows: dict[str, int] = {}
+        self._f32 = np.zeros((capacity, plan.f32.width), dtype)
+        self._f64 = np.zeros((capacity, plan.f64.width))
+        self._i64 = np.zeros((capacity, plan.i64.width), np.int64)
+        self._fresh = (init.real(plan), init.count(plan))
+        self._dirty = np.zeros(capacity, np.bool_)
+        self._pool = init.learned(plan, POOL, dtype) if plan.pooled else None
+        learned, counts = self._pool or (self._f32.reshape(-1), self._i64.reshape(-1))
+        self.planes = c.Planes(self._f32.reshape(-1), self._f64.reshape(-1), self._i64.reshape(-1), learned, counts)
+
+    @property
+    def bytes_per_stream(self) -> int:
+        """What one stream's row takes."""
+        return self._f32.itemsize * self.plan.f32.width + 8 * (self.plan.f64.width + self.plan.i64.width)
+
+    def find(self, name: str) -> int | None:
+        """Row of a known stream."""
+        return self._rows.get(name)
+
+    def admit(self, names: Sequence[str]) -> Ints:
+        """Row of each name; a new name gets a new row, or -1 when the bank is full."""
+        known = self._rows
+        return np.array([known[name] if name in known else self._enter(name) for name in names], np.int64)
+
+    def _enter(self, name: str) -> int:
+        row = len(self.names)
+        if row >= self.capacity:
+            return -1
+        base = int(self.plan.table.ints[c.BASE_I64])
+        if self._pool is None:
+            weights, counts = init.learned(self.plan, name, self.dtype)
+            self._f32[row, : len(weights)] = weights
+            self._i64[row, :base] = counts
+        self._f64[row], self._i64[row, base:] = self._fresh
+        self._rows[name] = row
+        self.names.append(name)
+        return row
+
+    def touch(self, rows: Ints) -> None:
+        """Mark rows as changed since they were last taken."""
+        self._dirty[rows] = True
+
+    def take_dirty(self, limit: int) -> list[str]:
+        """Names of at most `limit` changed streams, which count as unchanged from now on."""
+        rows = np.flatnonzero(self._dirty[: len(self.names)])[:limit]
+        self._dirty[rows] = False
+        return [self.names[row] for row in rows]
+
+    def export(self, name: str) -> bytes:
+        """A row's planes as bytes; POOL is the pool's row. Raises KeyError for an unknown stream."""
+        if name == POOL and self._pool is not None:
+            return b"".join(part.tobytes() for part in self._pool)
+        row = self._rows[name]
+        return self._f32[row].tobytes() + self._f64[row].tobytes() + self._i64[row].tobytes()
+
+    @property
+    def layout(self) -> dict[str, list[int]]:
+        """Slices of a stream's row and, with pooled weights, of the pool's; the planes' widths under `width.`."""
+        planes = [self.plan.f32, self.plan.f64, self.plan.i64]
+        if self._pool is not None:
+            planes += [self.plan.learned, self.plan.counts]
+        widths = {f"width.{plane.name}": [plane.width, self._itemsize(plane)] for plane in planes}
+        return {**widths, **{name: place for plane in planes for name, place in plane.slices.items()}}
+
+    def _itemsize(self, plane: Plane) -> int:
+        return self._f32.itemsize if plane.name.endswith("f32") else 8
+
+    def restore(self, name: str, blob: bytes, layout: dict[str, list[int]]) -> list[str]:
+        """Put a row back that was exported under `layout`; slices that mean something else now are left fresh.
+
+        Returns the names of the slices that were dropped. Raises SnapshotError when the bytes do not fit the layout
+        or the bank is full.
+        """
+        if name == POOL:
+            if self._pool is None:
+                return [place for place in layout if place.startswith("pool.")]
+            planes = [(self.plan.learned, self._pool[0]), (self.plan.counts, self._pool[1])]
+        else:
+            row = int(self.admit([name])[0])
+            if row < 0:
+                raise SnapshotError(f"no room for stream {name!r}", f"raise limits.max_streams above {self.capacity}")
+            planes = [
+                (self.plan.f32, self._f32[row]),
+                (self.plan.f64, self._f64[row]),
+                (self.plan.i64, self._i64[row]),
+            ]
+        return _put(blob, layout, planes)
+
+
+def _put(blob: bytes, layout: dict[str, list[int]], planes: list[tuple[Plane, NDArray[np.generic]]]) -> list[str]:
+    """Copy every slice of equal name and length; returns the names that found no place."""
+    dropped, start = [], 0
+    for plane, target in planes:
+        width, itemsize = layout.get(f"width.{plane.name}", [0, 0])
+        end = start + width * itemsize
+        if width == 0:
+            continue
+        if itemsize != target.itemsize or end > len(blob):
+            raise SnapshotError("a stored row does not fit its own layout", "restore the database from a backup")
+        source = np.frombuffer(blob[start:end], target.dtype)
+        for name, (offset, length) in layout.items():
+            if not name.startswith(f"{plane.name}."):
+                continue
+            place = plane.slices.get(name)
+            if place is None or place[1] != length:
+                dropped.append(name)
+            else:
+                target[place[0] : place[0] + length] = source[offset : offset + length]
+        start = end
+    return dropped

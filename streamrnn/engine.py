@@ -1,0 +1,190 @@
+"""Floor 3: the engine. Batches of observations in, outcomes out; no sockets, clock, files or logging.
+
+`step` is one compiled call for a whole batch. A stream's results depend on its own messages alone: not on how they
+are batched, on other streams (with private weights), or on restarts. `outlook` and `health` only read.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamrnn import spec
+from streamrnn.bank import Bank
+from streamrnn.kernels import jit, step
+from streamrnn.kernels import table as c
+from streamrnn.messages import Batch, Floats, Health, Ints, Outcomes
+from streamrnn.model import plan as plans
+
+
+class Engine:
+    """A model for up to `capacity` streams. Raises ConfigError when the spec asks for what cannot be.
+
+    `dtype` is the network's precision: "float32" in service, "float64" for tests.
+    """
+
+    def __init__(self, model: spec.Model, capacity: int, dtype: str = "float32") -> None:
+        self.model = model
+        self.capacity = capacity
+        self._plan = plans.compose(model)
+        self._bank = Bank(self._plan, capacity, dtype)
+        plans.link(self._plan, dtype)
+        f32, f64 = self._plan.scratch
+        self._scratch = c.Scratch(np.zeros(f32, dtype), np.zeros(f64))
+        self.targets = self._plan.sizes.targets
+        self.horizons = self._plan.sizes.horizons
+        self.level = self._plan.sizes.conformal.level
+        self.alert_rate = self._plan.sizes.anomaly.alert_rate
+        self.warm()
+
+    @property
+    def names(self) -> list[str]:
+        """Row -> stream; it only grows."""
+        return self._bank.names
+
+    @property
+    def kernel_digest(self) -> str:
+        """Of the kernels' sources, Numba, the interpreter and the CPU: equal digest, equal bits."""
+        return str(jit.DIGEST)
+
+    @property
+    def layout(self) -> dict[str, list[int]]:
+        """Where every slice is in an exported row; stands beside it wherever it is stored."""
+        return self._bank.layout
+
+    @property
+    def bytes_per_stream(self) -> int:
+        """Memory of one stream, in bytes."""
+        return self._bank.bytes_per_stream
+
+    @property
+    def bytes_total(self) -> int:
+        """Memory of all planes at full capacity, the pool's row and the scratch, in bytes."""
+        pool = 0 if not self._plan.pooled else len(self._bank.export(""))
+        return self.capacity * self.bytes_per_stream + pool + sum(part.nbytes for part in self._scratch)
+
+    def admit(self, names: Sequence[str]) -> Ints:
+        """Row of each name, a new row for a new one, -1 when the bank is full."""
+        return self._bank.admit(names)
+
+    def step(self, batch: Batch, rows: Ints) -> Outcomes:
+        """Observe a batch; `rows` (m) is the row of each run, as `admit` gave it. One outcome an observation."""
+        each = np.repeat(rows, batch.lengths)
+        columns = self._columns(len(batch))
+        columns.ints[:, c.IN_ROW] = each
+        columns.ints[:, c.IN_IDENT] = batch.ident
+        columns.ints[:, c.IN_SEQ] = batch.seq
+        columns.ints[:, c.IN_BITS] = batch.bits
+        columns.reals[:, c.IN_TIME] = batch.time
+        columns.reals[:, c.IN_LABEL] = batch.label
+        columns.reals[:, c.IN_VALUES :] = batch.values
+        step.run(self._plan.table, self._bank.planes, columns, self._scratch)
+        self._bank.touch(each)
+        return self._outcomes(columns)
+
+    def outlook(self, name: str) -> Outcomes | None:
+        """The outcome of a stream's last observation again, from its row alone; None for an unknown stream."""
+        row = self._bank.find(name)
+        if row is None:
+            return None
+        columns = self._columns(1)
+        columns.ints[0, c.IN_ROW] = row
+        step.tell(self._plan.table, self._bank.planes, columns, self._scratch)
+        return self._outcomes(columns)
+
+    def take_dirty(self, limit: int) -> list[str]:
+        """Names of at most `limit` streams that changed since they were last taken."""
+        return self._bank.take_dirty(limit)
+
+    def export(self, name: str) -> bytes:
+        """A stream's row as bytes; "" is the pool's row when weights are pooled."""
+        return self._bank.export(name)
+
+    def restore(self, name: str, blob: bytes, layout: dict[str, list[int]]) -> list[str]:
+        """Put an exported row back; returns the names of slices that no longer fit. Raises SnapshotError."""
+        return self._bank.restore(name, blob, layout)
+
+    def health(self) -> Health:
+        """How good the forecasts are now, over all streams."""
+        p, n = self._plan.table.ints, len(self._bank.names)
+        targets, horizons = len(self.targets), len(self.horizons)
+        plane = self._bank.planes.f64.reshape(self.capacity, -1)[:n]
+        start = int(p[c.STATS])
+        stats = plane[:, start : start + targets * horizons * c.STATS_WIDTH]
+        stats = stats.reshape(n, targets, horizons, c.STATS_WIDTH).copy()
+        stats[stats[..., c.COUNT] == 0] = np.nan
+        start = int(p[c.TARGET])
+        target = plane[:, start : start + targets * c.TARGET_WIDTH].reshape(n, targets, c.TARGET_WIDTH)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            sd = np.sqrt(target[..., c.T_VARIANCE])[..., None]
+            relative = {name: stats[..., name] / sd for name in (c.ERROR, c.BREADTH)}
+            last = 1.0 - stats[..., c.ERROR] / stats[..., c.ERROR_LAST]
+            seasonal = 1.0 - stats[..., c.ERROR] / stats[..., c.ERROR_SEASONAL]
+        return Health(
+            steps=self.horizons,
+            error=_median(relative[c.ERROR]),
+            skill_persistence=_median(last),
+            skill_seasonal=_median(seasonal),
+            below_persistence=_share_below_zero(last),
+            coverage=_median(stats[..., c.COVERED]),
+            width=_median(relative[c.BREADTH]),
+        )
+
+    def warm(self) -> None:
+        """Compile the step, or load it from the cache, by running it over no observation at all."""
+        columns = self._columns(0)
+        step.run(self._plan.table, self._bank.planes, columns, self._scratch)
+        step.tell(self._plan.table, self._bank.planes, columns, self._scratch)
+
+    def _columns(self, n: int) -> c.Columns:
+        targets, horizons = len(self.targets), len(self.horizons)
+        return c.Columns(
+            ints=np.zeros((n, c.IN_INTS), np.int64),
+            reals=np.empty((n, c.IN_VALUES + len(self.model.features))),
+            out_ints=np.empty((n, c.OUT_INTS), np.int64),
+            out_reals=np.empty((n, c.OUT_FORECAST + 3 * targets * horizons + 3 * targets)),
+        )
+
+    def _outcomes(self, columns: c.Columns) -> Outcomes:
+        ints, reals = columns.out_ints, columns.out_reals
+        n, t, k = len(ints), len(self.targets), len(self.horizons)
+        forecasts = c.OUT_FORECAST + 3 * t * k
+        named = [reals[:, forecasts + t * number : forecasts + t * (number + 1)] for number in range(3)]
+        return Outcomes(
+            row=ints[:, c.OUT_ROW],
+            bits=ints[:, c.OUT_BITS],
+            seq=ints[:, c.OUT_SEQ],
+            severity=ints[:, c.OUT_SEVERITY],
+            event=ints[:, c.OUT_EVENT],
+            learned=ints[:, c.OUT_LEARNED],
+            lost=ints[:, c.OUT_LOST],
+            time=reals[:, c.OUT_TIME],
+            interval=reals[:, c.OUT_INTERVAL],
+            score=reals[:, c.OUT_SCORE],
+            tail=reals[:, c.OUT_TAIL],
+            started=reals[:, c.OUT_STARTED],
+            skill=reals[:, c.OUT_SKILL],
+            forecast=reals[:, c.OUT_FORECAST : forecasts].reshape(n, t, k, 3),
+            expected=named[0],
+            actual=named[1],
+            attribution=named[2],
+        )
+
+
+def _median(values: Floats) -> Floats:
+    """Median over streams and targets (N, T, K) -> (K); NaN where nothing is known."""
+    return np.array([_finite_median(values[..., k]) for k in range(values.shape[-1])])
+
+
+def _finite_median(values: NDArray[np.float64]) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if len(known) else float("nan")
+
+
+def _share_below_zero(values: Floats) -> Floats:
+    """Share of streams below 0 per horizon, of those where it is known."""
+    shares = []
+    for k in range(values.shape[-1]):
+        known = values[..., k][np.isfinite(values[..., k])]
+        shares.append(float(np.mean(known < 0)) if len(known) else float("nan"))
+    return np.array(shares)

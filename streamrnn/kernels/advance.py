@@ -1,0 +1,190 @@
+"""Advance: the inputs, the network, the mix, and the forecasts that are now pending."""
+
+import math
+
+from numba import carray
+
+from streamrnn.kernels import mix, scale
+from streamrnn.kernels import table as c
+from streamrnn.kernels.call import at, call
+from streamrnn.kernels.jit import jit
+from streamrnn.kernels.settle import pending, stats_of
+from streamrnn.kernels.tbptt import roll_back
+
+DAY = 86_400.0
+REACH = 10.0  # the network's output counts up to this many usual errors
+SMALLEST = 1e-12
+
+
+@jit
+def inputs(plan, row, values, time):
+    """Fill the network's inputs (I) from the values (F), after they have moved the scalers. Returns values missing.
+
+    Per feature: standardised value, standardised change, 1 if missing; then the time of day as sine and cosine; then
+    the last standardised error of every target. A missing value stands where the last one stood.
+    """
+    p = plan.ints
+    features, targets = p[c.FEATURES], p[c.TARGETS]
+    x = carray(at(row.net, p[c.INPUT]), p[c.INPUTS])
+    missing = 0
+    for f in range(features):
+        s = carray(at(row.real, p[c.SCALE] + f * c.SCALE_WIDTH), c.SCALE_WIDTH)
+        x[3 * f], x[3 * f + 1], x[3 * f + 2] = s[c.SCALED], 0.0, 1.0
+        v = values[f]
+        if math.isnan(v):
+            missing += 1
+            continue
+        s[c.SIZE] += 1
+        rate = max(plan.reals[c.SCALE_RATE], 1.0 / s[c.SIZE])
+        s[c.MEAN], s[c.VARIANCE] = scale.moments(s[c.MEAN], s[c.VARIANCE], v, rate)
+        change = 0.0 if math.isnan(s[c.LAST]) else v - s[c.LAST]
+        s[c.CHANGE] += rate * (change * change - s[c.CHANGE])
+        s[c.LAST] = v
+        s[c.SCALED] = scale.standardise(v, s[c.MEAN], s[c.VARIANCE])
+        x[3 * f], x[3 * f + 1], x[3 * f + 2] = s[c.SCALED], scale.standardise(change, 0.0, s[c.CHANGE]), 0.0
+    angle = 2.0 * math.pi * (time / DAY - math.floor(time / DAY))
+    x[3 * features], x[3 * features + 1] = math.sin(angle), math.cos(angle)
+    for j in range(targets):
+        error = row.real[p[c.TARGET] + j * c.TARGET_WIDTH + c.T_ERROR]
+        x[3 * features + 2 + j] = min(max(error, -scale.CLIP), scale.CLIP)
+    return missing
+
+
+@jit
+def tape_row(plan, row):
+    """The tape's next row; when the tape is full, its last KEPT rows move to its front first."""
+    p, q = plan.ints, row.count
+    if q[c.POSITION] == p[c.ROWS]:
+        kept, moved = p[c.KEPT], p[c.ROWS] - p[c.KEPT]
+        for b in range(len(plan.blocks)):
+            start, width = plan.blocks[b, 0], plan.blocks[b, 1]
+            for i in range(kept * width):
+                row.net[start + i] = row.net[start + moved * width + i]
+        q[c.POSITION] = kept
+    t = q[c.POSITION]
+    q[c.POSITION] += 1
+    q[c.WRITTEN] += 1
+    row.net[p[c.KEEP] + t] = 0 if q[c.FRESH] != 0 else 1
+    q[c.FRESH] = 0
+    return t
+
+
+@jit
+def network(plan, row, scratch):
+    """One step of all layers and the readout, onto the tape. Returns the tape's row."""
+    p = plan.ints
+    t = tape_row(plan, row)
+    o, m = p[c.OUTPUTS], p[c.TOP]
+    source = at(row.net, p[c.INPUT])
+    for number in range(p[c.LAYERS]):
+        layer = plan.layers[number]
+        state = at(row.net, layer[c.LAYER_STATE])
+        call(
+            layer[c.FORWARD],
+            at(plan.layers, number * c.LAYER_WIDTH + c.LAYER_SHAPE),
+            at(row.params, p[c.PARAMS] + layer[c.LAYER_PARAMS]),
+            state,
+            at(row.net, layer[c.LAYER_TAPE]),
+            source,
+            at(scratch.f32, p[c.SCRATCH_LAYER]),
+            t,
+        )
+        source = state
+    h = carray(source, m)
+    top = carray(at(row.net, p[c.TOPS] + t * m), m)
+    out = carray(at(row.net, p[c.RAW] + t * o), o)
+    V = carray(at(row.params, p[c.PARAMS] + p[c.READOUT]), (m, o))
+    b = carray(at(row.params, p[c.PARAMS] + p[c.READOUT] + m * o), o)
+    gradient = carray(at(row.net, p[c.GRADIENT] + t * o), o)
+    for i in range(o):
+        out[i] = b[i]
+        gradient[i] = 0
+    for i in range(m):
+        top[i] = h[i]
+        for j in range(o):
+            out[j] += V[i, j] * h[i]
+    return t
+
+
+@jit
+def experts(plan, row, j, f, time):
+    """Forecasts f (E + 1, K) of target j by every expert but the network."""
+    p = plan.ints
+    last = row.real[p[c.TARGET] + j * c.TARGET_WIDTH + c.T_LAST]
+    for e in range(p[c.EXPERTS]):
+        expert = plan.experts[e]
+        call(
+            expert[c.FORECAST],
+            at(plan.experts, e * c.EXPERT_WIDTH + c.EXPERT_SHAPE),
+            plan.periods[e],
+            at(row.real, p[c.EXPERT] + j * p[c.EXPERT_LENGTH] + expert[c.EXPERT_STATE]),
+            at(plan.horizons, 0),
+            at(f, e * p[c.HORIZONS]),
+            last,
+            row.count[c.STEP],
+            time,
+            row.real[p[c.CLOCK] + c.INTERVAL],
+        )
+    return last
+
+
+@jit
+def usual_error(plan, row, j, k):
+    """The unit of target j at horizon k: running mean absolute error, its spread while nothing has been settled."""
+    stats = stats_of(plan, row, j, k)
+    at_target = plan.ints[c.TARGET] + j * c.TARGET_WIDTH
+    sd = math.sqrt(max(row.real[at_target + c.T_VARIANCE], 0.0))
+    unit = stats[c.SPREAD] if stats[c.COUNT] > 0 else sd
+    return max(unit, 1e-4 * sd + SMALLEST)
+
+
+@jit
+def issue(plan, row, j, k, place, f, out, time):
+    """Make target j's forecast at horizon k pending: experts f (E + 1, K), network output `out` (2)."""
+    p = plan.ints
+    n, horizons, width = p[c.EXPERTS], p[c.HORIZONS], p[c.MIX_WIDTH]
+    record = carray(at(row.real, p[c.MIX] + (j * horizons + k) * width), width)
+    stats = stats_of(plan, row, j, k)
+    r = pending(plan, row, place, j)
+    for e in range(n):
+        r[c.FORECASTS + e] = f[e * horizons + k]
+    base = mix.blend(record, r[c.FORECASTS :], n)
+    unit = usual_error(plan, row, j, k)
+    r[c.FORECASTS + n] = base + unit * min(max(out, -REACH), REACH)
+    mixed = mix.blend(record, r[c.FORECASTS :], n + 1)
+    known = stats[c.COUNT] > 0
+    r[c.ANCHOR], r[c.BASE], r[c.UNIT], r[c.ISSUE], r[c.MIXED] = f[n * horizons], base, unit, time, mixed
+    r[c.LOWER] = mixed + stats[c.LOW] * unit if known else math.nan
+    r[c.UPPER] = mixed + stats[c.HIGH] * unit if known else math.nan
+
+
+@jit
+def advance(plan, row, scratch, values, time, ident):
+    """One observation through the network and out as pending forecasts. Returns the outcome's bits."""
+    p, q = plan.ints, row.count
+    bits = c.MISSING if inputs(plan, row, values, time) > 0 else 0
+    t = network(plan, row, scratch)
+    out = carray(at(row.net, p[c.RAW] + t * p[c.OUTPUTS]), p[c.OUTPUTS])
+    total = 0.0
+    for i in range(p[c.OUTPUTS]):
+        total += abs(out[i])
+    if not total < math.inf:
+        bits |= roll_back(plan, row)
+        out[:] = 0
+    n, horizons = p[c.EXPERTS], p[c.HORIZONS]
+    f = scratch.f64[p[c.TARGETS] :]
+    for k in range(horizons):
+        place = plan.slots[k] + (q[c.SEEN] % p[c.LABEL_RING] if p[c.LABEL_TASK] else q[c.STEP] % plan.horizons[k])
+        due = carray(at(q, p[c.PLACES] + c.PLACE_WIDTH * place), c.PLACE_WIDTH)
+        due[c.PLACE_STEP], due[c.PLACE_ROW], due[c.PLACE_IDENT] = q[c.STEP], q[c.WRITTEN] - 1, ident
+        q[c.SLOT] = place
+    for j in range(p[c.TARGETS]):
+        last = experts(plan, row, j, f, time)
+        f[n * horizons] = last
+        for k in range(horizons):
+            place = q[c.SLOT] if p[c.LABEL_TASK] else plan.slots[k] + q[c.STEP] % plan.horizons[k]
+            if math.isnan(last):
+                pending(plan, row, place, j)[c.MIXED] = math.nan
+            else:
+                issue(plan, row, j, k, place, f, float(out[2 * (j * horizons + k)]), time)
+    return bits

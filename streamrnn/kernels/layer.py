@@ -1,0 +1,31 @@
+"""The signature of the layer family, and how a layer's parameters and tape are cut from a row.
+
+forward(shape, w, state, tape, x, scratch, t)
+    One time step. Reads x (I) and the state, writes the new state (its first H numbers are the output) and row t of
+    the tape.
+backward(shape, w, tape, keep, dy, dx, g, scratch, first, last)
+    Rows first..last-1 of the tape, newest first. dy (last - first, H) is the gradient at each row's output; keep (C)
+    is 0 where the state was reset before that row; dx (last - first, I) is overwritten; g gathers the gradient.
+
+shape is (I, H, C): inputs, units, rows of the tape. Each tape quantity is a contiguous block of C rows.
+"""
+
+from numba import types
+
+from streamrnn.kernels.jit import family
+
+I, H, C = 0, 1, 2
+
+
+def _forward(real):
+    p, n = types.CPointer(real), types.CPointer(types.int64)
+    return types.void(n, p, p, p, p, p, types.int64)
+
+
+def _backward(real):
+    p, n = types.CPointer(real), types.CPointer(types.int64)
+    return types.void(n, p, p, p, p, p, p, p, types.int64, types.int64)
+
+
+forward_part = family(_forward)
+backward_part = family(_backward)

@@ -1,0 +1,153 @@
+"""Settle and judge: what was foretold against what came, and how surprising the difference is."""
+
+import math
+
+from numba import carray
+
+from streamrnn.kernels import anomaly, conformal, mix, scale
+from streamrnn.kernels import table as c
+from streamrnn.kernels.call import at, call
+from streamrnn.kernels.jit import jit
+
+TRAIN_FROM = 10  # observations before the network is given labels: the scalers must have settled
+
+
+@jit
+def pending(plan, row, place, j):
+    """The record of target j's forecast at a pending place."""
+    p = plan.ints
+    return carray(at(row.real, p[c.PENDING] + (place * p[c.TARGETS] + j) * p[c.SLOT_WIDTH]), p[c.SLOT_WIDTH])
+
+
+@jit
+def stats_of(plan, row, j, k):
+    """The running figures of target j at horizon k."""
+    p = plan.ints
+    return carray(at(row.real, p[c.STATS] + (j * p[c.HORIZONS] + k) * c.STATS_WIDTH), c.STATS_WIDTH)
+
+
+@jit
+def teach(plan, row, place, j, k, target):
+    """Write the gradient of one label at the tape row that issued its forecast, if it is still there."""
+    p, q = plan.ints, row.count
+    number = q[p[c.PLACES] + c.PLACE_WIDTH * place + c.PLACE_ROW]
+    t = number - (q[c.WRITTEN] - q[c.POSITION])
+    if t < 0 or q[c.SEEN] < TRAIN_FROM:
+        return
+    offset = t * p[c.OUTPUTS] + 2 * (j * p[c.HORIZONS] + k)
+    call(p[c.HEAD], at(row.net, p[c.RAW] + offset), target, at(row.net, p[c.GRADIENT] + offset))
+    fresh = q[c.LABELS] == 0
+    q[c.OLDEST] = number if fresh else min(q[c.OLDEST], number)
+    q[c.NEWEST] = number if fresh else max(q[c.NEWEST], number)
+    q[c.LABELS] += 1
+    q[c.LEARNT] += 1
+
+
+@jit
+def settle_one(plan, row, place, j, k, y):
+    """Target j's forecast at horizon k has its answer y. Returns the error over the usual error; NaN if none was made."""
+    p = plan.ints
+    f = pending(plan, row, place, j)
+    mixed, unit = f[c.MIXED], f[c.UNIT]
+    if math.isnan(mixed):
+        return math.nan
+    experts, width = p[c.EXPERTS], p[c.MIX_WIDTH]
+    record = carray(at(row.real, p[c.MIX] + (j * p[c.HORIZONS] + k) * width), width)
+    stats = stats_of(plan, row, j, k)
+    seasonal = f[c.FORECASTS + p[c.SEASONAL]] if p[c.SEASONAL] >= 0 else math.nan
+    mix.update(record, f[c.FORECASTS : c.FORECASTS + experts + 1], mixed, y, unit)
+    covered = 1.0 if f[c.LOWER] <= y <= f[c.UPPER] else 0.0
+    conformal.settle(stats, abs(y - mixed), abs(y - f[c.ANCHOR]), abs(y - seasonal), covered, f[c.UPPER] - f[c.LOWER])
+    conformal.track(stats, (y - mixed) / unit, plan.reals[c.LEVEL])
+    for e in range(experts):
+        expert = plan.experts[e]
+        call(
+            expert[c.SETTLE],
+            at(plan.experts, e * c.EXPERT_WIDTH + c.EXPERT_SHAPE),
+            plan.periods[e],
+            at(row.real, p[c.EXPERT] + j * p[c.EXPERT_LENGTH] + expert[c.EXPERT_STATE]),
+            k,
+            y - f[c.ANCHOR],
+            f[c.ISSUE],
+        )
+    teach(plan, row, place, j, k, (y - f[c.BASE]) / unit)
+    return (y - mixed) / unit
+
+
+@jit
+def welcome(plan, row, j, y, skipped):
+    """A value of target j came: running scale, last value, experts."""
+    p = plan.ints
+    t = carray(at(row.real, p[c.TARGET] + j * c.TARGET_WIDTH), c.TARGET_WIDTH)
+    t[c.T_COUNT] += 1
+    rate = max(plan.reals[c.SCALE_RATE], 1.0 / t[c.T_COUNT])
+    t[c.T_MEAN], t[c.T_VARIANCE] = scale.moments(t[c.T_MEAN], t[c.T_VARIANCE], y, rate)
+    t[c.T_LAST] = y
+    for e in range(p[c.EXPERTS]):
+        expert = plan.experts[e]
+        call(
+            expert[c.OBSERVE],
+            at(plan.experts, e * c.EXPERT_WIDTH + c.EXPERT_SHAPE),
+            plan.periods[e],
+            at(row.real, p[c.EXPERT] + j * p[c.EXPERT_LENGTH] + expert[c.EXPERT_STATE]),
+            y,
+            row.count[c.STEP],
+            skipped,
+        )
+
+
+@jit
+def place_of(plan, row, k):
+    """Pending place of horizon k's forecast that falls due at this step, -1 if none was issued for it."""
+    p, q = plan.ints, row.count
+    h = plan.horizons[k]
+    place = plan.slots[k] + q[c.STEP] % h
+    issued = q[p[c.PLACES] + c.PLACE_WIDTH * place + c.PLACE_STEP]
+    return place if issued >= 0 and issued == q[c.STEP] - h else -1
+
+
+@jit
+def settle_due(plan, row, j, y):
+    """All forecasts of target j that fall due now. Returns the standardised error of the shortest horizon."""
+    first = math.nan
+    for k in range(plan.ints[c.HORIZONS]):
+        place = place_of(plan, row, k)
+        if place >= 0:
+            if k == 0:
+                row.real[plan.ints[c.LATEST] + c.TARGETS_FROM + j] = pending(plan, row, place, j)[c.MIXED]
+            error = settle_one(plan, row, place, j, k, y)
+            if k == 0:
+                first = error
+    return first
+
+
+@jit
+def judge(plan, row, errors):
+    """Anomaly score from the targets' standardised errors (T), NaN where there is none; returns the outcome's bits."""
+    p, targets = plan.ints, plan.ints[c.TARGETS]
+    latest = carray(at(row.real, p[c.LATEST]), c.TARGETS_FROM + 3 * targets)
+    share = latest[c.TARGETS_FROM + 2 * targets :]
+    largest, total = -1.0, 0.0
+    for j in range(targets):
+        share[j] = 0.0
+        if not math.isnan(errors[j]):
+            tail = carray(at(row.real, p[c.TAIL] + j * c.TAIL_WIDTH), c.TAIL_WIDTH)
+            share[j] = anomaly.surprise(tail, abs(errors[j]))
+            total += share[j]
+            largest = max(largest, share[j])
+    latest[c.SCORE], latest[c.TAIL_P] = math.nan, math.nan
+    if row.count[c.SEEN] < p[c.WARMUP]:
+        share[:] = math.nan
+        return c.WARMING
+    if largest < 0.0:
+        share[:] = math.nan
+        return 0
+    for j in range(targets):
+        share[j] = share[j] / total if total > 0.0 else 1.0 / targets
+    p_value = min(1.0, targets * math.exp(-largest))
+    rate = plan.reals[c.THRESHOLD]
+    latest[c.TAIL_P] = p_value
+    latest[c.SCORE] = 1.0 - 2.0 ** (-math.log(p_value) / math.log(rate))
+    level = anomaly.severity(p_value, rate)
+    bits = anomaly.follow(latest, row.count, level, row.real[p[c.CLOCK] + c.TIME], p[c.QUIET])
+    return bits | (c.ANOMALY if level > 0 else 0)

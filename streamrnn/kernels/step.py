@@ -1,0 +1,231 @@
+"""The step: a batch of observations in, outcomes out, one call from Python.
+
+    settle   the pending forecasts against the value that has now arrived
+    judge    the error of the shortest horizon -> anomaly score, events
+    learn    experts and scalers; back through the tape every `stride` observations
+    advance  inputs -> layers -> head -> mix -> pending forecasts
+
+`forecast` tasks run in this order; `label` tasks advance first and settle with the label that came along. Views carry
+no reference count: keeping it would cost more than the arithmetic.
+"""
+
+import math
+
+from numba import carray
+
+from streamrnn.kernels import scale
+from streamrnn.kernels import table as c
+from streamrnn.kernels.advance import advance
+from streamrnn.kernels.call import at
+from streamrnn.kernels.jit import jit
+from streamrnn.kernels.settle import judge, pending, settle_due, settle_one, stats_of, welcome
+from streamrnn.kernels.tbptt import learn
+
+
+@jit
+def borrow(plan, planes, columns, scratch):
+    """The same arrays without reference counts, for the length of one call."""
+    p = plan.ints
+    ints = carray(at(p, 0), c.INTS)
+    experts, layers, horizons = p[c.EXPERTS], p[c.LAYERS], p[c.HORIZONS]
+    program = c.Plan(
+        ints,
+        carray(at(plan.layers, 0), (layers, c.LAYER_WIDTH)),
+        carray(at(plan.experts, 0), (experts, c.EXPERT_WIDTH)),
+        carray(at(plan.periods, 0), experts),
+        carray(at(plan.targets, 0), p[c.TARGETS]),
+        carray(at(plan.horizons, 0), horizons),
+        carray(at(plan.slots, 0), horizons),
+        carray(at(plan.blocks, 0), (plan.blocks.shape[0], 2)),
+        carray(at(plan.reals, 0), c.REALS),
+    )
+    n = columns.ints.shape[0]
+    batch = c.Columns(
+        carray(at(columns.ints, 0), (n, c.IN_INTS)),
+        carray(at(columns.reals, 0), (n, columns.reals.shape[1])),
+        carray(at(columns.out_ints, 0), (n, c.OUT_INTS)),
+        carray(at(columns.out_reals, 0), (n, columns.out_reals.shape[1])),
+    )
+    room = c.Scratch(carray(at(scratch.f32, 0), len(scratch.f32)), carray(at(scratch.f64, 0), len(scratch.f64)))
+    return program, batch, room
+
+
+@jit
+def view(plan, planes, r):
+    """Row r's views."""
+    p = plan.ints
+    own = 0 if p[c.POOLED] else r
+    return c.Row(
+        carray(at(planes.learned, own * p[c.WIDTH_LEARNED]), p[c.BASE_F32] if not p[c.POOLED] else p[c.WIDTH_LEARNED]),
+        carray(at(planes.counts, own * p[c.WIDTH_COUNTS]), c.COUNTS_WIDTH),
+        carray(at(planes.f32, r * p[c.WIDTH_F32] + p[c.BASE_F32]), p[c.WIDTH_F32] - p[c.BASE_F32]),
+        carray(at(planes.f64, r * p[c.WIDTH_F64]), p[c.WIDTH_F64]),
+        carray(at(planes.i64, r * p[c.WIDTH_I64] + p[c.BASE_I64]), p[c.WIDTH_I64] - p[c.BASE_I64]),
+    )
+
+
+@jit
+def learn_if_due(plan, row, scratch, end):
+    """An optimiser update every `stride` observations, and at the end of a sequence."""
+    due = end or row.count[c.SEEN] % plan.ints[c.STRIDE] == 0
+    return learn(plan, row, scratch) if due and row.count[c.LABELS] > 0 else 0
+
+
+@jit
+def receive(plan, row, scratch, values, skipped):
+    """Forecast task: settle, judge, and let scalers and experts have the targets' values."""
+    p = plan.ints
+    errors = scratch.f64[: p[c.TARGETS]]
+    latest = row.real[p[c.LATEST] + c.TARGETS_FROM :]
+    for j in range(p[c.TARGETS]):
+        y = values[plan.targets[j]]
+        latest[j], latest[p[c.TARGETS] + j] = math.nan, y
+        errors[j] = math.nan
+        if not math.isnan(y):
+            errors[j] = settle_due(plan, row, j, y)
+            welcome(plan, row, j, y, skipped)
+        row.real[p[c.TARGET] + j * c.TARGET_WIDTH + c.T_ERROR] = 0.0 if math.isnan(errors[j]) else errors[j]
+    return judge(plan, row, errors)
+
+
+@jit
+def receive_label(plan, row, scratch, place, label):
+    """Label task: the label of the observation at a pending place has come."""
+    p = plan.ints
+    errors = scratch.f64[:1]
+    latest = row.real[p[c.LATEST] + c.TARGETS_FROM :]
+    latest[0], latest[1] = pending(plan, row, place, 0)[c.MIXED], label
+    errors[0] = settle_one(plan, row, place, 0, 0, label)
+    welcome(plan, row, 0, label, 0)
+    row.count[p[c.PLACES] + c.PLACE_WIDTH * place + c.PLACE_STEP] = -1
+    row.real[p[c.TARGET] + c.T_ERROR] = 0.0 if math.isnan(errors[0]) else errors[0]
+    return judge(plan, row, errors)
+
+
+@jit
+def late_label(plan, row, scratch, ident, label):
+    """A label that comes after its observation: found by id among the last LABEL_RING ones."""
+    p, q = plan.ints, row.count
+    for place in range(p[c.LABEL_RING]):
+        due = carray(at(q, p[c.PLACES] + c.PLACE_WIDTH * place), c.PLACE_WIDTH)
+        if due[c.PLACE_STEP] >= 0 and due[c.PLACE_IDENT] == ident:
+            return c.SETTLED | receive_label(plan, row, scratch, place, label)
+    return c.UNMATCHED
+
+
+@jit
+def door(plan, row, time, seq, bits):
+    """Duplicate and late observations stop here. Returns (outcome bits, sequence numbers lost).
+
+    A sequence number that was seen is a duplicate unless the sender's clock has moved on: then the sender has started
+    its count again.
+    """
+    q, clock = row.count, row.real[plan.ints[c.CLOCK] :]
+    seen = q[c.SEEN] > 0
+    if seq >= 0 and seq <= q[c.SEQ] and (bits & c.STAMPED or time <= clock[c.TIME]):
+        return c.DUPLICATE, 0
+    lost = seq - q[c.SEQ] - 1 if seq > q[c.SEQ] >= 0 else 0
+    if seq >= 0:
+        q[c.SEQ] = seq
+    if bits & c.LABEL_ONLY:
+        return 0, lost
+    if seen and time < clock[c.TIME]:
+        return c.LATE, lost
+    return c.LEARNED, lost
+
+
+@jit
+def observe(plan, row, scratch, ints, reals):
+    """One observation through the rooms. Returns (outcome bits, sequence numbers lost)."""
+    p, q = plan.ints, row.count
+    time, flags = reals[c.IN_TIME], ints[c.IN_BITS]
+    bits, lost = door(plan, row, time, ints[c.IN_SEQ], flags)
+    if flags & c.LABEL_ONLY and bits == 0:
+        bits = late_label(plan, row, scratch, ints[c.IN_IDENT], reals[c.IN_LABEL])
+        return bits | learn_if_due(plan, row, scratch, False), lost
+    if bits != c.LEARNED:
+        return bits, lost
+    clock = carray(at(row.real, p[c.CLOCK]), c.CLOCK_WIDTH)
+    if q[c.SEEN] == 0:
+        clock[c.TIME] = time
+    skipped = scale.tick(clock, q, time)
+    q[c.SEEN] += 1
+    if skipped > 0:
+        bits |= c.GAP
+    values = reals[c.IN_VALUES :]
+    end = flags & c.END != 0
+    if p[c.LABEL_TASK]:
+        bits |= advance(plan, row, scratch, values, time, ints[c.IN_IDENT])
+        if not math.isnan(reals[c.IN_LABEL]):
+            bits |= receive_label(plan, row, scratch, q[c.SLOT], reals[c.IN_LABEL])
+        else:
+            row.real[p[c.LATEST] + c.SCORE] = math.nan
+            row.real[p[c.LATEST] + c.TARGETS_FROM : p[c.LATEST] + c.TARGETS_FROM + 3] = math.nan
+        bits |= learn_if_due(plan, row, scratch, end)
+    else:
+        bits |= receive(plan, row, scratch, values, skipped)
+        bits |= learn_if_due(plan, row, scratch, end)
+        bits |= advance(plan, row, scratch, values, time, 0)
+    if end:
+        row.net[p[c.MEMORY_F32] : p[c.MEMORY_F32] + p[c.MEMORY_LENGTH]] = 0
+        q[c.FRESH] = 1
+    return bits, lost
+
+
+@jit
+def skill(plan, row):
+    """1 - error / error of persistence at the shortest horizon, mean over targets; NaN while unknown."""
+    total, known = 0.0, 0
+    for j in range(plan.ints[c.TARGETS]):
+        stats = stats_of(plan, row, j, 0)
+        if stats[c.COUNT] > 0 and stats[c.ERROR_LAST] > 0.0:
+            total += 1.0 - stats[c.ERROR] / stats[c.ERROR_LAST]
+            known += 1
+    return total / known if known > 0 else math.nan
+
+
+@jit
+def emit(plan, row, r, bits, lost, out_ints, out_reals):
+    """Write an outcome: all of it is read from the row, so that it can be told again at any time."""
+    p, q = plan.ints, row.count
+    out_ints[c.OUT_ROW], out_ints[c.OUT_BITS], out_ints[c.OUT_LOST] = r, bits, lost
+    out_ints[c.OUT_SEQ], out_ints[c.OUT_SEVERITY] = q[c.SEEN], q[c.SEVERITY]
+    out_ints[c.OUT_EVENT], out_ints[c.OUT_LEARNED] = q[c.EVENT], q[c.LEARNT]
+    latest = row.real[p[c.LATEST] :]
+    out_reals[c.OUT_TIME] = row.real[p[c.CLOCK] + c.TIME]
+    out_reals[c.OUT_INTERVAL] = row.real[p[c.CLOCK] + c.INTERVAL]
+    out_reals[c.OUT_SCORE], out_reals[c.OUT_TAIL] = latest[c.SCORE], latest[c.TAIL_P]
+    out_reals[c.OUT_STARTED], out_reals[c.OUT_SKILL] = latest[c.STARTED], skill(plan, row)
+    n, horizons = p[c.TARGETS], p[c.HORIZONS]
+    at_out = c.OUT_FORECAST
+    for j in range(n):
+        for k in range(horizons):
+            place = q[c.SLOT] if p[c.LABEL_TASK] else plan.slots[k] + q[c.STEP] % plan.horizons[k]
+            f = pending(plan, row, place, j)
+            known = q[c.SEEN] > 0 and not math.isnan(f[c.MIXED])
+            out_reals[at_out] = f[c.MIXED] if known else math.nan
+            out_reals[at_out + 1] = f[c.LOWER] if known else math.nan
+            out_reals[at_out + 2] = f[c.UPPER] if known else math.nan
+            at_out += 3
+    for i in range(3 * n):
+        out_reals[at_out + i] = latest[c.TARGETS_FROM + i]
+
+
+@jit
+def run(plan, planes, columns, scratch):
+    """A whole batch, in order of arrival. Only planes, outcomes and scratch are written."""
+    program, batch, room = borrow(plan, planes, columns, scratch)
+    for i in range(batch.ints.shape[0]):
+        r = batch.ints[i, c.IN_ROW]
+        row = view(program, planes, r)
+        bits, lost = observe(program, row, room, batch.ints[i], batch.reals[i])
+        emit(program, row, r, bits, lost, batch.out_ints[i], batch.out_reals[i])
+
+
+@jit
+def tell(plan, planes, columns, scratch):
+    """The outcomes again, from the rows alone: nothing is learned, nothing moves."""
+    program, batch, _ = borrow(plan, planes, columns, scratch)
+    for i in range(batch.ints.shape[0]):
+        r = batch.ints[i, c.IN_ROW]
+        emit(program, view(program, planes, r), r, 0, 0, batch.out_ints[i], batch.out_reals[i])

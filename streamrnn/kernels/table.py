@@ -1,0 +1,146 @@
+"""Where things are: the columns of the plan's integer table and of a row's small records.
+
+`model.layout` fills the offsets in, the kernels read them; nothing else does arithmetic on places. Letters of shapes,
+here and in every kernel:
+
+    F features    T targets    K horizons    E experts (the network is expert E)    I inputs of the network
+    H units of a layer    O outputs of the network, 2 T K    C rows of the tape    L layers    N observations
+
+A stream is one row in each of three planes: `f32` (network), `f64` (clocks, scalers, experts, calibration, pending
+forecasts) and `i64` (counters, places). What is *learned by gradient* lies in front in the row of `f32` and `i64`, so that
+with pooled weights the same code reads it from the pool's own row instead.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+# --- plan.ints: sizes -------------------------------------------------------------------------------------------------
+FEATURES, TARGETS, HORIZONS, EXPERTS, INPUTS, LAYERS, OUTPUTS, TOP = range(8)
+ROWS, KEPT = 8, 9  # C; rows that stay when the tape is moved to its front
+WINDOW, STRIDE = 10, 11
+LABEL_TASK, LABEL_RING = 12, 13
+SLOTS, SLOT_WIDTH = 14, 15  # pending forecasts; numbers per target in one
+SEASONAL = 16  # index of the seasonal expert, -1 without
+POOLED = 17
+# widths of a row: state planes, and the two learned parts (equal to the state's own when weights are private)
+WIDTH_F32, WIDTH_F64, WIDTH_I64, WIDTH_LEARNED, WIDTH_COUNTS = 18, 19, 20, 21, 22
+BASE_F32, BASE_I64 = 23, 24  # where a row's own state begins behind the learned part
+# learned f32
+PARAMS, OPTIMISER, GOOD, READOUT = 25, 26, 27, 28
+PARAMS_LENGTH, OPTIMISER_LENGTH = 29, 30
+# state f32, from BASE_F32
+KEEP, GRADIENT, TOPS, INPUT = 31, 32, 33, 34
+RAW, EXPERT_LENGTH = 56, 57  # EXPERT_LENGTH: f64 numbers of one target's experts
+# state f64
+CLOCK, SCALE, TARGET, EXPERT, MIX, STATS, TAIL, PENDING, LATEST = range(35, 44)
+MIX_WIDTH = 44
+# state i64, from BASE_I64
+PLACES = 45  # pending places, PLACE_WIDTH each
+# parts by address
+HEAD, OPTIMISE = 46, 47
+MEMORY_F32, MEMORY_LENGTH = 48, 49  # layers' states, one after the other
+WARMUP, QUIET = 50, 51
+SCRATCH_GRADIENT, SCRATCH_DY, SCRATCH_DX, SCRATCH_LAYER = 52, 53, 54, 55
+INTS = 58
+
+# --- plan.layers (L, LAYER_WIDTH): two addresses, offsets, then the shape that the part receives --------------------------
+FORWARD, BACKWARD, LAYER_PARAMS, LAYER_STATE, LAYER_TAPE, LAYER_SHAPE = range(6)
+LAYER_WIDTH = LAYER_SHAPE + 3
+
+# --- plan.experts (E, EXPERT_WIDTH): three addresses, offset inside a target's experts, then the shape ----------------------
+OBSERVE, SETTLE, FORECAST, EXPERT_STATE, EXPERT_SHAPE = range(5)
+EXPERT_WIDTH = EXPERT_SHAPE + 3
+
+# --- plan.reals -----------------------------------------------------------------------------------------------------
+SCALE_RATE, LEVEL, THRESHOLD, RATE, DECAY1, DECAY2, CLIP, START_QUANTILE = range(8)
+REALS = 8
+
+# --- records in f64 -----------------------------------------------------------------------------------------------------
+INTERVALS = 15  # how many last intervals the running median looks at
+TIME, INTERVAL, RING = 0, 1, 2
+CLOCK_WIDTH = RING + INTERVALS
+MEAN, VARIANCE, CHANGE, LAST, SCALED, SIZE = range(6)
+SCALE_WIDTH = 6
+T_MEAN, T_VARIANCE, T_LAST, T_ERROR, T_COUNT = range(5)
+TARGET_WIDTH = 5
+SPREAD, LOW, HIGH, RANGE, COUNT, ERROR, ERROR_LAST, ERROR_SEASONAL, COVERED, BREADTH = range(10)
+STATS_WIDTH = 10
+TAIL_START, TAIL_EXCESS, TAIL_COUNT = range(3)
+TAIL_WIDTH = 3
+ANCHOR, BASE, UNIT, MIXED, LOWER, UPPER, ISSUE, FORECASTS = range(8)  # of one pending forecast; then E + 1 forecasts
+SCORE, TAIL_P, STARTED, PEAK, TARGETS_FROM = range(5)  # then expected, actual, attribution (3, T)
+
+# --- records in i64 -----------------------------------------------------------------------------------------------------
+STEPS, CLEAN = 0, 1  # learned: optimiser steps, clean updates
+COUNTS_WIDTH = 2
+SEEN, STEP, SEQ, EVENT, OPEN, CALM, SEVERITY, RING_AT, LEARNT = range(9)  # of the stream
+WRITTEN, POSITION, OLDEST, NEWEST, LABELS, FRESH = range(9, 15)  # of the tape
+SLOT = 15  # latest pending place
+STREAM_COUNTS, TAPE_COUNTS = 9, 6
+STATE_WIDTH = 16
+PLACE_STEP, PLACE_ROW, PLACE_IDENT = range(3)
+PLACE_WIDTH = 3
+
+# --- bits, as messages.py names them ------------------------------------------------------------------------------------
+END, LABEL_ONLY, STAMPED = 1, 2, 4
+LEARNED, LATE, DUPLICATE, ANOMALY, WARMING, OPENED, WORSENED, CLOSED = 1, 2, 4, 8, 16, 32, 64, 128
+UPDATED, SKIPPED, ROLLED_BACK, MISSING, GAP, UNMATCHED, SETTLED = 256, 512, 1024, 2048, 4096, 8192, 16384
+
+# --- columns of a batch and of outcomes -----------------------------------------------------------------------------------
+IN_ROW, IN_IDENT, IN_SEQ, IN_BITS = range(4)
+IN_INTS = 4
+IN_TIME, IN_LABEL, IN_VALUES = range(3)
+OUT_ROW, OUT_BITS, OUT_SEQ, OUT_SEVERITY, OUT_EVENT, OUT_LEARNED, OUT_LOST = range(7)
+OUT_INTS = 7
+OUT_TIME, OUT_INTERVAL, OUT_SCORE, OUT_TAIL, OUT_STARTED, OUT_SKILL, OUT_FORECAST = range(7)
+
+
+class Plan(NamedTuple):
+    """The program: what to call, where everything is."""
+
+    ints: np.ndarray  # (INTS)
+    layers: np.ndarray  # (L, LAYER_WIDTH)
+    experts: np.ndarray  # (E, EXPERT_WIDTH)
+    periods: np.ndarray  # (E) seconds; 0 where an expert has none
+    targets: np.ndarray  # (T) feature of each target; -1 is the label
+    horizons: np.ndarray  # (K) steps
+    slots: np.ndarray  # (K) first pending place of each horizon
+    blocks: np.ndarray  # (B, 2) tape blocks of a row: offset from BASE_F32, width; each of C rows
+    reals: np.ndarray  # (REALS)
+
+
+class Planes(NamedTuple):
+    """The state, flat: row r of a plane is [r * width, (r + 1) * width)."""
+
+    f32: np.ndarray
+    f64: np.ndarray
+    i64: np.ndarray
+    learned: np.ndarray  # f32 itself, or the pool's
+    counts: np.ndarray  # i64 itself, or the pool's
+
+
+class Columns(NamedTuple):
+    """A batch and its outcomes."""
+
+    ints: np.ndarray  # (N, IN_INTS)
+    reals: np.ndarray  # (N, IN_VALUES + F)
+    out_ints: np.ndarray  # (N, OUT_INTS)
+    out_reals: np.ndarray  # (N, OUT_FORECAST + 3 T K + 3 T)
+
+
+class Scratch(NamedTuple):
+    """Room to work in: nothing is allocated in the step, nothing here outlives an observation."""
+
+    f32: np.ndarray
+    f64: np.ndarray
+
+
+class Row(NamedTuple):
+    """One stream's views, made once per observation."""
+
+    params: np.ndarray  # f32: weights, optimiser, last good weights
+    counts: np.ndarray  # i64: STEPS, CLEAN
+    net: np.ndarray  # f32: hidden state and tape
+    real: np.ndarray  # f64
+    count: np.ndarray  # i64

@@ -1,0 +1,130 @@
+"""Truncated back-propagation through time: BPTT(h; h') of Williams and Peng (1990), h = window, h' = stride.
+
+Every `stride` observations the gradient of the labels that have arrived since goes back from the rows that issued
+their forecasts, through the activations stored then: `window` rows from the newest such row on, or as many as the
+labels themselves span. Stored activations are not computed again with the new weights.
+
+The firewall stands here: a gradient that is not finite moves nothing; weights that are not finite are put back to the
+last good ones, together with an emptied tape. Both are functions of the stream's own observations.
+"""
+
+import math
+
+from numba import carray
+
+from streamrnn.kernels import table as c
+from streamrnn.kernels.call import at, call
+from streamrnn.kernels.jit import jit
+from streamrnn.kernels.linalg import dots, fold, sums
+
+REFRESH = 64  # clean updates between two copies of the weights to the last good ones
+LARGEST = 1e4  # a weight beyond this is not a weight any more
+
+
+@jit
+def backward(plan, row, scratch, first, last):
+    """Gradient of the labels on rows first..last-1 of the tape, into the scratch."""
+    p = plan.ints
+    m, o, rows = p[c.TOP], p[c.OUTPUTS], last - first
+    gradient, dy, dx = p[c.SCRATCH_GRADIENT], p[c.SCRATCH_DY], p[c.SCRATCH_DX]
+    G = carray(at(scratch.f32, gradient), p[c.PARAMS_LENGTH])
+    G[:] = 0
+    D = carray(at(row.net, p[c.GRADIENT] + first * o), (rows, o))
+    Y = carray(at(row.net, p[c.TOPS] + first * m), (rows, m))
+    V = carray(at(row.params, p[c.PARAMS] + p[c.READOUT]), (m, o))
+    dY = carray(at(scratch.f32, dy), (rows, m))
+    dY[:] = 0
+    fold(Y, D, carray(at(scratch.f32, gradient + p[c.READOUT]), (m, o)))
+    sums(D, carray(at(scratch.f32, gradient + p[c.READOUT] + m * o), o))
+    for t in range(rows):
+        dots(V, D[t], dY[t])
+    for s in range(p[c.LAYERS]):
+        layer = plan.layers[p[c.LAYERS] - 1 - s]
+        call(
+            layer[c.BACKWARD],
+            at(plan.layers, (p[c.LAYERS] - 1 - s) * c.LAYER_WIDTH + c.LAYER_SHAPE),
+            at(row.params, p[c.PARAMS] + layer[c.LAYER_PARAMS]),
+            at(row.net, layer[c.LAYER_TAPE]),
+            at(row.net, p[c.KEEP]),
+            at(scratch.f32, dy),
+            at(scratch.f32, dx),
+            at(scratch.f32, gradient + layer[c.LAYER_PARAMS]),
+            at(scratch.f32, p[c.SCRATCH_LAYER]),
+            first,
+            last,
+        )
+        dy, dx = dx, dy
+    return G
+
+
+@jit
+def square(x):
+    """Sum of squares of a float32 or float64 array, in its own precision."""
+    total = x.dtype.type(0)
+    for i in range(len(x)):
+        total += x[i] * x[i]
+    return float(total)
+
+
+@jit
+def forget(plan, row):
+    """Start again with a clean state: hidden state, gradient and tape are emptied, the weights stay."""
+    p, q = plan.ints, row.count
+    row.net[p[c.MEMORY_F32] : p[c.MEMORY_F32] + p[c.MEMORY_LENGTH]] = 0
+    q[c.POSITION], q[c.LABELS] = 0, 0
+    q[c.FRESH] = 1
+    q[c.OLDEST] = q[c.WRITTEN]
+
+
+@jit
+def roll_back(plan, row):
+    """Put the last good weights back, with a fresh optimiser and tape."""
+    p = plan.ints
+    n = p[c.PARAMS_LENGTH]
+    row.params[p[c.PARAMS] : p[c.PARAMS] + n] = row.params[p[c.GOOD] : p[c.GOOD] + n]
+    row.params[p[c.OPTIMISER] : p[c.OPTIMISER] + p[c.OPTIMISER_LENGTH]] = 0
+    row.counts[c.STEPS], row.counts[c.CLEAN] = 0, 0
+    forget(plan, row)
+    return c.ROLLED_BACK
+
+
+@jit
+def guard(plan, row):
+    """After a clean update: every REFRESH of them, look at the weights and keep or restore them."""
+    p = plan.ints
+    row.counts[c.CLEAN] += 1
+    if row.counts[c.CLEAN] % REFRESH != 0:
+        return c.UPDATED
+    w = row.params[p[c.PARAMS] : p[c.PARAMS] + p[c.PARAMS_LENGTH]]
+    if not square(w) <= LARGEST * LARGEST:
+        return c.UPDATED | roll_back(plan, row)
+    row.params[p[c.GOOD] : p[c.GOOD] + p[c.PARAMS_LENGTH]] = w
+    return c.UPDATED
+
+
+@jit
+def learn(plan, row, scratch):
+    """One update from the labels that have arrived since the last one. Returns the outcome's bits."""
+    p, q = plan.ints, row.count
+    shift = q[c.WRITTEN] - q[c.POSITION]  # number of the tape's row 0
+    oldest, newest = max(q[c.OLDEST] - shift, 0), q[c.NEWEST] - shift
+    first = max(0, min(newest + 1 - p[c.WINDOW], oldest))
+    labels = q[c.LABELS]
+    G = backward(plan, row, scratch, first, newest + 1)
+    row.net[p[c.GRADIENT] + oldest * p[c.OUTPUTS] : p[c.GRADIENT] + (newest + 1) * p[c.OUTPUTS]] = 0
+    q[c.LABELS] = 0
+    norm = math.sqrt(square(G)) / labels
+    if not norm < math.inf:
+        return c.SKIPPED
+    row.counts[c.STEPS] += 1
+    call(
+        p[c.OPTIMISE],
+        p[c.PARAMS_LENGTH],
+        at(row.params, p[c.PARAMS]),
+        at(scratch.f32, p[c.SCRATCH_GRADIENT]),
+        at(row.params, p[c.OPTIMISER]),
+        at(plan.reals, 0),
+        min(1.0, plan.reals[c.CLIP] / max(norm, 1e-12)) / labels,
+        row.counts[c.STEPS],
+    )
+    return guard(plan, row)

@@ -1,0 +1,108 @@
+"""The first content of a row. Random numbers come from (seed, stream) alone."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamrnn import spec
+from streamrnn.kernels import table as c
+from streamrnn.model.plan import Plan
+
+Array = NDArray[Any]
+START_TAIL = 3.0  # usual errors; the 98 % quantile of a normal error is 2.9
+FIRST_VARIANCE = 1e-6  # of the aggregation's V and M, which must not start at 0
+
+
+def generator(seed: int, name: str) -> np.random.Generator:
+    """A random generator for one stream."""
+    digest = hashlib.blake2b(name.encode(), digest_size=16, salt=seed.to_bytes(16, "little")).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+
+
+def glorot(random: np.random.Generator, inputs: int, units: int) -> Array:
+    """Uniform with variance 2 / (inputs + units) (Glorot and Bengio 2010, eq. 16)."""
+    bound = np.sqrt(6.0 / (inputs + units))
+    return random.uniform(-bound, bound, (inputs, units))
+
+
+def orthogonal(random: np.random.Generator, units: int) -> Array:
+    """A random orthogonal matrix (Saxe et al. 2014)."""
+    q, r = np.linalg.qr(random.standard_normal((units, units)))
+    return np.asarray(q * np.sign(np.diag(r)))
+
+
+def _gated(gates: int) -> Callable[[np.random.Generator, int, int], list[Array]]:
+    def weights(random: np.random.Generator, inputs: int, units: int) -> list[Array]:
+        w = np.hstack([glorot(random, inputs, units) for _ in range(gates)])
+        u = np.hstack([orthogonal(random, units) for _ in range(gates)])
+        b = np.zeros(gates * units)
+        if gates > 1:
+            b[units : 2 * units] = 1.0  # GRU: keep gate z; LSTM: forget gate f: remember at first
+        return [w, u, b]
+
+    return weights
+
+
+WEIGHTS: dict[type[Any], Callable[[np.random.Generator, int, int], list[Array]]] = {
+    spec.Elman: _gated(1),
+    spec.Gru: lambda random, inputs, units: [*_gated(3)(random, inputs, units), np.zeros(units)],
+    spec.Lstm: _gated(4),
+}
+
+
+def learned(plan: Plan, name: str, dtype: str) -> tuple[Array, NDArray[np.int64]]:
+    """First weights (also the last good ones), empty optimiser, zero counts; the readout is zero: no opinion yet."""
+    random = generator(plan.sizes.model.seed, name)
+    p = plan.table.ints
+    params: list[Array] = []
+    inputs = plan.sizes.inputs
+    for layer in plan.sizes.layers:
+        params += WEIGHTS[type(layer)](random, inputs, layer.size)
+        inputs = layer.size
+    flat = np.concatenate([part.ravel() for part in params])
+    row = np.zeros(int(p[c.BASE_F32] or plan.learned.width), dtype)
+    for start in (int(p[c.PARAMS]), int(p[c.GOOD])):
+        row[start : start + len(flat)] = flat
+    return row, np.zeros(int(p[c.BASE_I64] or plan.counts.width), np.int64)
+
+
+def real(plan: Plan) -> NDArray[np.float64]:
+    """The f64 row of a stream that has seen nothing."""
+    sizes, p = plan.sizes, plan.table.ints
+    n, k, e = len(sizes.targets), len(sizes.horizons), len(sizes.experts)
+    row = np.zeros(plan.f64.width)
+
+    def records(start: int, count: int, width: int) -> NDArray[np.float64]:
+        return row[int(start) : int(start) + count * width].reshape(count, width)
+
+    records(p[c.SCALE], len(sizes.model.features), c.SCALE_WIDTH)[:, c.LAST] = np.nan
+    records(p[c.TARGET], n, c.TARGET_WIDTH)[:, c.T_LAST] = np.nan
+    experts = records(p[c.EXPERT], n, int(p[c.EXPERT_LENGTH]))
+    for entry, expert in zip(plan.table.experts, sizes.experts, strict=True):
+        if isinstance(expert, spec.Seasonal):
+            experts[:, entry[c.EXPERT_STATE] : entry[c.EXPERT_STATE] + expert.ring] = np.nan
+    mix = records(p[c.MIX], n * k, int(p[c.MIX_WIDTH]))
+    mix[:, : e + 1] = 1.0 / (e + 1)
+    mix[:, 2 * (e + 1) :] = FIRST_VARIANCE
+    stats = records(p[c.STATS], n * k, c.STATS_WIDTH)
+    stats[:, c.HIGH] = plan.table.reals[c.START_QUANTILE]
+    stats[:, c.LOW] = -plan.table.reals[c.START_QUANTILE]
+    records(p[c.TAIL], n, c.TAIL_WIDTH)[:, c.TAIL_START] = START_TAIL
+    records(p[c.PENDING], int(p[c.SLOTS]) * n, int(p[c.SLOT_WIDTH]))[:, c.MIXED] = np.nan
+    latest = row[int(p[c.LATEST]) :]
+    latest[[c.SCORE, c.TAIL_P, c.STARTED]] = np.nan
+    latest[c.TARGETS_FROM : c.TARGETS_FROM + 3 * n] = np.nan
+    return row
+
+
+def count(plan: Plan) -> NDArray[np.int64]:
+    """The i64 state of a stream that has seen nothing (without the learned part)."""
+    p = plan.table.ints
+    row = np.zeros(plan.i64.width - int(p[c.BASE_I64]), np.int64)
+    row[c.SEQ], row[c.FRESH] = -1, 1
+    places = row[int(p[c.PLACES]) : int(p[c.PLACES]) + int(p[c.SLOTS]) * c.PLACE_WIDTH]
+    places.reshape(-1, c.PLACE_WIDTH)[:, c.PLACE_STEP] = -1
+    return row

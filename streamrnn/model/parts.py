@@ -1,0 +1,77 @@
+"""The tables of parts: a new layer, expert, head or optimiser is a few functions and one entry here."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from streamrnn import spec
+from streamrnn.kernels import gaussian, gru, lstm, naive, optim, rnn
+
+
+class Layer(NamedTuple):
+    """A layer kind: its two parts and its sizes, in numbers, for I inputs and H units."""
+
+    forward: Any
+    backward: Any
+    params: Callable[[int, int], int]
+    state: Callable[[int], int]
+    tape: Callable[[int, int], tuple[int, ...]]  # width of each block of the tape
+    scratch: Callable[[int, int], int]  # for that many rows back, H
+
+
+class Expert(NamedTuple):
+    """An expert kind: its three parts and its state, in numbers, for K horizons and its ring or bins."""
+
+    observe: Any
+    settle: Any
+    forecast: Any
+    state: Callable[[int, int], int]
+
+
+class Optimiser(NamedTuple):
+    """An optimiser kind: its part and its state, in numbers per parameter."""
+
+    update: Any
+    state: int
+
+
+LAYERS: dict[type[Any], Layer] = {
+    spec.Elman: Layer(
+        rnn.forward,
+        rnn.backward,
+        lambda i, h: (i + h + 1) * h,
+        lambda h: h,
+        lambda i, h: (i, h, h),
+        lambda rows, h: (rows + 1) * h,
+    ),
+    spec.Gru: Layer(
+        gru.forward,
+        gru.backward,
+        lambda i, h: (i + h + 1) * 3 * h + h,
+        lambda h: h,
+        lambda i, h: (i, h, 3 * h, h),
+        lambda rows, h: (6 * rows + 7) * h,
+    ),
+    spec.Lstm: Layer(
+        lstm.forward,
+        lstm.backward,
+        lambda i, h: (i + h + 1) * 4 * h,
+        lambda h: 2 * h,
+        lambda i, h: (i, h, h, 4 * h, h),
+        lambda rows, h: (4 * rows + 6) * h,
+    ),
+}
+
+EXPERTS: dict[type[Any], Expert] = {
+    spec.Last: Expert(naive.ignore_value, naive.ignore_change, naive.forecast_last, lambda k, size: 0),
+    spec.Seasonal: Expert(naive.observe_seasonal, naive.ignore_change, naive.forecast_seasonal, lambda k, size: size),
+    spec.Profile: Expert(
+        naive.ignore_value, naive.settle_profile, naive.forecast_profile, lambda k, size: k + 2 * k * size
+    ),
+}
+
+OPTIMISERS: dict[type[Any], Optimiser] = {
+    spec.Adam: Optimiser(optim.adam, 2),
+    spec.Sgd: Optimiser(optim.sgd, 1),
+}
+
+HEADS: dict[type[Any], Any] = {spec.Gaussian: gaussian.grad}

@@ -1,0 +1,348 @@
+"""From a spec to the plan that the kernels run: defaults, refusals, offsets, addresses."""
+
+import statistics
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamrnn import spec
+from streamrnn.errors import ConfigError
+from streamrnn.kernels import table as c
+from streamrnn.model.layout import Plane
+from streamrnn.model.parts import EXPERTS, HEADS, LAYERS, OPTIMISERS
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "light": {
+        "layers": (spec.Gru(16),),
+        "experts": (spec.Last(), spec.Profile()),
+        "rule": spec.Tbptt(16, 16),
+    },
+    "standard": {
+        "layers": (spec.Gru(32),),
+        "experts": (spec.Last(), spec.Seasonal(), spec.Profile()),
+        "rule": spec.Tbptt(16, 8),
+    },
+}
+LABEL = "label"
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """A spec with everything filled in, and the sizes that follow from it."""
+
+    model: spec.Model
+    layers: tuple[spec.Layer, ...]
+    experts: tuple[spec.Expert, ...]
+    rule: spec.Tbptt
+    conformal: spec.Conformal
+    anomaly: spec.Anomaly
+    targets: tuple[str, ...]
+    horizons: tuple[int, ...]
+    inputs: int
+    kept: int  # rows of the tape an update may need
+
+    @property
+    def outputs(self) -> int:
+        return 2 * len(self.targets) * len(self.horizons)
+
+    @property
+    def rows(self) -> int:
+        return 2 * self.kept
+
+    @property
+    def labelled(self) -> bool:
+        return self.model.task == "label"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the kernels run, before addresses are known, and the planes it needs."""
+
+    sizes: Sizes
+    table: c.Plan
+    f32: Plane
+    f64: Plane
+    i64: Plane
+    learned: Plane  # f32 and i64 themselves when weights are private
+    counts: Plane
+    scratch: tuple[int, int]  # numbers of float32 and float64
+
+    @property
+    def layout(self) -> dict[str, list[int]]:
+        """Name of every slice of a stream's row -> [offset, length]."""
+        return {**self.f32.slices, **self.f64.slices, **self.i64.slices}
+
+    @property
+    def pooled(self) -> bool:
+        return self.sizes.model.weights == "pooled"
+
+
+def resolve(model: spec.Model) -> Sizes:
+    """Fill in the preset's parts and refuse what cannot be. Raises ConfigError."""
+    _refuse(model)
+    preset = PRESETS[model.preset]
+    labelled = model.task == "label"
+    experts = model.experts or ((spec.Last(),) if labelled else preset["experts"])
+    rule = model.rule or preset["rule"]
+    targets = (LABEL,) if labelled else (model.targets or model.features)
+    horizons = (0,) if labelled else model.horizons
+    span = max(rule.window, rule.stride + max(horizons) - min(horizons))
+    kinds = {type(monitor): monitor for monitor in model.monitors}
+    return Sizes(
+        model=model,
+        layers=model.layers or preset["layers"],
+        experts=experts,
+        rule=rule,
+        conformal=kinds.get(spec.Conformal, spec.Conformal()),
+        anomaly=kinds.get(spec.Anomaly, spec.Anomaly()),
+        targets=targets,
+        horizons=horizons,
+        inputs=3 * len(model.features) + 2 + len(targets),
+        kept=span + max(min(horizons), 1),
+    )
+
+
+def _refuse(model: spec.Model) -> None:
+    labelled = model.task == "label"
+    experts = model.experts or ()
+    rules = [
+        (not model.features, "model.features is empty", "name at least one feature"),
+        (len(set(model.features)) < len(model.features), "model.features has a name twice", "name each once"),
+        (len(model.features) > 256, "more than 256 features", "split the stream, or leave features out"),
+        (
+            not set(model.targets or ()) <= set(model.features),
+            "model.targets names what is not a feature",
+            "targets are a subset of the features",
+        ),
+        (
+            labelled and model.targets is not None,
+            "model.targets with task 'label'",
+            "leave targets out: it is the label",
+        ),
+        (
+            labelled and any(not isinstance(expert, spec.Last) for expert in experts),
+            "only the expert 'last' works on labels",
+            "leave experts out",
+        ),
+        (model.targets == (), "model.targets is empty", "leave it out to foretell every feature"),
+        (not model.horizons, "model.horizons is empty", "name at least one horizon, in steps"),
+        (
+            list(model.horizons) != sorted(set(model.horizons)),
+            "model.horizons is not in ascending order",
+            "write each horizon once, the shortest first",
+        ),
+        (labelled and model.horizons != (1,), "model.horizons with task 'label'", "leave horizons out"),
+        (model.layers == (), "model.layers is empty", "leave it out for the preset's"),
+        (model.experts == (), "model.experts is empty", "leave it out for the preset's; keep at least 'last'"),
+        (
+            len({type(monitor) for monitor in model.monitors}) < len(model.monitors),
+            "a monitor stands twice in model.monitors",
+            "name each once",
+        ),
+    ]
+    for wrong, message, hint in rules:
+        if wrong:
+            raise ConfigError(message, hint)
+
+
+def compose(model: spec.Model) -> Plan:
+    """Lay a row out. Addresses of parts are not in the table yet: see `link`. Raises ConfigError."""
+    sizes = resolve(model)
+    ints = np.zeros(c.INTS, np.int64)
+    f32, f64, i64 = Plane("f32"), Plane("f64"), Plane("i64")
+    pooled = model.weights == "pooled"
+    learned, counts = (Plane("pool.f32"), Plane("pool.i64")) if pooled else (f32, i64)
+    layers = _layers(sizes)
+    _learned(sizes, layers, ints, learned, counts)
+    bases = (learned.close(), counts.close())
+    ints[c.BASE_F32], ints[c.BASE_I64] = (0, 0) if pooled else bases
+    blocks = _net(sizes, layers, ints, f32)
+    experts = _real(sizes, ints, f64)
+    slots = _count(sizes, ints, i64)
+    scratch = _scratch(sizes, layers, ints)
+    ints[[c.WIDTH_F32, c.WIDTH_F64, c.WIDTH_I64]] = f32.close(), f64.close(), i64.close()
+    ints[[c.WIDTH_LEARNED, c.WIDTH_COUNTS]] = learned.width, counts.width
+    _numbers(sizes, ints)
+    table = c.Plan(
+        ints=ints,
+        layers=layers,
+        experts=experts,
+        periods=np.array([getattr(expert, "period", 0.0) for expert in sizes.experts]),
+        targets=_targets(sizes),
+        horizons=np.array(sizes.horizons, np.int64),
+        slots=slots,
+        blocks=blocks,
+        reals=_reals(sizes),
+    )
+    return Plan(sizes, table, f32, f64, i64, learned, counts, scratch)
+
+
+def link(plan: Plan, dtype: str) -> None:
+    """Compile the parts this plan uses, or load them from the cache, and write their addresses into the table."""
+    sizes, table = plan.sizes, plan.table
+    for row, layer in zip(table.layers, sizes.layers, strict=True):
+        kind = LAYERS[type(layer)]
+        row[c.FORWARD], row[c.BACKWARD] = kind.forward.address(dtype), kind.backward.address(dtype)
+    for row, expert in zip(table.experts, sizes.experts, strict=True):
+        part = EXPERTS[type(expert)]
+        row[c.OBSERVE], row[c.SETTLE] = part.observe.address(dtype), part.settle.address(dtype)
+        row[c.FORECAST] = part.forecast.address(dtype)
+    table.ints[c.HEAD] = HEADS[type(sizes.model.head)].address(dtype)
+    table.ints[c.OPTIMISE] = OPTIMISERS[type(sizes.model.optimiser)].update.address(dtype)
+
+
+def _layers(sizes: Sizes) -> NDArray[np.int64]:
+    """Shape and place of the parameters of every layer."""
+    table = np.zeros((len(sizes.layers), c.LAYER_WIDTH), np.int64)
+    inputs, params = sizes.inputs, 0
+    for row, layer in zip(table, sizes.layers, strict=True):
+        row[c.LAYER_PARAMS] = params
+        row[c.LAYER_SHAPE :] = inputs, layer.size, sizes.rows
+        params += LAYERS[type(layer)].params(inputs, layer.size)
+        inputs = layer.size
+    return table
+
+
+def _net_name(sizes: Sizes) -> str:
+    """What the meaning of the weights depends on."""
+    return f"{sizes.layers}{sizes.model.features}{sizes.targets}{sizes.horizons}"
+
+
+def _learned(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f32: Plane, i64: Plane) -> None:
+    last = layers[-1]
+    top = int(last[c.LAYER_SHAPE + 1])
+    readout = int(last[c.LAYER_PARAMS]) + LAYERS[type(sizes.layers[-1])].params(int(last[c.LAYER_SHAPE]), top)
+    length = readout + (top + 1) * sizes.outputs
+    name = _net_name(sizes)
+    optimiser = OPTIMISERS[type(sizes.model.optimiser)].state * length
+    ints[c.TOP], ints[c.READOUT], ints[c.PARAMS_LENGTH] = top, readout, length
+    ints[c.PARAMS] = f32.add(f"params {name}", length)
+    ints[c.OPTIMISER] = f32.add(f"optimiser {type(sizes.model.optimiser).__name__} {name}", optimiser)
+    ints[c.OPTIMISER_LENGTH] = optimiser
+    ints[c.GOOD] = f32.add(f"good {name}", length)
+    i64.add(f"counts {type(sizes.model.optimiser).__name__} {name}", c.COUNTS_WIDTH)
+
+
+def _net(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f32: Plane) -> NDArray[np.int64]:
+    """Hidden state, inputs and tape. Returns the tape's blocks."""
+    base, rows, outputs = int(ints[c.BASE_F32]), sizes.rows, sizes.outputs
+    name = f"{_net_name(sizes)} {rows} rows"
+    blocks: list[tuple[int, int]] = []
+
+    def block(title: str, width: int) -> int:
+        offset = f32.add(f"tape {title} {name}", rows * width) - base
+        blocks.append((offset, width))
+        return offset
+
+    ints[c.MEMORY_F32] = f32.width - base
+    for row, layer in zip(layers, sizes.layers, strict=True):
+        row[c.LAYER_STATE] = (
+            f32.add(f"state {row[c.LAYER_PARAMS]} {name}", LAYERS[type(layer)].state(layer.size)) - base
+        )
+    ints[c.MEMORY_LENGTH] = f32.width - base - ints[c.MEMORY_F32]
+    ints[c.INPUT] = f32.add(f"input {name}", sizes.inputs) - base
+    ints[c.KEEP], ints[c.GRADIENT] = block("keep", 1), block("gradient", outputs)
+    ints[c.TOPS], ints[c.RAW] = block("top", int(ints[c.TOP])), block("output", outputs)
+    for row, layer in zip(layers, sizes.layers, strict=True):
+        row[c.LAYER_TAPE] = f32.width - base
+        for number, width in enumerate(LAYERS[type(layer)].tape(int(row[c.LAYER_SHAPE]), layer.size)):
+            block(f"{row[c.LAYER_PARAMS]}.{number}", width)
+    return np.array(blocks, np.int64)
+
+
+def _real(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> NDArray[np.int64]:
+    """Clocks, scalers, experts, calibration and pending forecasts. Returns the experts' table."""
+    n, k, e = len(sizes.targets), len(sizes.horizons), len(sizes.experts)
+    what = f"{sizes.targets}{sizes.horizons}"
+    table = np.zeros((e, c.EXPERT_WIDTH), np.int64)
+    length = 0
+    for row, expert in zip(table, sizes.experts, strict=True):
+        size = getattr(expert, "ring", getattr(expert, "bins", 0))
+        row[c.EXPERT_STATE] = length
+        row[c.EXPERT_SHAPE :] = k, size, 0
+        length += EXPERTS[type(expert)].state(k, size)
+    slots = sizes.model.label_memory if sizes.labelled else sum(sizes.horizons)
+    ints[c.EXPERT_LENGTH], ints[c.MIX_WIDTH] = length, 4 * (e + 1)
+    ints[c.SLOTS], ints[c.SLOT_WIDTH] = slots, c.FORECASTS + e + 1
+    ints[c.CLOCK] = f64.add("clock", c.CLOCK_WIDTH)
+    ints[c.SCALE] = f64.add(f"scale {sizes.model.features}", len(sizes.model.features) * c.SCALE_WIDTH)
+    ints[c.TARGET] = f64.add(f"target {sizes.targets}", n * c.TARGET_WIDTH)
+    ints[c.EXPERT] = f64.add(f"experts {sizes.experts}{what}", n * length)
+    ints[c.MIX] = f64.add(f"mix {sizes.experts}{what}", n * k * 4 * (e + 1))
+    ints[c.STATS] = f64.add(f"stats {sizes.conformal}{what}", n * k * c.STATS_WIDTH)
+    ints[c.TAIL] = f64.add(f"tail {sizes.targets}", n * c.TAIL_WIDTH)
+    ints[c.PENDING] = f64.add(f"pending {sizes.experts}{what} {slots}", slots * n * (c.FORECASTS + e + 1))
+    ints[c.LATEST] = f64.add(f"latest {sizes.targets}", c.TARGETS_FROM + 3 * n)
+    return table
+
+
+def _count(sizes: Sizes, ints: NDArray[np.int64], i64: Plane) -> NDArray[np.int64]:
+    """Counters and pending places. Returns the first place of every horizon."""
+    name = f"{_net_name(sizes)} {sizes.rows} rows"
+    i64.add("stream", c.STREAM_COUNTS)
+    i64.add(f"tape {name}", c.TAPE_COUNTS)
+    slots = int(ints[c.SLOTS])
+    start = i64.add(f"places {sizes.experts}{name} {slots}", 1 + slots * c.PLACE_WIDTH)
+    ints[c.PLACES] = start + 1 - int(ints[c.BASE_I64])
+    return np.array([0, *np.cumsum(sizes.horizons)[:-1]], np.int64)
+
+
+def _scratch(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64]) -> tuple[int, int]:
+    """Room for one update: gradient, dy, dx, a layer's own; and for the experts' forecasts."""
+    rows = sizes.rows
+    widest = max(int(size) for row in layers for size in row[c.LAYER_SHAPE : c.LAYER_SHAPE + 2])
+    own = max(LAYERS[type(layer)].scratch(rows, layer.size) for layer in sizes.layers)
+    ints[c.SCRATCH_GRADIENT] = 0
+    ints[c.SCRATCH_DY] = ints[c.PARAMS_LENGTH]
+    ints[c.SCRATCH_DX] = ints[c.SCRATCH_DY] + rows * widest
+    ints[c.SCRATCH_LAYER] = ints[c.SCRATCH_DX] + rows * widest
+    f64 = len(sizes.targets) + (len(sizes.experts) + 1) * len(sizes.horizons)
+    return int(ints[c.SCRATCH_LAYER]) + own, f64 + 1
+
+
+def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
+    """The sizes and settings that are plain numbers."""
+    seasonal = [number for number, expert in enumerate(sizes.experts) if isinstance(expert, spec.Seasonal)]
+    values = {
+        c.FEATURES: len(sizes.model.features),
+        c.TARGETS: len(sizes.targets),
+        c.HORIZONS: len(sizes.horizons),
+        c.EXPERTS: len(sizes.experts),
+        c.INPUTS: sizes.inputs,
+        c.LAYERS: len(sizes.layers),
+        c.OUTPUTS: sizes.outputs,
+        c.ROWS: sizes.rows,
+        c.KEPT: sizes.kept,
+        c.WINDOW: sizes.rule.window,
+        c.STRIDE: sizes.rule.stride,
+        c.LABEL_TASK: int(sizes.labelled),
+        c.LABEL_RING: sizes.model.label_memory,
+        c.SEASONAL: seasonal[0] if seasonal else -1,
+        c.POOLED: int(sizes.model.weights == "pooled"),
+        c.WARMUP: sizes.anomaly.warmup,
+        c.QUIET: sizes.anomaly.quiet,
+    }
+    for place, value in values.items():
+        ints[place] = value
+
+
+def _targets(sizes: Sizes) -> NDArray[np.int64]:
+    if sizes.labelled:
+        return np.array([-1], np.int64)
+    return np.array([sizes.model.features.index(target) for target in sizes.targets], np.int64)
+
+
+def _reals(sizes: Sizes) -> NDArray[np.float64]:
+    """Rates and levels."""
+    reals = np.zeros(c.REALS)
+    optimiser, level = sizes.model.optimiser, sizes.conformal.level
+    adam = isinstance(optimiser, spec.Adam)
+    reals[c.SCALE_RATE], reals[c.LEVEL], reals[c.THRESHOLD] = sizes.model.scale_rate, level, sizes.anomaly.alert_rate
+    reals[c.RATE], reals[c.CLIP] = optimiser.rate, optimiser.clip
+    reals[c.DECAY1] = optimiser.beta1 if isinstance(optimiser, spec.Adam) else optimiser.momentum
+    reals[c.DECAY2] = optimiser.beta2 if adam else 0.0
+    normal = statistics.NormalDist().inv_cdf(0.5 + level / 2)
+    reals[c.START_QUANTILE] = normal / np.sqrt(2 / np.pi)  # in mean absolute errors
+    return reals
