@@ -1,7 +1,7 @@
 """Floor 2: the bank. Three planes, one row a stream; a name gets a row at first sight and keeps it.
 
-The planes are allocated at full capacity and touched row by row: untouched memory costs nothing. With pooled weights the
-learned part is one more row, the pool's, of its own two planes. A row travels as bytes: its planes one after the
+The planes are allocated at full capacity and touched row by row: untouched memory costs nothing. With pooled weights
+the learned part is one more row, the pool's, of its own two planes. A row travels as bytes: its planes one after the
 other, in the machine's own order, told apart by the layout that is stored beside it.
 """
 
@@ -81,7 +81,7 @@ class Bank:
         if name == POOL and self._pool is not None:
             return b"".join(part.tobytes() for part in self._pool)
         row = self._rows[name]
-        return self._f32[row].tobytes() + self._f64[row].tobytes() + self._i64[row].tobytes()
+        return b"".join(plane[row].tobytes() for plane in (self._f32, self._f64, self._i64))
 
     @property
     def layout(self) -> dict[str, list[int]]:

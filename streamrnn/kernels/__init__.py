@@ -5,7 +5,7 @@ Rules
 - float32 or float64 from the same source: constants are made in the array's own type. Clocks, experts and calibration
   are float64 always, in the units of the data (a byte counter does not fit float32).
 - Views are contiguous and made once per message; inner loops index them by the loop variable alone.
-- A part (layer, head, optimiser, expert) is a few functions of its family's C signature; the plan holds their addresses.
+- A part (layer, head, optimiser, expert) is a few functions of its family's C signature; a plan holds their addresses.
 - fast-math without nnan and ninf: the firewall must see what is not finite.
 
 Letters of shapes and the places in a row: table.py. What was tried and what it gave (GRU(8 -> 32), window 16, one

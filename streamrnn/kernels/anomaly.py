@@ -1,7 +1,7 @@
 """Anomaly score of one target from the calibrated tail of its standardised error, and the life of an event.
 
-a = |error| / usual error. u tracks the 1 - TAU quantile of a; beyond it the relative excess y = (a - u) / u is taken as
-exponential with running mean h, so P(a) = TAU exp(-y / h): the tail is extrapolated, not capped by the history's length.
+a = |error| / usual error. u tracks the 1 - TAU quantile of a; beyond it the relative excess y = (a - u) / u is taken
+as exponential with running mean h, so P(a) = TAU exp(-y / h): extrapolated, not capped by the history's length.
 surprise = -ln P; score = 1 - 2^(-surprise / threshold), so 0.5 is reached exactly at the alert rate.
 """
 

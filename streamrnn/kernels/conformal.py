@@ -1,8 +1,9 @@
 """Adaptive conformal intervals by quantile tracking, two-sided, per target and horizon.
 
 Scores are errors over the running mean absolute error s. Each bound is an online quantile of the scores (Angelopoulos,
-Candes, Tibshirani 2023, eq. 6: the P part of conformal PID): q += rate B (1[score > q] - miss), where B is the recent range of the scores, so that the
-step follows the scale. Coverage converges to the level for any sequence; the interval is never infinite.
+Candes, Tibshirani 2023: the P part of conformal PID): q += rate B (1[score > q] - miss), where B is the recent range
+of the scores, so that the step follows the scale. Coverage converges to the level for any sequence; the interval is
+never infinite.
 """
 
 import math

@@ -14,7 +14,7 @@ from numba import types
 
 from streamrnn.kernels.jit import family
 
-I, H, C = 0, 1, 2
+I, H, C = 0, 1, 2  # noqa: E741 - the letters of the shapes
 
 
 def _forward(real):

@@ -57,7 +57,7 @@ def forecast_seasonal(shape, period, state, steps, out, last, step, time, interv
     """y(t + h - P ceil(h / P)), P the period in steps; the last value while that is not known."""
     size = shape[1]
     ring, f, hs = carray(state, size), carray(out, shape[0]), carray(steps, shape[0])
-    season = int(round(period / interval)) if interval > 0 else 0
+    season = round(period / interval) if interval > 0 else 0
     known = 2 <= season <= size
     for k in range(shape[0]):
         f[k] = last

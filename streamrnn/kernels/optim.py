@@ -1,6 +1,7 @@
 """Optimisers over flat parameters, one fused pass each.
 
-update(n, w, g, state, reals, scale, step): w (n) moves against scale * g (n); `step` counts from 1; reals is the plan's.
+update(n, w, g, state, reals, scale, step): w (n) moves against scale * g (n); `step` counts from 1, reals is the
+plan's.
 Moments below 1e-30 are flushed to zero: subnormal numbers would slow the loop tenfold.
 """
 

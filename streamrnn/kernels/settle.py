@@ -45,7 +45,7 @@ def teach(plan, row, place, j, k, target):
 
 @jit
 def settle_one(plan, row, place, j, k, y):
-    """Target j's forecast at horizon k has its answer y. Returns the error over the usual error; NaN if none was made."""
+    """Target j's forecast at horizon k has its answer y. Returns error over usual error; NaN if none was made."""
     p = plan.ints
     f = pending(plan, row, place, j)
     mixed, unit = f[c.MIXED], f[c.UNIT]

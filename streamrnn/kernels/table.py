@@ -7,15 +7,15 @@ here and in every kernel:
     H units of a layer    O outputs of the network, 2 T K    C rows of the tape    L layers    N observations
 
 A stream is one row in each of three planes: `f32` (network), `f64` (clocks, scalers, experts, calibration, pending
-forecasts) and `i64` (counters, places). What is *learned by gradient* lies in front in the row of `f32` and `i64`, so that
-with pooled weights the same code reads it from the pool's own row instead.
+forecasts) and `i64` (counters, places). What is *learned by gradient* lies in front in the row of `f32` and `i64`, so
+that with pooled weights the same code reads it from the pool's own row instead.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-# --- plan.ints: sizes -------------------------------------------------------------------------------------------------
+# --- plan.ints: sizes
 FEATURES, TARGETS, HORIZONS, EXPERTS, INPUTS, LAYERS, OUTPUTS, TOP = range(8)
 ROWS, KEPT = 8, 9  # C; rows that stay when the tape is moved to its front
 WINDOW, STRIDE = 10, 11
@@ -52,11 +52,11 @@ LAYER_WIDTH = LAYER_SHAPE + 3
 OBSERVE, SETTLE, FORECAST, EXPERT_STATE, EXPERT_SHAPE = range(5)
 EXPERT_WIDTH = EXPERT_SHAPE + 3
 
-# --- plan.reals -----------------------------------------------------------------------------------------------------
+# --- plan.reals
 SCALE_RATE, LEVEL, THRESHOLD, RATE, DECAY1, DECAY2, CLIP, START_QUANTILE = range(8)
 REALS = 8
 
-# --- records in f64 -----------------------------------------------------------------------------------------------------
+# --- records in f64
 INTERVALS = 15  # how many last intervals the running median looks at
 TIME, INTERVAL, RING = 0, 1, 2
 CLOCK_WIDTH = RING + INTERVALS
@@ -71,7 +71,7 @@ TAIL_WIDTH = 3
 ANCHOR, BASE, UNIT, MIXED, LOWER, UPPER, ISSUE, FORECASTS = range(8)  # of one pending forecast; then E + 1 forecasts
 SCORE, TAIL_P, STARTED, PEAK, TARGETS_FROM = range(5)  # then expected, actual, attribution (3, T)
 
-# --- records in i64 -----------------------------------------------------------------------------------------------------
+# --- records in i64
 STEPS, CLEAN = 0, 1  # learned: optimiser steps, clean updates
 COUNTS_WIDTH = 2
 SEEN, STEP, SEQ, EVENT, OPEN, CALM, SEVERITY, RING_AT, LEARNT = range(9)  # of the stream
@@ -82,12 +82,12 @@ STATE_WIDTH = 16
 PLACE_STEP, PLACE_ROW, PLACE_IDENT = range(3)
 PLACE_WIDTH = 3
 
-# --- bits, as messages.py names them ------------------------------------------------------------------------------------
+# --- bits, as messages.py names them
 END, LABEL_ONLY, STAMPED = 1, 2, 4
 LEARNED, LATE, DUPLICATE, ANOMALY, WARMING, OPENED, WORSENED, CLOSED = 1, 2, 4, 8, 16, 32, 64, 128
 UPDATED, SKIPPED, ROLLED_BACK, MISSING, GAP, UNMATCHED, SETTLED = 256, 512, 1024, 2048, 4096, 8192, 16384
 
-# --- columns of a batch and of outcomes -----------------------------------------------------------------------------------
+# --- columns of a batch and of outcomes
 IN_ROW, IN_IDENT, IN_SEQ, IN_BITS = range(4)
 IN_INTS = 4
 IN_TIME, IN_LABEL, IN_VALUES = range(3)

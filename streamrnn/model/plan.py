@@ -89,14 +89,13 @@ def resolve(model: spec.Model) -> Sizes:
     targets = (LABEL,) if labelled else (model.targets or model.features)
     horizons = (0,) if labelled else model.horizons
     span = max(rule.window, rule.stride + max(horizons) - min(horizons))
-    kinds = {type(monitor): monitor for monitor in model.monitors}
     return Sizes(
         model=model,
         layers=model.layers or preset["layers"],
         experts=experts,
         rule=rule,
-        conformal=kinds.get(spec.Conformal, spec.Conformal()),
-        anomaly=kinds.get(spec.Anomaly, spec.Anomaly()),
+        conformal=next((m for m in model.monitors if isinstance(m, spec.Conformal)), spec.Conformal()),
+        anomaly=next((m for m in model.monitors if isinstance(m, spec.Anomaly)), spec.Anomaly()),
         targets=targets,
         horizons=horizons,
         inputs=3 * len(model.features) + 2 + len(targets),
@@ -338,11 +337,12 @@ def _reals(sizes: Sizes) -> NDArray[np.float64]:
     """Rates and levels."""
     reals = np.zeros(c.REALS)
     optimiser, level = sizes.model.optimiser, sizes.conformal.level
-    adam = isinstance(optimiser, spec.Adam)
     reals[c.SCALE_RATE], reals[c.LEVEL], reals[c.THRESHOLD] = sizes.model.scale_rate, level, sizes.anomaly.alert_rate
     reals[c.RATE], reals[c.CLIP] = optimiser.rate, optimiser.clip
-    reals[c.DECAY1] = optimiser.beta1 if isinstance(optimiser, spec.Adam) else optimiser.momentum
-    reals[c.DECAY2] = optimiser.beta2 if adam else 0.0
+    if isinstance(optimiser, spec.Adam):
+        reals[c.DECAY1], reals[c.DECAY2] = optimiser.beta1, optimiser.beta2
+    else:
+        reals[c.DECAY1] = optimiser.momentum
     normal = statistics.NormalDist().inv_cdf(0.5 + level / 2)
     reals[c.START_QUANTILE] = normal / np.sqrt(2 / np.pi)  # in mean absolute errors
     return reals
