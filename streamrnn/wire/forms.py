@@ -1,0 +1,87 @@
+"""The forms of an incoming message as typed Structs, so that types, names and lengths are checked in C."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Generic, Protocol, TypeVar
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from streamrnn.errors import ConfigError
+
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Id = Annotated[str, Meta(max_length=256)] | int
+Values = TypeVar("Values")
+
+# All that reading a byte string may raise: malformed or of another form, not UTF-8 (both ValueErrors), nested too
+# deeply, a length that lies.
+UNREADABLE = (ValueError, RecursionError, MemoryError, OverflowError)
+
+
+class Observation(Struct, Generic[Values], gc=False):
+    """One observation. Keys that are not named here are skipped: senders add what they like beside them."""
+
+    stream: str | None = None
+    time: float | datetime | None = None  # seconds since the epoch, RFC 3339 text or a MessagePack timestamp
+    values: Values | None = None  # by name, or a list in schema order
+    label: float | None = None
+    id: Id | None = None
+    seq: Count | None = None
+    end: bool = False
+
+
+class Columns(Struct, Generic[Values], gc=False):
+    """Many observations of one stream; every list has one entry an observation."""
+
+    stream: str | None = None
+    time: list[float | datetime] | None = None
+    values: Values | None = None
+    label: list[float | None] | None = None
+    id: list[Id | None] | None = None
+    seq: list[Count | None] | None = None
+    end: bool | list[bool] = False  # a single `true` marks the last one
+
+
+class Reader(Protocol):
+    """A msgspec decoder of either format."""
+
+    def decode(self, body: bytes, /) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """The decoders of one format, made once: msgspec compiles their types then."""
+
+    frame: Reader  # an observation or an array of them
+    one: Reader  # an observation
+    columns: Reader
+    split: Reader  # an array, its items left as bytes
+    whole: Reader  # anything complete, left as bytes
+    json: bool
+
+
+def values_struct(features: tuple[str, ...], kind: Any) -> Any:
+    """A Struct with one optional field a feature, of type `kind`; others are refused by name. Raises ConfigError."""
+    fields = [(f"f{i}", kind | None, None) for i in range(len(features))]
+    names = {f"f{i}": name for i, name in enumerate(features)}
+    try:
+        return msgspec.defstruct("Values", fields, rename=names, forbid_unknown_fields=True, gc=False)
+    except ValueError as error:
+        hint = "name each feature once, without quotes, backslashes and control characters"
+        raise ConfigError(f"feature names cannot be read from messages: {error}", hint) from None
+
+
+def readers(features: tuple[str, ...], limit: int) -> tuple[Readers, Readers]:
+    """The decoders for JSON and for MessagePack; `limit` is the most items of an array. Raises ConfigError."""
+    width = Meta(min_length=len(features), max_length=len(features))
+    many = Meta(max_length=limit)
+    cell: Any = float | None
+    column: Any = list[cell] | None
+    one: Any = Observation[values_struct(features, float) | Annotated[list[cell], width]]  # type: ignore[misc]
+    columns: Any = Columns[values_struct(features, list[cell]) | Annotated[list[column], width]]  # type: ignore[misc]
+    frame, split = one | Annotated[list[one], many], Annotated[list[Raw], many]
+
+    def compiled(decoder: Any, json: bool) -> Readers:
+        return Readers(decoder(frame), decoder(one), decoder(columns), decoder(split), decoder(Raw), json)
+
+    return compiled(msgspec.json.Decoder, True), compiled(msgspec.msgpack.Decoder, False)

@@ -1,0 +1,75 @@
+"""What the service hands in and takes back: frames as they were received, and refusals."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from streamrnn.messages import Batch
+
+Format = Literal["auto", "json", "msgpack"]
+
+OFFENDER_BYTES = 4096  # so much of a refused message is kept
+
+# Why a message was refused: a closed set, for it is the label of a counter.
+REASONS = (
+    "empty",  # a frame, array or column set without an observation
+    "malformed",  # neither JSON nor MessagePack, truncated, not UTF-8, nested too deeply
+    "type",  # a value of the wrong type
+    "schema",  # stream or values missing, values or columns of the wrong length
+    "unknown_feature",  # a value for a feature the model does not have
+    "not_finite",  # NaN or infinity
+    "out_of_range",  # a number beyond what is accepted
+    "time",  # negative, NaN, in milliseconds or not RFC 3339
+    "stream_name",  # not 1 to 128 bytes of printable UTF-8
+    "too_many",  # more observations in one frame than the limit
+    "label",  # not a number, or late and without the id of its observation
+    "capacity",  # a new stream when all rows are taken; counted by the service
+    "oversize",  # a frame above the limit, its sender is disconnected; counted by the service
+    "poison",  # a frame that stopped the daemon before; counted by the service
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One message of an input socket, as it came."""
+
+    origin: int  # index of the input
+    received: float  # seconds since the epoch
+    topic: bytes  # empty for `pull`
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """How the frames of one input are to be read."""
+
+    format: Format = "auto"
+    stream: str | None = None  # for observations that name no stream
+    stream_from_topic: bool = False  # the topic frame names it
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One message, item or row that was refused; the sender's fault."""
+
+    frame: int  # index in the list of frames
+    reason: str  # one of REASONS
+    detail: str
+    offender: bytes  # at most OFFENDER_BYTES of it
+    size: int = -1  # bytes of the whole offender; -1: what is in `offender` is all
+    received: float = math.nan  # seconds since the epoch; NaN is unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a list of frames held: a batch for the engine, and what was refused."""
+
+    batch: Batch
+    frame: list[int]  # (m) index of the frame that each run came in
+    refusals: list[Refusal]
+    observations: int  # accepted and refused together; an undecodable frame counts as one
+
+
+def refusal(index: int, frame: Frame, reason: str, detail: str, offender: bytes) -> Refusal:
+    """A refusal of (a part of) the frame at `index`, cut to what is kept of it."""
+    return Refusal(index, reason, detail[:500], offender[:OFFENDER_BYTES], len(offender), frame.received)

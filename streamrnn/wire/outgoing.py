@@ -1,0 +1,96 @@
+"""The messages that go out, as Structs: their fields are the documented names, in the order they are written.
+
+A message that answers columns has the same keys; those marked "a list" hold one entry an observation there. What is
+UNSET is not written.
+"""
+
+from typing import Any
+
+from msgspec import UNSET, Struct, UnsetType
+
+Floats = float | None | list[float | None]
+
+
+class Forecast(Struct, gc=False):
+    """One target at one step ahead."""
+
+    target: str
+    step: int
+    time: Floats  # seconds; null while the interval between observations is unknown; a list
+    yhat: Floats  # a list
+    yhat_lower: Floats  # a list
+    yhat_upper: Floats  # a list
+
+
+class Prediction(Struct, gc=False):
+    """The answer to an observation, or to a columnar message."""
+
+    stream: str
+    seq: int | list[int]  # the stream's own count of learned observations; a list
+    topic_seq: int  # messages on this topic since the daemon started, from 1
+    lsn: int | None  # position of the frame in the journal
+    time: Floats  # of the observation; a list
+    forecasts: list[Forecast]
+    level: float  # coverage that the intervals are to have
+    anomaly_score: Floats  # 0 to 1, null while warming up; a list
+    is_anomaly: bool | list[bool]  # a list
+    skill: float | None  # 1 - error / error of persistence
+    learned: int  # labels the network has been given
+    warming_up: bool
+    late: bool | list[bool] | UnsetType = UNSET  # older than the stream's watermark, not learned; a list
+    duplicate: bool | list[bool] | UnsetType = UNSET  # seen before, not learned; a list
+    replayed: bool | UnsetType = UNSET  # sent again after a restart
+    retained: bool | UnsetType = UNSET  # the topic's last value, for a new subscriber
+    missing: bool | list[bool] | UnsetType = UNSET  # at least one value was missing; a list
+    id: str | list[str | None] | UnsetType = UNSET  # as it was sent; a list
+
+
+class Anomaly(Struct, gc=False):
+    """An anomaly event opened, rose to a higher severity or closed."""
+
+    stream: str
+    seq: int
+    topic_seq: int
+    lsn: int | None
+    event_id: str  # "<stream>/<number of the event>"
+    state: str  # open, worsen or close
+    time: float
+    started: float | None
+    severity: str
+    anomaly_score: float | None
+    expected: dict[str, float | None]  # by target
+    actual: dict[str, float | None]
+    attribution: dict[str, float | None]  # share of each target in the score
+    reason: str  # a sentence
+    skill: float | None
+    learned: int
+    warming_up: bool
+    replayed: bool | UnsetType = UNSET
+
+
+class DeadLetter(Struct, gc=False):
+    """What was refused, and why."""
+
+    reason: str  # one of REASONS
+    detail: str
+    input: int  # index of the input
+    received: float | None  # seconds since the epoch
+    size: int  # bytes of the whole offender
+    offender: str  # at most its first 4096 bytes
+    encoding: str  # of `offender`: utf-8 or base64
+    topic_seq: int
+
+
+# Every field of every message whose form is fixed, for the documentation to be checked against. `status` carries what
+# the service tells and `topic_seq`.
+FIELDS: dict[str, tuple[str, ...]] = {
+    "prediction": Prediction.__struct_fields__,
+    "forecast": Forecast.__struct_fields__,
+    "anomaly": Anomaly.__struct_fields__,
+    "deadletter": DeadLetter.__struct_fields__,
+}
+
+
+def plain(values: Any) -> Any:
+    """None for a number that is not finite."""
+    return values if values - values == 0.0 else None

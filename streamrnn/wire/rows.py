@@ -1,0 +1,149 @@
+"""Observations on their way into a batch: lists that grow, for an append is cheap; `columns` makes them arrays."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import chain
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import astuple
+
+from streamrnn.errors import WireError
+from streamrnn.messages import END, LABEL_ONLY
+from streamrnn.wire.forms import Columns, Observation
+
+_NAME_BYTES = 128
+
+
+class Place(Struct, frozen=True, gc=False):
+    """Where observations came from."""
+
+    frame: int  # index in the list of frames
+    item: int  # index in the frame's array or lines; -1 is the frame itself
+    stream: str | None  # for observations that name none
+    received: float  # seconds since the epoch, for observations without a time
+
+
+@dataclass(slots=True)
+class Rows:
+    """n observations in m runs of F features. What raises WireError has appended nothing."""
+
+    features: tuple[str, ...]
+    labelled: bool  # the task takes labels, so that one may come alone
+    room: int  # most observations that a columnar message may add
+    names: list[str] = field(default_factory=list)  # (m)
+    lengths: list[int] = field(default_factory=list)  # (m)
+    columnar: list[bool] = field(default_factory=list)  # (m)
+    places: list[Place] = field(default_factory=list)  # (m)
+    time: list[float | datetime] = field(default_factory=list)  # (n)
+    values: list[float | None] = field(default_factory=list)  # (n * F) None is missing
+    seq: list[int | None] = field(default_factory=list)  # (n)
+    label: dict[int, float] = field(default_factory=dict)  # the rest is rare, and kept by row
+    ids: dict[int, str] = field(default_factory=dict)
+    bits: dict[int, int] = field(default_factory=dict)
+
+    def one(self, item: Observation[Any], place: Place) -> None:
+        """Append an observation as a run of its own. Raises WireError."""
+        name = place.stream if item.stream is None else item.stream
+        if name is None or not 0 < len(name) <= 32 or not name.isprintable():
+            name = checked_name(name)
+        row = len(self.time)
+        found: Any = item.values
+        if found is None:
+            self._late(item.label, item.id)
+            found = [None] * len(self.features)
+            self.bits[row] = LABEL_ONLY
+        self.values += found if type(found) is list else astuple(found)
+        self.names.append(name)
+        self.lengths.append(1)
+        self.columnar.append(False)
+        self.places.append(place)
+        self.time.append(place.received if item.time is None else item.time)
+        self.seq.append(item.seq)
+        if item.label is not None:
+            self.label[row] = item.label
+        if item.id is not None:
+            self.ids[row] = str(item.id)
+        if item.end:
+            self.bits[row] = self.bits.get(row, 0) | END
+
+    def many(self, item: Columns[Any], place: Place) -> None:
+        """Append a columnar message as one run. Raises WireError, and ValueError when nothing in it is a column."""
+        name = place.stream if item.stream is None else item.stream
+        if name is None or not 0 < len(name) <= 32 or not name.isprintable():
+            name = checked_name(name)
+        columns = item.values if type(item.values) is list else _columns(item.values, len(self.features))
+        length = self._length(item, columns)
+        if item.values is None:
+            for label, ident in zip(item.label or [None], item.id or [None], strict=False):
+                self._late(label, ident)
+        row = len(self.time)
+        self.values += _interleaved(columns, length)
+        self.names.append(name)
+        self.lengths.append(length)
+        self.columnar.append(True)
+        self.places.append(place)
+        self.time += [place.received] * length if item.time is None else item.time
+        self.seq += [None] * length if item.seq is None else item.seq
+        if item.label is not None or item.id is not None or item.values is None or item.end is not False:
+            self._rare(item, row, length)
+
+    def _rare(self, item: Columns[Any], row: int, length: int) -> None:
+        """Labels, ids and bits of the run that begins at `row`."""
+        if item.label is not None:
+            self.label.update((row + i, label) for i, label in enumerate(item.label) if label is not None)
+        if item.id is not None:
+            self.ids.update((row + i, str(ident)) for i, ident in enumerate(item.id) if ident is not None)
+        if item.values is None:
+            self.bits.update((row + i, LABEL_ONLY) for i in range(length))
+        ends = item.end if isinstance(item.end, list) else [False] * (length - 1) + [item.end]
+        for i, end in enumerate(ends):
+            if end:
+                self.bits[row + i] = self.bits.get(row + i, 0) | END
+
+    def _length(self, item: Columns[Any], columns: list[list[float | None] | None]) -> int:
+        """How many observations the columns hold. Raises WireError when they do not agree, ValueError without any."""
+        given = [item.time, item.seq, item.label, item.id, item.end, *columns]
+        lengths = [len(column) for column in given if type(column) is list]
+        if not lengths:
+            raise ValueError("no column")  # a single observation without time and values looks the same
+        length = lengths[0]
+        if lengths.count(length) != len(lengths):
+            names = ("time", "seq", "label", "id", "end", *self.features)
+            found = {name: len(column) for name, column in zip(names, given, strict=True) if type(column) is list}
+            raise WireError("schema", f"columns of different lengths: {found}")
+        if length == 0:
+            raise WireError("empty", "columns without an observation")
+        if length > self.room:
+            raise WireError("too_many", f"{length} observations in columns, room for {self.room} in this frame")
+        return length
+
+    def _late(self, label: float | None, ident: object) -> None:
+        """Check an observation without values: it can only be the label of an earlier one."""
+        if label is None or not self.labelled:
+            raise WireError("schema", "no values", "send an object of values by feature name, {} if all are missing")
+        if ident is None:
+            raise WireError("label", "a label without values and id", "repeat the id of the observation it belongs to")
+
+
+def checked_name(name: str | None) -> str:
+    """A stream's name. Raises WireError when it is missing or cannot be a name."""
+    if name is None:
+        raise WireError("schema", "no stream", 'add "stream" to the message or name the stream of the input')
+    if not name.isprintable() or not 0 < len(name.encode()) <= _NAME_BYTES:
+        raise WireError(
+            "stream_name", f"not a stream name: {name[:_NAME_BYTES]!r}", "1 to 128 bytes of printable UTF-8"
+        )
+    return name
+
+
+def _columns(values: Any, features: int) -> list[list[float | None] | None]:
+    return [None] * features if values is None else list(astuple(values))
+
+
+def _interleaved(columns: list[list[float | None] | None], length: int) -> Any:
+    """The columns, row by row."""
+    if len(columns) == 1 and columns[0] is not None:
+        return columns[0]
+    missing: list[float | None] = [None] * length
+    return chain.from_iterable(zip(*[missing if column is None else column for column in columns], strict=True))

@@ -1,0 +1,31 @@
+"""The reason of an anomaly message, in words."""
+
+import math
+
+
+def reason(target: str, expected: float | None, actual: float | None, closing: bool) -> str:
+    """One sentence about the target that stands out most."""
+    if actual is None:
+        return f"{target} is missing"
+    if expected is None:
+        return f"{target} is {actual:.6g}, nothing was expected yet"
+    distance = actual - expected
+    places = _decimals(distance)
+    seen, foretold = _text(actual, places), _text(expected, places)
+    if closing:
+        return f"{target} is back to what is expected ({seen}, expected {foretold})"
+    if distance == 0.0:
+        return f"{target} is {seen}, as expected"
+    side = "above" if distance > 0.0 else "below"
+    return f"{target} is {_text(abs(distance), places)} {side} what was expected ({seen} instead of {foretold})"
+
+
+def _decimals(distance: float) -> int:
+    """Decimal places that show two digits of the distance, so that the three numbers agree."""
+    if distance == 0.0:
+        return 2
+    return min(max(1 - math.floor(math.log10(abs(distance))), 0), 12)
+
+
+def _text(number: float, places: int) -> str:
+    return f"{number:.6g}" if abs(number) >= 1e9 else f"{number:.{places}f}"
