@@ -6,8 +6,9 @@ from numba import carray
 
 from streamrnn.kernels import mix, scale
 from streamrnn.kernels import table as c
-from streamrnn.kernels.call import at, call
+from streamrnn.kernels.call import at, call, shift
 from streamrnn.kernels.jit import jit
+from streamrnn.kernels.linalg import dots
 from streamrnn.kernels.settle import pending, stats_of
 from streamrnn.kernels.tbptt import roll_back
 
@@ -25,10 +26,10 @@ def inputs(plan, row, values, time):
     """
     p = plan.ints
     features, targets = p[c.FEATURES], p[c.TARGETS]
-    x = carray(at(row.net, p[c.INPUT]), p[c.INPUTS])
+    x = carray(shift(row.net, p[c.INPUT]), p[c.INPUTS])
     missing = 0
     for f in range(features):
-        s = carray(at(row.real, p[c.SCALE] + f * c.SCALE_WIDTH), c.SCALE_WIDTH)
+        s = carray(shift(row.real, p[c.SCALE] + f * c.SCALE_WIDTH), c.SCALE_WIDTH)
         x[3 * f], x[3 * f + 1], x[3 * f + 2] = s[c.SCALED], 0.0, 1.0
         v = values[f]
         if math.isnan(v):
@@ -56,10 +57,10 @@ def tape_row(plan, row):
     p, q = plan.ints, row.count
     if q[c.POSITION] == p[c.ROWS]:
         kept, moved = p[c.KEPT], p[c.ROWS] - p[c.KEPT]
-        for b in range(len(plan.blocks)):
-            start, width = plan.blocks[b, 0], plan.blocks[b, 1]
-            for i in range(kept * width):
-                row.net[start + i] = row.net[start + moved * width + i]
+        for b in range(p[c.BLOCKS]):
+            start, width = plan.blocks[2 * b], plan.blocks[2 * b + 1]
+            front = carray(shift(row.net, start), kept * width)
+            front[:] = carray(shift(row.net, start + moved * width), kept * width)
         q[c.POSITION] = kept
     t = q[c.POSITION]
     q[c.POSITION] += 1
@@ -75,34 +76,33 @@ def network(plan, row, scratch):
     p = plan.ints
     t = tape_row(plan, row)
     o, m = p[c.OUTPUTS], p[c.TOP]
-    source = at(row.net, p[c.INPUT])
+    source = shift(row.net, p[c.INPUT])
     for number in range(p[c.LAYERS]):
-        layer = plan.layers[number]
-        state = at(row.net, layer[c.LAYER_STATE])
+        layer = shift(plan.layers, number * c.LAYER_WIDTH)
+        state = shift(row.net, layer[c.LAYER_STATE])
         call(
             layer[c.FORWARD],
-            at(plan.layers, number * c.LAYER_WIDTH + c.LAYER_SHAPE),
-            at(row.params, p[c.PARAMS] + layer[c.LAYER_PARAMS]),
+            shift(layer, c.LAYER_SHAPE),
+            shift(row.params, p[c.PARAMS] + layer[c.LAYER_PARAMS]),
             state,
-            at(row.net, layer[c.LAYER_TAPE]),
+            shift(row.net, layer[c.LAYER_TAPE]),
             source,
-            at(scratch.f32, p[c.SCRATCH_LAYER]),
+            shift(scratch.f32, p[c.SCRATCH_LAYER]),
             t,
         )
         source = state
     h = carray(source, m)
-    top = carray(at(row.net, p[c.TOPS] + t * m), m)
-    out = carray(at(row.net, p[c.RAW] + t * o), o)
-    V = carray(at(row.params, p[c.PARAMS] + p[c.READOUT]), (m, o))
-    b = carray(at(row.params, p[c.PARAMS] + p[c.READOUT] + m * o), o)
-    gradient = carray(at(row.net, p[c.GRADIENT] + t * o), o)
+    top = carray(shift(row.net, p[c.TOPS] + t * m), m)
+    out = carray(shift(row.net, p[c.RAW] + t * o), o)
+    V = carray(shift(row.params, p[c.PARAMS] + p[c.READOUT]), (o, m))
+    b = carray(shift(row.params, p[c.PARAMS] + p[c.READOUT] + m * o), o)
+    gradient = carray(shift(row.net, p[c.GRADIENT] + t * o), o)
     for i in range(o):
         out[i] = b[i]
         gradient[i] = 0
     for i in range(m):
         top[i] = h[i]
-        for j in range(o):
-            out[j] += V[i, j] * h[i]
+    dots(V, h, out)
     return t
 
 
@@ -112,13 +112,13 @@ def experts(plan, row, j, f, time):
     p = plan.ints
     last = row.real[p[c.TARGET] + j * c.TARGET_WIDTH + c.T_LAST]
     for e in range(p[c.EXPERTS]):
-        expert = plan.experts[e]
+        expert = shift(plan.experts, e * c.EXPERT_WIDTH)
         call(
             expert[c.FORECAST],
-            at(plan.experts, e * c.EXPERT_WIDTH + c.EXPERT_SHAPE),
+            shift(expert, c.EXPERT_SHAPE),
             plan.periods[e],
-            at(row.real, p[c.EXPERT] + j * p[c.EXPERT_LENGTH] + expert[c.EXPERT_STATE]),
-            at(plan.horizons, 0),
+            shift(row.real, p[c.EXPERT] + j * p[c.EXPERT_LENGTH] + expert[c.EXPERT_STATE]),
+            plan.horizons,
             at(f, e * p[c.HORIZONS]),
             last,
             row.count[c.STEP],
@@ -143,7 +143,7 @@ def issue(plan, row, j, k, place, f, out, time):
     """Make target j's forecast at horizon k pending: experts f (E + 1, K), network output `out` (2)."""
     p = plan.ints
     n, horizons, width = p[c.EXPERTS], p[c.HORIZONS], p[c.MIX_WIDTH]
-    record = carray(at(row.real, p[c.MIX] + (j * horizons + k) * width), width)
+    record = carray(shift(row.real, p[c.MIX] + (j * horizons + k) * width), width)
     stats = stats_of(plan, row, j, k)
     r = pending(plan, row, place, j)
     for e in range(n):
@@ -164,7 +164,7 @@ def advance(plan, row, scratch, values, time, ident):
     p, q = plan.ints, row.count
     bits = c.MISSING if inputs(plan, row, values, time) > 0 else 0
     t = network(plan, row, scratch)
-    out = carray(at(row.net, p[c.RAW] + t * p[c.OUTPUTS]), p[c.OUTPUTS])
+    out = carray(shift(row.net, p[c.RAW] + t * p[c.OUTPUTS]), p[c.OUTPUTS])
     total = 0.0
     for i in range(p[c.OUTPUTS]):
         total += abs(out[i])
@@ -172,10 +172,10 @@ def advance(plan, row, scratch, values, time, ident):
         bits |= roll_back(plan, row)
         out[:] = 0
     n, horizons = p[c.EXPERTS], p[c.HORIZONS]
-    f = scratch.f64[p[c.TARGETS] :]
+    f = carray(shift(scratch.f64, p[c.TARGETS]), (n + 1) * horizons + 1)
     for k in range(horizons):
         place = plan.slots[k] + (q[c.SEEN] % p[c.LABEL_RING] if p[c.LABEL_TASK] else q[c.STEP] % plan.horizons[k])
-        due = carray(at(q, p[c.PLACES] + c.PLACE_WIDTH * place), c.PLACE_WIDTH)
+        due = carray(shift(q, p[c.PLACES] + c.PLACE_WIDTH * place), c.PLACE_WIDTH)
         due[c.PLACE_STEP], due[c.PLACE_ROW], due[c.PLACE_IDENT] = q[c.STEP], q[c.WRITTEN] - 1, ident
         q[c.SLOT] = place
     for j in range(p[c.TARGETS]):

@@ -6,7 +6,7 @@ from numba import carray
 
 from streamrnn.kernels import anomaly, conformal, mix, scale
 from streamrnn.kernels import table as c
-from streamrnn.kernels.call import at, call
+from streamrnn.kernels.call import call, shift
 from streamrnn.kernels.jit import jit
 
 TRAIN_FROM = 10  # observations before the network is given labels: the scalers must have settled
@@ -16,14 +16,14 @@ TRAIN_FROM = 10  # observations before the network is given labels: the scalers 
 def pending(plan, row, place, j):
     """The record of target j's forecast at a pending place."""
     p = plan.ints
-    return carray(at(row.real, p[c.PENDING] + (place * p[c.TARGETS] + j) * p[c.SLOT_WIDTH]), p[c.SLOT_WIDTH])
+    return carray(shift(row.real, p[c.PENDING] + (place * p[c.TARGETS] + j) * p[c.SLOT_WIDTH]), p[c.SLOT_WIDTH])
 
 
 @jit
 def stats_of(plan, row, j, k):
     """The running figures of target j at horizon k."""
     p = plan.ints
-    return carray(at(row.real, p[c.STATS] + (j * p[c.HORIZONS] + k) * c.STATS_WIDTH), c.STATS_WIDTH)
+    return carray(shift(row.real, p[c.STATS] + (j * p[c.HORIZONS] + k) * c.STATS_WIDTH), c.STATS_WIDTH)
 
 
 @jit
@@ -35,7 +35,7 @@ def teach(plan, row, place, j, k, target):
     if t < 0 or q[c.SEEN] < TRAIN_FROM:
         return
     offset = t * p[c.OUTPUTS] + 2 * (j * p[c.HORIZONS] + k)
-    call(p[c.HEAD], at(row.net, p[c.RAW] + offset), target, at(row.net, p[c.GRADIENT] + offset))
+    call(p[c.HEAD], shift(row.net, p[c.RAW] + offset), target, shift(row.net, p[c.GRADIENT] + offset))
     fresh = q[c.LABELS] == 0
     q[c.OLDEST] = number if fresh else min(q[c.OLDEST], number)
     q[c.NEWEST] = number if fresh else max(q[c.NEWEST], number)
@@ -52,7 +52,7 @@ def settle_one(plan, row, place, j, k, y):
     if math.isnan(mixed):
         return math.nan
     experts, width = p[c.EXPERTS], p[c.MIX_WIDTH]
-    record = carray(at(row.real, p[c.MIX] + (j * p[c.HORIZONS] + k) * width), width)
+    record = carray(shift(row.real, p[c.MIX] + (j * p[c.HORIZONS] + k) * width), width)
     stats = stats_of(plan, row, j, k)
     seasonal = f[c.FORECASTS + p[c.SEASONAL]] if p[c.SEASONAL] >= 0 else math.nan
     mix.update(record, f[c.FORECASTS : c.FORECASTS + experts + 1], mixed, y, unit)
@@ -60,12 +60,12 @@ def settle_one(plan, row, place, j, k, y):
     conformal.settle(stats, abs(y - mixed), abs(y - f[c.ANCHOR]), abs(y - seasonal), covered, f[c.UPPER] - f[c.LOWER])
     conformal.track(stats, (y - mixed) / unit, plan.reals[c.LEVEL])
     for e in range(experts):
-        expert = plan.experts[e]
+        expert = shift(plan.experts, e * c.EXPERT_WIDTH)
         call(
             expert[c.SETTLE],
-            at(plan.experts, e * c.EXPERT_WIDTH + c.EXPERT_SHAPE),
+            shift(expert, c.EXPERT_SHAPE),
             plan.periods[e],
-            at(row.real, p[c.EXPERT] + j * p[c.EXPERT_LENGTH] + expert[c.EXPERT_STATE]),
+            shift(row.real, p[c.EXPERT] + j * p[c.EXPERT_LENGTH] + expert[c.EXPERT_STATE]),
             k,
             y - f[c.ANCHOR],
             f[c.ISSUE],
@@ -78,18 +78,18 @@ def settle_one(plan, row, place, j, k, y):
 def welcome(plan, row, j, y, skipped):
     """A value of target j came: running scale, last value, experts."""
     p = plan.ints
-    t = carray(at(row.real, p[c.TARGET] + j * c.TARGET_WIDTH), c.TARGET_WIDTH)
+    t = carray(shift(row.real, p[c.TARGET] + j * c.TARGET_WIDTH), c.TARGET_WIDTH)
     t[c.T_COUNT] += 1
     rate = max(plan.reals[c.SCALE_RATE], 1.0 / t[c.T_COUNT])
     t[c.T_MEAN], t[c.T_VARIANCE] = scale.moments(t[c.T_MEAN], t[c.T_VARIANCE], y, rate)
     t[c.T_LAST] = y
     for e in range(p[c.EXPERTS]):
-        expert = plan.experts[e]
+        expert = shift(plan.experts, e * c.EXPERT_WIDTH)
         call(
             expert[c.OBSERVE],
-            at(plan.experts, e * c.EXPERT_WIDTH + c.EXPERT_SHAPE),
+            shift(expert, c.EXPERT_SHAPE),
             plan.periods[e],
-            at(row.real, p[c.EXPERT] + j * p[c.EXPERT_LENGTH] + expert[c.EXPERT_STATE]),
+            shift(row.real, p[c.EXPERT] + j * p[c.EXPERT_LENGTH] + expert[c.EXPERT_STATE]),
             y,
             row.count[c.STEP],
             skipped,
@@ -125,13 +125,13 @@ def settle_due(plan, row, j, y):
 def judge(plan, row, errors):
     """Anomaly score from the targets' standardised errors (T), NaN where there is none; returns the outcome's bits."""
     p, targets = plan.ints, plan.ints[c.TARGETS]
-    latest = carray(at(row.real, p[c.LATEST]), c.TARGETS_FROM + 3 * targets)
+    latest = carray(shift(row.real, p[c.LATEST]), c.TARGETS_FROM + 3 * targets)
     share = latest[c.TARGETS_FROM + 2 * targets :]
     largest, total = -1.0, 0.0
     for j in range(targets):
         share[j] = 0.0
         if not math.isnan(errors[j]):
-            tail = carray(at(row.real, p[c.TAIL] + j * c.TAIL_WIDTH), c.TAIL_WIDTH)
+            tail = carray(shift(row.real, p[c.TAIL] + j * c.TAIL_WIDTH), c.TAIL_WIDTH)
             share[j] = anomaly.surprise(tail, abs(errors[j]))
             total += share[j]
             largest = max(largest, share[j])

@@ -5,8 +5,8 @@
     learn    experts and scalers; back through the tape every `stride` observations
     advance  inputs -> layers -> head -> mix -> pending forecasts
 
-`forecast` tasks run in this order; `label` tasks advance first and settle with the label that came along. Views carry
-no reference count: keeping it would cost more than the arithmetic.
+`forecast` tasks run in this order; `label` tasks advance first and settle with the label that came along. Everything is
+reached by bare pointers and views made of them: reference counts would cost more than the arithmetic.
 """
 
 import math
@@ -16,51 +16,40 @@ from numba import carray
 from streamrnn.kernels import scale
 from streamrnn.kernels import table as c
 from streamrnn.kernels.advance import advance
-from streamrnn.kernels.call import at
+from streamrnn.kernels.call import at, shift
 from streamrnn.kernels.jit import jit
 from streamrnn.kernels.settle import judge, pending, settle_due, settle_one, stats_of, welcome
 from streamrnn.kernels.tbptt import learn
 
 
 @jit
-def borrow(plan, planes, columns, scratch):
-    """The same arrays without reference counts, for the length of one call."""
-    p = plan.ints
-    ints = carray(at(p, 0), c.INTS)
-    experts, layers, horizons = p[c.EXPERTS], p[c.LAYERS], p[c.HORIZONS]
+def borrow(plan, scratch):
+    """The plan and the scratch as bare pointers: a tuple of arrays would be copied, some 70 words, at every call."""
     program = c.Plan(
-        ints,
-        carray(at(plan.layers, 0), (layers, c.LAYER_WIDTH)),
-        carray(at(plan.experts, 0), (experts, c.EXPERT_WIDTH)),
-        carray(at(plan.periods, 0), experts),
-        carray(at(plan.targets, 0), p[c.TARGETS]),
-        carray(at(plan.horizons, 0), horizons),
-        carray(at(plan.slots, 0), horizons),
-        carray(at(plan.blocks, 0), (plan.blocks.shape[0], 2)),
-        carray(at(plan.reals, 0), c.REALS),
+        at(plan.ints, 0),
+        at(plan.layers, 0),
+        at(plan.experts, 0),
+        at(plan.periods, 0),
+        at(plan.targets, 0),
+        at(plan.horizons, 0),
+        at(plan.slots, 0),
+        at(plan.blocks, 0),
+        at(plan.reals, 0),
     )
-    n = columns.ints.shape[0]
-    batch = c.Columns(
-        carray(at(columns.ints, 0), (n, c.IN_INTS)),
-        carray(at(columns.reals, 0), (n, columns.reals.shape[1])),
-        carray(at(columns.out_ints, 0), (n, c.OUT_INTS)),
-        carray(at(columns.out_reals, 0), (n, columns.out_reals.shape[1])),
-    )
-    room = c.Scratch(carray(at(scratch.f32, 0), len(scratch.f32)), carray(at(scratch.f64, 0), len(scratch.f64)))
-    return program, batch, room
+    return program, c.Scratch(at(scratch.f32, 0), at(scratch.f64, 0))
 
 
 @jit
 def view(plan, planes, r):
-    """Row r's views."""
+    """Where row r begins in each plane."""
     p = plan.ints
     own = 0 if p[c.POOLED] else r
     return c.Row(
-        carray(at(planes.learned, own * p[c.WIDTH_LEARNED]), p[c.BASE_F32] if not p[c.POOLED] else p[c.WIDTH_LEARNED]),
-        carray(at(planes.counts, own * p[c.WIDTH_COUNTS]), c.COUNTS_WIDTH),
-        carray(at(planes.f32, r * p[c.WIDTH_F32] + p[c.BASE_F32]), p[c.WIDTH_F32] - p[c.BASE_F32]),
-        carray(at(planes.f64, r * p[c.WIDTH_F64]), p[c.WIDTH_F64]),
-        carray(at(planes.i64, r * p[c.WIDTH_I64] + p[c.BASE_I64]), p[c.WIDTH_I64] - p[c.BASE_I64]),
+        at(planes.learned, own * p[c.WIDTH_LEARNED]),
+        at(planes.counts, own * p[c.WIDTH_COUNTS]),
+        at(planes.f32, r * p[c.WIDTH_F32] + p[c.BASE_F32]),
+        at(planes.f64, r * p[c.WIDTH_F64]),
+        at(planes.i64, r * p[c.WIDTH_I64] + p[c.BASE_I64]),
     )
 
 
@@ -75,8 +64,8 @@ def learn_if_due(plan, row, scratch, end):
 def receive(plan, row, scratch, values, skipped):
     """Forecast task: settle, judge, and let scalers and experts have the targets' values."""
     p = plan.ints
-    errors = scratch.f64[: p[c.TARGETS]]
-    latest = row.real[p[c.LATEST] + c.TARGETS_FROM :]
+    errors = carray(scratch.f64, p[c.TARGETS])
+    latest = shift(row.real, p[c.LATEST] + c.TARGETS_FROM)
     for j in range(p[c.TARGETS]):
         y = values[plan.targets[j]]
         latest[j], latest[p[c.TARGETS] + j] = math.nan, y
@@ -92,8 +81,8 @@ def receive(plan, row, scratch, values, skipped):
 def receive_label(plan, row, scratch, place, label):
     """Label task: the label of the observation at a pending place has come."""
     p = plan.ints
-    errors = scratch.f64[:1]
-    latest = row.real[p[c.LATEST] + c.TARGETS_FROM :]
+    errors = carray(scratch.f64, 1)
+    latest = shift(row.real, p[c.LATEST] + c.TARGETS_FROM)
     latest[0], latest[1] = pending(plan, row, place, 0)[c.MIXED], label
     errors[0] = settle_one(plan, row, place, 0, 0, label)
     welcome(plan, row, 0, label, 0)
@@ -107,7 +96,7 @@ def late_label(plan, row, scratch, ident, label):
     """A label that comes after its observation: found by id among the last LABEL_RING ones."""
     p, q = plan.ints, row.count
     for place in range(p[c.LABEL_RING]):
-        due = carray(at(q, p[c.PLACES] + c.PLACE_WIDTH * place), c.PLACE_WIDTH)
+        due = carray(shift(q, p[c.PLACES] + c.PLACE_WIDTH * place), c.PLACE_WIDTH)
         if due[c.PLACE_STEP] >= 0 and due[c.PLACE_IDENT] == ident:
             return c.SETTLED | receive_label(plan, row, scratch, place, label)
     return c.UNMATCHED
@@ -120,7 +109,7 @@ def door(plan, row, time, seq, bits):
     A sequence number that was seen is a duplicate unless the sender's clock has moved on: then the sender has started
     its count again.
     """
-    q, clock = row.count, row.real[plan.ints[c.CLOCK] :]
+    q, clock = row.count, shift(row.real, plan.ints[c.CLOCK])
     seen = q[c.SEEN] > 0
     if seq >= 0 and seq <= q[c.SEQ] and (bits & c.STAMPED or time <= clock[c.TIME]):
         return c.DUPLICATE, 0
@@ -145,14 +134,14 @@ def observe(plan, row, scratch, ints, reals):
         return bits | learn_if_due(plan, row, scratch, False), lost
     if bits != c.LEARNED:
         return bits, lost
-    clock = carray(at(row.real, p[c.CLOCK]), c.CLOCK_WIDTH)
+    clock = carray(shift(row.real, p[c.CLOCK]), c.CLOCK_WIDTH)
     if q[c.SEEN] == 0:
         clock[c.TIME] = time
     skipped = scale.tick(clock, q, time)
     q[c.SEEN] += 1
     if skipped > 0:
         bits |= c.GAP
-    values = reals[c.IN_VALUES :]
+    values = shift(reals, c.IN_VALUES)
     end = flags & c.END != 0
     if p[c.LABEL_TASK]:
         bits |= advance(plan, row, scratch, values, time, ints[c.IN_IDENT])
@@ -160,14 +149,14 @@ def observe(plan, row, scratch, ints, reals):
             bits |= receive_label(plan, row, scratch, q[c.SLOT], reals[c.IN_LABEL])
         else:
             row.real[p[c.LATEST] + c.SCORE] = math.nan
-            row.real[p[c.LATEST] + c.TARGETS_FROM : p[c.LATEST] + c.TARGETS_FROM + 3] = math.nan
+            carray(shift(row.real, p[c.LATEST] + c.TARGETS_FROM), 3)[:] = math.nan
         bits |= learn_if_due(plan, row, scratch, end)
     else:
         bits |= receive(plan, row, scratch, values, skipped)
         bits |= learn_if_due(plan, row, scratch, end)
         bits |= advance(plan, row, scratch, values, time, 0)
     if end:
-        row.net[p[c.MEMORY_F32] : p[c.MEMORY_F32] + p[c.MEMORY_LENGTH]] = 0
+        carray(shift(row.net, p[c.MEMORY_F32]), p[c.MEMORY_LENGTH])[:] = 0
         q[c.FRESH] = 1
     return bits, lost
 
@@ -191,7 +180,7 @@ def emit(plan, row, r, bits, lost, out_ints, out_reals):
     out_ints[c.OUT_ROW], out_ints[c.OUT_BITS], out_ints[c.OUT_LOST] = r, bits, lost
     out_ints[c.OUT_SEQ], out_ints[c.OUT_SEVERITY] = q[c.SEEN], q[c.SEVERITY]
     out_ints[c.OUT_EVENT], out_ints[c.OUT_LEARNED] = q[c.EVENT], q[c.LEARNT]
-    latest = row.real[p[c.LATEST] :]
+    latest = shift(row.real, p[c.LATEST])
     out_reals[c.OUT_TIME] = row.real[p[c.CLOCK] + c.TIME]
     out_reals[c.OUT_INTERVAL] = row.real[p[c.CLOCK] + c.INTERVAL]
     out_reals[c.OUT_SCORE], out_reals[c.OUT_TAIL] = latest[c.SCORE], latest[c.TAIL_P]
@@ -214,18 +203,22 @@ def emit(plan, row, r, bits, lost, out_ints, out_reals):
 @jit
 def run(plan, planes, columns, scratch):
     """A whole batch, in order of arrival. Only planes, outcomes and scratch are written."""
-    program, batch, room = borrow(plan, planes, columns, scratch)
-    for i in range(batch.ints.shape[0]):
-        r = batch.ints[i, c.IN_ROW]
-        row = view(program, planes, r)
-        bits, lost = observe(program, row, room, batch.ints[i], batch.reals[i])
-        emit(program, row, r, bits, lost, batch.out_ints[i], batch.out_reals[i])
+    program, room = borrow(plan, scratch)
+    for i in range(columns.ints.shape[0]):
+        ints, reals = at(columns.ints, i * c.IN_INTS), at(columns.reals, i * columns.reals.shape[1])
+        out_ints = at(columns.out_ints, i * c.OUT_INTS)
+        out_reals = at(columns.out_reals, i * columns.out_reals.shape[1])
+        row = view(program, planes, ints[c.IN_ROW])
+        bits, lost = observe(program, row, room, ints, reals)
+        emit(program, row, ints[c.IN_ROW], bits, lost, out_ints, out_reals)
 
 
 @jit
 def tell(plan, planes, columns, scratch):
     """The outcomes again, from the rows alone: nothing is learned, nothing moves."""
-    program, batch, _ = borrow(plan, planes, columns, scratch)
-    for i in range(batch.ints.shape[0]):
-        r = batch.ints[i, c.IN_ROW]
-        emit(program, view(program, planes, r), r, 0, 0, batch.out_ints[i], batch.out_reals[i])
+    program, _ = borrow(plan, scratch)
+    for i in range(columns.ints.shape[0]):
+        r = columns.ints[i, c.IN_ROW]
+        out_ints = at(columns.out_ints, i * c.OUT_INTS)
+        out_reals = at(columns.out_reals, i * columns.out_reals.shape[1])
+        emit(program, view(program, planes, r), r, 0, 0, out_ints, out_reals)

@@ -28,10 +28,10 @@ WIDTH_F32, WIDTH_F64, WIDTH_I64, WIDTH_LEARNED, WIDTH_COUNTS = 18, 19, 20, 21, 2
 BASE_F32, BASE_I64 = 23, 24  # where a row's own state begins behind the learned part
 # learned f32
 PARAMS, OPTIMISER, GOOD, READOUT = 25, 26, 27, 28
-PARAMS_LENGTH, OPTIMISER_LENGTH = 29, 30
+PARAMS_LENGTH, OPTIMISER_LENGTH = 29, 30  # the readout: V (O, H of the top layer), b (O)
 # state f32, from BASE_F32
 KEEP, GRADIENT, TOPS, INPUT = 31, 32, 33, 34
-RAW, EXPERT_LENGTH = 56, 57  # EXPERT_LENGTH: f64 numbers of one target's experts
+RAW, EXPERT_LENGTH, BLOCKS = 56, 57, 58  # EXPERT_LENGTH: f64 numbers of one target's experts
 # state f64
 CLOCK, SCALE, TARGET, EXPERT, MIX, STATS, TAIL, PENDING, LATEST = range(35, 44)
 MIX_WIDTH = 44
@@ -42,13 +42,13 @@ HEAD, OPTIMISE = 46, 47
 MEMORY_F32, MEMORY_LENGTH = 48, 49  # layers' states, one after the other
 WARMUP, QUIET = 50, 51
 SCRATCH_GRADIENT, SCRATCH_DY, SCRATCH_DX, SCRATCH_LAYER = 52, 53, 54, 55
-INTS = 58
+INTS = 59
 
-# --- plan.layers (L, LAYER_WIDTH): two addresses, offsets, then the shape that the part receives --------------------------
+# --- plan.layers (L, LAYER_WIDTH): two addresses, offsets, then the shape that the part receives
 FORWARD, BACKWARD, LAYER_PARAMS, LAYER_STATE, LAYER_TAPE, LAYER_SHAPE = range(6)
 LAYER_WIDTH = LAYER_SHAPE + 3
 
-# --- plan.experts (E, EXPERT_WIDTH): three addresses, offset inside a target's experts, then the shape ----------------------
+# --- plan.experts (E, EXPERT_WIDTH): three addresses, offset inside a target's experts, then the shape
 OBSERVE, SETTLE, FORECAST, EXPERT_STATE, EXPERT_SHAPE = range(5)
 EXPERT_WIDTH = EXPERT_SHAPE + 3
 
@@ -137,7 +137,7 @@ class Scratch(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One stream's views, made once per observation."""
+    """Where one stream's row begins, found once per observation."""
 
     params: np.ndarray  # f32: weights, optimiser, last good weights
     counts: np.ndarray  # i64: STEPS, CLEAN

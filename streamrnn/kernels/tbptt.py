@@ -13,9 +13,9 @@ import math
 from numba import carray
 
 from streamrnn.kernels import table as c
-from streamrnn.kernels.call import at, call
+from streamrnn.kernels.call import call, shift
 from streamrnn.kernels.jit import jit
-from streamrnn.kernels.linalg import dots, fold, sums
+from streamrnn.kernels.linalg import fold, matvec, sums
 
 REFRESH = 64  # clean updates between two copies of the weights to the last good ones
 LARGEST = 1e4  # a weight beyond this is not a weight any more
@@ -27,29 +27,29 @@ def backward(plan, row, scratch, first, last):
     p = plan.ints
     m, o, rows = p[c.TOP], p[c.OUTPUTS], last - first
     gradient, dy, dx = p[c.SCRATCH_GRADIENT], p[c.SCRATCH_DY], p[c.SCRATCH_DX]
-    G = carray(at(scratch.f32, gradient), p[c.PARAMS_LENGTH])
+    G = carray(shift(scratch.f32, gradient), p[c.PARAMS_LENGTH])
     G[:] = 0
-    D = carray(at(row.net, p[c.GRADIENT] + first * o), (rows, o))
-    Y = carray(at(row.net, p[c.TOPS] + first * m), (rows, m))
-    V = carray(at(row.params, p[c.PARAMS] + p[c.READOUT]), (m, o))
-    dY = carray(at(scratch.f32, dy), (rows, m))
+    D = carray(shift(row.net, p[c.GRADIENT] + first * o), (rows, o))
+    Y = carray(shift(row.net, p[c.TOPS] + first * m), (rows, m))
+    V = carray(shift(row.params, p[c.PARAMS] + p[c.READOUT]), (o, m))
+    dY = carray(shift(scratch.f32, dy), (rows, m))
     dY[:] = 0
-    fold(Y, D, carray(at(scratch.f32, gradient + p[c.READOUT]), (m, o)))
-    sums(D, carray(at(scratch.f32, gradient + p[c.READOUT] + m * o), o))
+    fold(D, Y, carray(shift(scratch.f32, gradient + p[c.READOUT]), (o, m)))
+    sums(D, carray(shift(scratch.f32, gradient + p[c.READOUT] + m * o), o))
     for t in range(rows):
-        dots(V, D[t], dY[t])
+        matvec(V, D[t], dY[t])
     for s in range(p[c.LAYERS]):
-        layer = plan.layers[p[c.LAYERS] - 1 - s]
+        layer = shift(plan.layers, (p[c.LAYERS] - 1 - s) * c.LAYER_WIDTH)
         call(
             layer[c.BACKWARD],
-            at(plan.layers, (p[c.LAYERS] - 1 - s) * c.LAYER_WIDTH + c.LAYER_SHAPE),
-            at(row.params, p[c.PARAMS] + layer[c.LAYER_PARAMS]),
-            at(row.net, layer[c.LAYER_TAPE]),
-            at(row.net, p[c.KEEP]),
-            at(scratch.f32, dy),
-            at(scratch.f32, dx),
-            at(scratch.f32, gradient + layer[c.LAYER_PARAMS]),
-            at(scratch.f32, p[c.SCRATCH_LAYER]),
+            shift(layer, c.LAYER_SHAPE),
+            shift(row.params, p[c.PARAMS] + layer[c.LAYER_PARAMS]),
+            shift(row.net, layer[c.LAYER_TAPE]),
+            shift(row.net, p[c.KEEP]),
+            shift(scratch.f32, dy),
+            shift(scratch.f32, dx),
+            shift(scratch.f32, gradient + layer[c.LAYER_PARAMS]),
+            shift(scratch.f32, p[c.SCRATCH_LAYER]),
             first,
             last,
         )
@@ -70,7 +70,7 @@ def square(x):
 def forget(plan, row):
     """Start again with a clean state: hidden state, gradient and tape are emptied, the weights stay."""
     p, q = plan.ints, row.count
-    row.net[p[c.MEMORY_F32] : p[c.MEMORY_F32] + p[c.MEMORY_LENGTH]] = 0
+    carray(shift(row.net, p[c.MEMORY_F32]), p[c.MEMORY_LENGTH])[:] = 0
     q[c.POSITION], q[c.LABELS] = 0, 0
     q[c.FRESH] = 1
     q[c.OLDEST] = q[c.WRITTEN]
@@ -81,8 +81,8 @@ def roll_back(plan, row):
     """Put the last good weights back, with a fresh optimiser and tape."""
     p = plan.ints
     n = p[c.PARAMS_LENGTH]
-    row.params[p[c.PARAMS] : p[c.PARAMS] + n] = row.params[p[c.GOOD] : p[c.GOOD] + n]
-    row.params[p[c.OPTIMISER] : p[c.OPTIMISER] + p[c.OPTIMISER_LENGTH]] = 0
+    carray(shift(row.params, p[c.PARAMS]), n)[:] = carray(shift(row.params, p[c.GOOD]), n)
+    carray(shift(row.params, p[c.OPTIMISER]), p[c.OPTIMISER_LENGTH])[:] = 0
     row.counts[c.STEPS], row.counts[c.CLEAN] = 0, 0
     forget(plan, row)
     return c.ROLLED_BACK
@@ -95,10 +95,10 @@ def guard(plan, row):
     row.counts[c.CLEAN] += 1
     if row.counts[c.CLEAN] % REFRESH != 0:
         return c.UPDATED
-    w = row.params[p[c.PARAMS] : p[c.PARAMS] + p[c.PARAMS_LENGTH]]
+    w = carray(shift(row.params, p[c.PARAMS]), p[c.PARAMS_LENGTH])
     if not square(w) <= LARGEST * LARGEST:
         return c.UPDATED | roll_back(plan, row)
-    row.params[p[c.GOOD] : p[c.GOOD] + p[c.PARAMS_LENGTH]] = w
+    carray(shift(row.params, p[c.GOOD]), p[c.PARAMS_LENGTH])[:] = w
     return c.UPDATED
 
 
@@ -106,12 +106,13 @@ def guard(plan, row):
 def learn(plan, row, scratch):
     """One update from the labels that have arrived since the last one. Returns the outcome's bits."""
     p, q = plan.ints, row.count
-    shift = q[c.WRITTEN] - q[c.POSITION]  # number of the tape's row 0
-    oldest, newest = max(q[c.OLDEST] - shift, 0), q[c.NEWEST] - shift
+    start = q[c.WRITTEN] - q[c.POSITION]  # number of the tape's row 0
+    oldest, newest = max(q[c.OLDEST] - start, 0), q[c.NEWEST] - start
     first = max(0, min(newest + 1 - p[c.WINDOW], oldest))
     labels = q[c.LABELS]
     G = backward(plan, row, scratch, first, newest + 1)
-    row.net[p[c.GRADIENT] + oldest * p[c.OUTPUTS] : p[c.GRADIENT] + (newest + 1) * p[c.OUTPUTS]] = 0
+    used = (newest + 1 - oldest) * p[c.OUTPUTS]
+    carray(shift(row.net, p[c.GRADIENT] + oldest * p[c.OUTPUTS]), used)[:] = 0
     q[c.LABELS] = 0
     norm = math.sqrt(square(G)) / labels
     if not norm < math.inf:
@@ -120,10 +121,10 @@ def learn(plan, row, scratch):
     call(
         p[c.OPTIMISE],
         p[c.PARAMS_LENGTH],
-        at(row.params, p[c.PARAMS]),
-        at(scratch.f32, p[c.SCRATCH_GRADIENT]),
-        at(row.params, p[c.OPTIMISER]),
-        at(plan.reals, 0),
+        shift(row.params, p[c.PARAMS]),
+        shift(scratch.f32, p[c.SCRATCH_GRADIENT]),
+        shift(row.params, p[c.OPTIMISER]),
+        plan.reals,
         min(1.0, plan.reals[c.CLIP] / max(norm, 1e-12)) / labels,
         row.counts[c.STEPS],
     )

@@ -248,6 +248,7 @@ def _net(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f32: 
         row[c.LAYER_TAPE] = f32.width - base
         for number, width in enumerate(LAYERS[type(layer)].tape(int(row[c.LAYER_SHAPE]), layer.size)):
             block(f"{row[c.LAYER_PARAMS]}.{number}", width)
+    ints[c.BLOCKS] = len(blocks)
     return np.array(blocks, np.int64)
 
 
