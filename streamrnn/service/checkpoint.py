@@ -1,0 +1,229 @@
+"""The fuzzy checkpoint: the state of every stream, written a few rows at a time between batches.
+
+Terms. *Effects* of an lsn on a stream: what applying that frame changed in the stream's row. A row is stored with
+`applied`: the lsn up to which everything had been applied when it was exported. The *floor* is the lsn behind which a
+restart begins to replay; it is stored too.
+
+Recovery. All rows are restored, the journal is replayed from the floor, and of each frame the observations of a stream
+whose `applied` is not below the frame's lsn are passed over. This is exact if, at every commit,
+
+    (1) a stored row holds exactly the effects of all lsn <= its `applied`, and
+    (2) every lsn with an effect on a stream above the stream's `applied` is above the floor and in the journal;
+        a stream without a row has `applied` 0.
+
+(1) `write` is called between batches, the engine has then applied everything up to `applied_lsn` and nothing above.
+While a journal is replayed a restored row may be ahead of `applied_lsn`, since what it holds is passed over: it is
+stored under the larger of the two.
+
+(2) A *round* begins at lsn B by taking the names of all dirty streams, the set D. Its rows are exported one transaction
+at a time, so each holds at least the effects up to B. A stream outside D was clean at B: every effect up to B is in its
+stored row, because names leave the list only after the commit of their rows and a round begins only when the round
+before is complete; or it never had an effect. So with the last rows of the round committed, every stream's row holds
+all effects up to B, and the floor becomes B in that same transaction. A stream that changes again during the round is
+dirty again and belongs to the next one; its newer row only raises its `applied`. Rows of the journal at or below the
+floor are of no more use and are deleted, a slice a transaction, the first in the transaction that moved the floor:
+600,000 rows at once would hold the daemon for a second.
+
+A crash between transactions leaves new rows beside old ones and the old floor: (1) and (2) hold for both. A crash
+inside a transaction leaves what was before it. With durability "interval" the journal's open transaction is committed
+together with the rows, so no row is ever ahead of the journal. A transaction that fails leaves its names on the list
+and starts the round again.
+
+Pooled weights are changed by all streams and cannot be passed over one stream at a time. The pool (name "") and all
+dirty rows are then exported at one lsn and committed in one transaction with the floor: every row and the pool stand at
+the floor, nothing replayed is ever passed over, and (1) and (2) hold for the whole as for one stream.
+
+A row with a bad CRC is named in `damaged`, by the name that stands in it, and left out; its stream begins anew, the
+others are served.
+"""
+
+import hashlib
+import json
+import platform
+import sqlite3
+import struct
+import time
+import zlib
+from collections import deque
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from streamrnn import __version__
+from streamrnn.service.journal import KEPT_SECONDS, trim
+from streamrnn.service.store import Store
+
+if TYPE_CHECKING:
+    from streamrnn.engine import Engine
+
+LIMIT_BYTES = 512 * 1024
+BLOB_FORMAT = 1
+POOL = ""  # the name of the pool's row
+
+Layout = dict[str, list[int]]
+Row = tuple[int, str, int, int, int, int, bytes]  # as in the table: id, stream, applied, format, layout, crc, blob
+
+
+class Checkpoint:
+    """The stored state of an engine. Methods raise StorageError when the disk refuses."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._names: dict[str, None] = {}  # still to be written in this round, in order
+        self._start: int | None = None  # lsn at which the round began; None between rounds
+        self._trimming = False
+        self._engine: Engine | None = None  # the one that is described as the writer
+        self._applied: dict[str, int] = {}  # of restored rows, until everything they hold has been passed over
+        self._completed = time.monotonic()
+        self._seconds: deque[float] = deque(maxlen=KEPT_SECONDS)
+        self.damaged: list[str] = []  # streams whose rows `load` found unusable
+        self.writer = store.about()  # who wrote the stored state: model (JSON), kernel_digest, versions (JSON)
+
+    @property
+    def floor(self) -> int:
+        """The lsn behind which the replay begins."""
+        return self._store.marks.floor
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last round was complete, or since the start."""
+        return time.monotonic() - self._completed
+
+    def load(self) -> Iterator[tuple[str, int, Layout, bytes]]:
+        """Name, applied lsn, layout and blob of every usable row; the others are named in `damaged`.
+
+        Raises SnapshotError when the table cannot be read.
+        """
+        layouts = self._layouts()
+        self.damaged = []
+        sql = "SELECT id, stream, applied, format, layout, crc, blob FROM state ORDER BY id"
+        for key, stream, applied, form, layout, crc, blob in self._store.read(sql):
+            name = stream.decode(errors="replace")
+            whole = key == _digest(stream) and crc == _crc(key, applied, layout, blob)
+            if not whole or form != BLOB_FORMAT or layout not in layouts:
+                self.damaged.append(name)
+                continue
+            self._applied[name] = applied
+            yield name, applied, layouts[layout], blob
+
+    def write(self, engine: "Engine", applied_lsn: int, limit_bytes: int = LIMIT_BYTES) -> bool:
+        """Write the next part of a round, one row or at most `limit_bytes`, and commit; True while there is more.
+
+        `applied_lsn`: the engine has applied everything up to it and nothing above. With no round under way this
+        begins one. Pooled weights: one transaction of any size.
+        """
+        started = time.perf_counter()
+        try:
+            if self._trimming:
+                self._trim()
+            else:
+                self._advance(engine, applied_lsn, limit_bytes)
+        except BaseException:
+            self._start = None
+            raise
+        self._seconds.append(time.perf_counter() - started)
+        return bool(self._names) or self._trimming
+
+    def finish(self, engine: "Engine", applied_lsn: int) -> None:
+        """Complete the round under way and then a whole one: nothing is left to replay. At a clean stop."""
+        while self._trimming or self._start is not None:
+            self.write(engine, applied_lsn)
+        while self.write(engine, applied_lsn):
+            pass
+
+    def take_seconds(self) -> list[float]:
+        """How long each `write` held the daemon since the last call, in seconds."""
+        taken = list(self._seconds)
+        self._seconds.clear()
+        return taken
+
+    def _advance(self, engine: "Engine", applied_lsn: int, limit_bytes: int) -> None:
+        pooled = engine.model.weights == "pooled"
+        if self._start is None:
+            self._begin(engine, applied_lsn, pooled)
+        rows = self._export(engine, applied_lsn, None if pooled else limit_bytes)
+        self._commit(engine, rows)
+        for row in rows:
+            del self._names[row[1]]
+        if not self._names:
+            self._start = None
+            self._completed = time.monotonic()
+
+    def _begin(self, engine: "Engine", applied_lsn: int, pooled: bool) -> None:
+        self._start = applied_lsn
+        self._names |= dict.fromkeys(engine.take_dirty(engine.capacity + 1))
+        if pooled and self._names:
+            self._names[POOL] = None
+        if self._applied and applied_lsn >= max(self._applied.values()):
+            self._applied = {}
+
+    def _export(self, engine: "Engine", applied_lsn: int, limit: int | None) -> list[Row]:
+        rows: list[Row] = []
+        size, layout = 0, _layout_id(engine.layout)
+        for name in self._names:
+            blob = engine.export(name)
+            size += len(blob)
+            if limit is not None and rows and size > limit:
+                break
+            applied = max(applied_lsn, self._applied.get(name, 0))
+            key = _digest(name.encode())
+            rows.append((key, name, applied, BLOB_FORMAT, layout, _crc(key, applied, layout, blob), blob))
+        return rows
+
+    def _commit(self, engine: "Engine", rows: list[Row]) -> None:
+        """One transaction: the rows, and with the last of the round the floor and the first slice of the trimming."""
+        last, marks = len(rows) == len(self._names), self._store.marks
+        floor = max(marks.floor, self._start or 0) if last else marks.floor
+        if not rows and floor == marks.floor:
+            return
+        with self._store.writing() as connection:
+            if engine is not self._engine:
+                _describe(engine, connection)
+            connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            trimming = False
+            if last:
+                self._store.note(floor=floor)
+                trimming = trim(self._store)
+        self._engine, self._trimming = engine, trimming
+
+    def _trim(self) -> None:
+        with self._store.writing():
+            trimming = trim(self._store)
+        self._trimming = trimming
+
+    def _layouts(self) -> dict[int, Layout]:
+        """Every layout whose text still has the digest it is stored under."""
+        stored = self._store.read("SELECT id, slices FROM layout")
+        return {key: json.loads(text) for key, text in stored if key == _digest(text)}
+
+
+def _slices(layout: Layout) -> str:
+    return json.dumps(layout, sort_keys=True, separators=(",", ":"))
+
+
+def _layout_id(layout: Layout) -> int:
+    return _digest(_slices(layout).encode())
+
+
+def _digest(text: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big", signed=True)
+
+
+def _crc(key: int, applied: int, layout: int, blob: bytes) -> int:
+    return zlib.crc32(blob, zlib.crc32(struct.pack("<qqq", key, applied, layout)))
+
+
+def _describe(engine: "Engine", connection: sqlite3.Connection) -> None:
+    """Say who writes from now on, and put down the layout. Layouts of older rows stay: one a changed model."""
+    slices = _slices(engine.layout)
+    connection.execute("INSERT OR REPLACE INTO layout VALUES (?, ?)", (_layout_id(engine.layout), slices))
+    versions = {name: version(name) for name in ("numba", "numpy")}
+    versions |= {"streamrnn": __version__, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+    writer = {
+        "model": msgspec.json.encode(engine.model).decode(),
+        "kernel_digest": engine.kernel_digest,
+        "versions": json.dumps(versions, sort_keys=True),
+    }
+    connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", writer.items())
