@@ -128,3 +128,21 @@ def outcomes(n: int, targets: int, horizons: int) -> Outcomes:
         actual=floats(targets),
         attribution=floats(targets),
     )
+
+
+def keep_runs(batch: Batch, keep: list[bool]) -> Batch:
+    """The batch without the runs whose entry in `keep` (m) is false."""
+    rows = np.repeat(np.asarray(keep, np.bool_), batch.lengths)
+    place = np.cumsum(rows) - 1
+    return Batch(
+        names=[name for name, kept in zip(batch.names, keep, strict=True) if kept],
+        lengths=batch.lengths[keep],
+        columnar=[columnar for columnar, kept in zip(batch.columnar, keep, strict=True) if kept],
+        time=batch.time[rows],
+        values=batch.values[rows],
+        label=batch.label[rows],
+        ident=batch.ident[rows],
+        seq=batch.seq[rows],
+        bits=batch.bits[rows],
+        ids={int(place[index]): sent for index, sent in batch.ids.items() if rows[index]},
+    )

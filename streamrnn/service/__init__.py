@@ -1,0 +1,28 @@
+"""Floor 5: everything that touches the world. The engine below is pure; here are the sockets, the disk and the clock.
+
+Rules of this floor
+
+- One thread turns the daemon and owns sockets, engine and database: no locks. A second thread serves HTTP and only
+  reads counters and the engine's health.
+- A batch is received, decoded, admitted, journaled, applied, published, in this order (`daemon.Daemon.turn`). What can
+  be refused is refused before the journal; after it nothing is refused.
+- Bad input never stops the daemon: it is counted by reason, told in a dead letter, and the next message is served. An
+  error of our own while a batch is applied does stop it: the batch is in the journal, the restart replays it.
+- Everything dropped is counted, labels come from closed sets, and nothing is logged per message.
+- Recovery, reload and the ordinary turn use the same functions of the engine, the decoder and the encoder.
+
+Decisions
+
+- A turn takes what is waiting, up to `limits.max_batch` frames. There is no timer that waits for a batch to fill: a
+  lone message is answered at once, and under load batches grow by themselves.
+- libzmq tells of every end of a connection by the one event DISCONNECTED, whether the peer left or was cut off for a
+  frame above MAXMSGSIZE. `peers` holds a second descriptor of each connection to tell the two apart. Rejected: a larger
+  MAXMSGSIZE and a check of our own, which would hold the frame in memory first.
+- XPUB with XPUB_MANUAL_LAST_VALUE: what is sent first after a subscription was read goes to that subscriber alone. So
+  every subscription and unsubscription is answered by exactly one message (the last prediction, or the status), else
+  the next prediction would reach one subscriber only.
+- Last values are computed from the engine when somebody asks, not cached: they cost nothing until then and are there
+  right after a restart.
+- Counters are plain numbers that a collector turns into families when Prometheus asks. Rejected: one client object a
+  counter, at 0.8 to 1.8 microseconds an update.
+"""

@@ -1,0 +1,353 @@
+"""The daemon: built from a configuration, turned by one thread, stopped by a signal.
+
+`Daemon.turn` is the way of a message. `run` is what the command line and systemd start.
+"""
+
+import faulthandler
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from streamrnn import __version__
+from streamrnn.config import Config, load
+from streamrnn.engine import Engine
+from streamrnn.errors import EXIT_ERROR, EXIT_OK, ConfigError, StreamrnnError
+from streamrnn.service import logs, recovery
+from streamrnn.service.admission import Refused, admit
+from streamrnn.service.checkpoint import Checkpoint
+from streamrnn.service.journal import Journal
+from streamrnn.service.letters import Letters
+from streamrnn.service.retained import Retained
+from streamrnn.service.sockets import Message, Sockets
+from streamrnn.service.store import Store
+from streamrnn.service.supervisor import Supervisor
+from streamrnn.service.telemetry import Telemetry
+from streamrnn.service.web import Web
+from streamrnn.wire import Decoded, Decoder, Encoder, Frame, Source
+
+IDLE = 0.1  # seconds a poll waits; how soon a signal is noticed
+CHORES = 0.1  # seconds between rounds of what need not be done every turn
+STATUS = 10.0  # seconds between lines for `systemctl status`
+REPLAY = 8.0  # a checkpoint is due when the work since the last one would take so many seconds to do again
+SUBSCRIBERS = 0.5  # seconds that subscribers get to come back before they are sent what a stop held up
+EXTENSION = 60  # seconds more that each part of a replay may take before the service manager loses patience
+
+_log = structlog.get_logger("streamrnn")
+
+
+class Daemon:
+    """Everything, built and ready to turn: engine, state, recovery, sockets.
+
+    `source` is the file that SIGHUP reads again. Raises StreamrnnError.
+    """
+
+    def __init__(self, config: Config, source: Path | None) -> None:
+        self.config = config
+        self._source = source
+        self._supervisor = Supervisor(os.environ)
+        self._stopping = self._reload = False
+        self._work = 0.0  # seconds of serving since the last checkpoint
+        self._round = False  # a checkpoint is under way
+        self._saved = self._chores = self._told = time.monotonic()  # when each was last done
+        self._engine = Engine(config.model, config.limits.max_streams)
+        self._decoder, self._encoder = _decoder(config), _encoder(self._engine, config)
+        self._telemetry = Telemetry([spec.endpoint for spec in config.input], self._measure)
+        self._letters = Letters(config.limits.dead_letters_per_second, self._encoder, self._telemetry)
+        self._retained = Retained(self._engine, self._encoder, config.output.format)
+        with ExitStack() as opened:
+            self._store = Store(_directory(config), config.state.durability, config.state.interval)
+            opened.callback(self._store.close)
+            self._journal, self._checkpoint = Journal(self._store), Checkpoint(self._store)
+            held = self._recover()
+            self._published = self._journal.last  # everything up to this lsn has been sent, or is in `held`
+            self._sockets = Sockets(config.input, config.output, config.limits, self._retained.answer)
+            opened.callback(self._sockets.close)
+            self._web = (
+                Web(config.metrics.host, config.metrics.port, self._telemetry) if config.metrics.enabled else None
+            )
+            if self._web:
+                opened.callback(self._web.close)
+            self._start(held)
+            self._opened = opened.pop_all()
+
+    @property
+    def endpoints(self) -> list[str]:
+        """Where each input listens or connects to, and last the output."""
+        return self._sockets.endpoints
+
+    @property
+    def metrics(self) -> str:
+        """Where the metrics are served; empty when they are not."""
+        return self._web.address if self._web else ""
+
+    def turn(self, timeout: float) -> None:
+        """Serve what is waiting, or wait at most `timeout` seconds for it."""
+        frames = self._sockets.poll(timeout)
+        if frames:
+            self._serve(frames)
+        self._tend(len(frames))
+
+    def run(self) -> None:
+        """Turn until `stop` is called, then stop cleanly. Raises what makes going on impossible."""
+        with self._opened:
+            while not self._stopping:
+                self.turn(IDLE)
+                if self._reload:
+                    self._reload = False
+                    self.reload()
+            self._finish()
+
+    def stop(self) -> None:
+        """Ask `run` to end; from any thread or a signal."""
+        self._stopping = True
+
+    def ask_reload(self) -> None:
+        """Ask `run` to read the configuration again; from any thread or a signal."""
+        self._reload = True
+
+    def reload(self) -> None:
+        """Read the configuration again. What is wrong with it is told, and all stays as it was."""
+        self._supervisor.reloading()
+        try:
+            told = self._change(self._load())
+        except StreamrnnError as error:
+            _log.error("reload refused", error=str(error))
+            good, state, told = False, "reload_refused", {"error": str(error)}
+        else:
+            _log.info("reloaded", **told)
+            good, state = True, "reloaded"
+        self._telemetry.count("streamrnn_config_reloads_total", 1, "ok" if good else "refused")
+        self._telemetry.set("streamrnn_config_last_reload_successful", float(good))
+        self._publish_status(state, **told)
+        self._supervisor.tell("READY=1", f"STATUS={state}: {told or 'as the file says'}")
+
+    def _serve(self, frames: list[Frame]) -> None:
+        """The way of a message: decode, admit, journal, apply, publish."""
+        started = time.perf_counter()
+        decoded = self._decoder.decode(frames)
+        admitted = admit(self._engine, frames, decoded)
+        if admitted.frames:
+            lsns = self._journal.append(admitted.frames, self._published)
+            outcomes = self._engine.step(admitted.batch, admitted.rows)
+            runs = [lsns[index] for index in admitted.frame]
+            messages = self._encoder.encode(admitted.batch, outcomes, self._engine.names, runs, False)
+            self._sockets.send(messages)
+            self._published = lsns[-1]
+            self._telemetry.applied(outcomes)
+            self._telemetry.published(outcomes, messages, time.time() - frames[0].received)
+        self._refuse(admitted.refused)
+        self._telemetry.received(*_by_input(frames, decoded), frames[-1].received)
+        self._work += time.perf_counter() - started
+
+    def _refuse(self, refused: Sequence[Refused]) -> None:
+        if refused:
+            self._sockets.send(self._letters.write(refused, time.monotonic()))
+
+    def _tend(self, waiting: int) -> None:
+        """What follows a turn."""
+        now = time.monotonic()
+        self._telemetry.turned = now
+        self._telemetry.set("streamrnn_queue_frames", waiting)
+        self._journal.tick(now)
+        if self._round or self._work > REPLAY or now - self._saved > self.config.state.checkpoint:
+            self._save(now)
+        if now - self._chores > CHORES:
+            self._chores = now
+            self._do_chores(now)
+        self._supervisor.alive(now)
+
+    def _save(self, now: float) -> None:
+        """The next part of a checkpoint."""
+        self._round = self._checkpoint.write(self._engine, self._journal.last)
+        if not self._round:
+            self._saved, self._work = now, 0.0
+
+    def _do_chores(self, now: float) -> None:
+        malformed, self._sockets.malformed = self._sockets.malformed, []
+        if malformed:
+            counts = Counter(origin for origin, _ in malformed)
+            self._telemetry.received(counts, counts, malformed[-1][1].received)
+            self._refuse([(origin, refusal, 1) for origin, refusal in malformed])
+        for reason, count in self._sockets.ended.items():
+            self._telemetry.count("streamrnn_peers_disconnected_total", count, reason)
+        if self._sockets.ended["cut"]:
+            _log.warning("peers cut off", count=self._sockets.ended["cut"], hint="see limits.max_frame_bytes")
+        self._sockets.ended.clear()
+        self._letters.sum_up(now)
+        self._telemetry.observe("streamrnn_journal_commit_seconds", self._journal.take_commit_seconds())
+        self._telemetry.observe("streamrnn_checkpoint_seconds", self._checkpoint.take_seconds())
+        if now - self._told > STATUS:
+            self._told = now
+            self._supervisor.tell(f"STATUS=serving {len(self._engine.names)} streams, lsn {self._journal.last}")
+
+    def _measure(self, telemetry: Telemetry) -> None:
+        """Set the gauges, in the thread of a scrape: this only reads."""
+        engine, stats = self._engine, self._journal.stats
+        streams = len(engine.names)
+        for name, value in (
+            ("streamrnn_streams", streams),
+            ("streamrnn_streams_limit", engine.capacity),
+            ("streamrnn_state_bytes", streams * engine.bytes_per_stream),
+            ("streamrnn_journal_rows", stats.rows),
+            ("streamrnn_journal_bytes", stats.bytes),
+            ("streamrnn_journal_age_seconds", stats.age),
+            ("streamrnn_checkpoint_age_seconds", self._checkpoint.age),
+            ("streamrnn_interval_level_ratio", engine.level),
+            ("streamrnn_ready", telemetry.ready),
+        ):
+            telemetry.set(name, value)
+        telemetry.health(engine.health())
+
+    def _recover(self) -> list[Message]:
+        """Restore and replay; the messages that a stop may have held up."""
+        began, after, held, count = time.monotonic(), self._checkpoint.floor, [], 0
+        applied = recovery.restore(self._engine, self._checkpoint)
+        inputs = len(self.config.input)
+        for part in recovery.replay(self._engine, self._journal, self._decoder, applied, inputs, after):
+            count += len(part.batch)
+            if part.due:
+                held += self._encoder.encode(part.batch, part.outcomes, self._engine.names, part.lsns, True)
+            self._supervisor.tell(f"EXTEND_TIMEOUT_USEC={EXTENSION * 1_000_000}", f"STATUS=replayed {count}")
+        self._telemetry.count("streamrnn_replayed_observations_total", count)
+        seconds = round(time.monotonic() - began, 3)
+        _log.info("recovered", streams=len(applied), observations=count, messages=len(held), seconds=seconds)
+        return held
+
+    def _start(self, held: Sequence[Message]) -> None:
+        """Say that we are here, and send what a stop had held up."""
+        self._telemetry.checks = dict.fromkeys(self._telemetry.checks, True)
+        self._supervisor.tell("READY=1", f"STATUS=serving {len(self._engine.names)} streams")
+        if held:
+            self._publish_status("replaying", messages=len(held))
+            until = time.monotonic() + SUBSCRIBERS
+            while (left := until - time.monotonic()) > 0:
+                self._sockets.answer(left)
+            self._sockets.send(held)
+        self._publish_status("started")
+        _log.info(
+            "started",
+            version=__version__,
+            endpoints=self.endpoints,
+            metrics=self.metrics,
+            bytes_per_stream=self._engine.bytes_per_stream,
+            bytes_total=self._engine.bytes_total,
+            kernels=self._engine.kernel_digest,
+        )
+
+    def _finish(self) -> None:
+        """A clean stop: nothing is left to replay."""
+        self._supervisor.tell("STOPPING=1", "STATUS=stopping")
+        self._telemetry.checks = dict.fromkeys(self._telemetry.checks, False)
+        self._checkpoint.finish(self._engine, self._journal.last)
+        self._journal.mark(self._published)
+        self._publish_status("stopping")
+        _log.info("stopped", lsn=self._journal.last, streams=len(self._engine.names))
+
+    def _publish_status(self, state: str, **more: Any) -> None:
+        fields = {
+            "state": state,
+            "time": time.time(),
+            "version": __version__,
+            "streams": len(self._engine.names),
+            "lsn": self._journal.last,
+            **more,
+        }
+        self._sockets.send([self._retained.status(fields)])
+        self._telemetry.count("streamrnn_messages_published_total", 1, "status")
+
+    def _load(self) -> Config:
+        if self._source is None:
+            raise ConfigError("there is no file to read again", "start with `streamrnn run FILE`")
+        return load(self._source)
+
+    def _change(self, config: Config) -> dict[str, Any]:
+        """Go over to another configuration; what is worth telling. Raises StreamrnnError before anything changed."""
+        engine = self._engine
+        if (config.model, config.limits.max_streams) != (self.config.model, self.config.limits.max_streams):
+            if config.limits.max_streams < len(engine.names):
+                raise ConfigError(f"limits.max_streams is below the {len(engine.names)} streams that are known")
+            engine = Engine(config.model, config.limits.max_streams)
+        decoder = _decoder(config)
+        left = self._sockets.change(config.input, config.output, config.limits)
+        if left:
+            self._serve(left)
+        self._checkpoint.finish(self._engine, self._journal.last)  # no journaled frame is read by two configurations
+        told: dict[str, Any] = {}
+        if engine is not self._engine:
+            told["dropped"] = sorted(recovery.carry_over(self._engine, engine, self._alive))
+        if later := _at_start(self.config, config):
+            told["at_next_start"] = later
+        if engine is not self._engine or config.output.format != self.config.output.format:
+            self._encoder = _encoder(engine, config)
+        self.config, self._engine, self._decoder = config, engine, decoder
+        self._telemetry.listen_to([spec.endpoint for spec in config.input])
+        self._letters.rate, self._letters.encoder = config.limits.dead_letters_per_second, self._encoder
+        self._retained.follow(engine, self._encoder, config.output.format)
+        logs.configure(config.log.level)
+        return told
+
+    def _alive(self) -> None:
+        self._supervisor.alive(time.monotonic())
+
+
+def run(path: Path) -> int:
+    """Run the daemon of a configuration file until SIGTERM or SIGINT; SIGHUP reads the file again.
+
+    Returns the exit code: 0, or 1, 65 or 78 by whose fault the end was.
+    """
+    faulthandler.enable()  # SIGABRT, which a watchdog sends, shows where it hung
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    logs.configure("info")
+    try:
+        config = load(path)
+        logs.configure(config.log.level)
+        daemon = Daemon(config, path)
+        signal.signal(signal.SIGTERM, lambda *_: daemon.stop())
+        signal.signal(signal.SIGINT, lambda *_: daemon.stop())
+        signal.signal(signal.SIGHUP, lambda *_: daemon.ask_reload())
+        daemon.run()
+    except StreamrnnError as error:
+        _log.critical("cannot go on", error=str(error))
+        return error.exit_code
+    except Exception:
+        _log.critical("a fault of ours; what was received is in the journal and is replayed", exc_info=True)
+        return EXIT_ERROR
+    return EXIT_OK
+
+
+def _directory(config: Config) -> Path:
+    return Path(config.state.path or os.environ.get("STATE_DIRECTORY", "").split(":")[0] or "state")
+
+
+def _decoder(config: Config) -> Decoder:
+    sources = [Source(spec.format, spec.stream, spec.stream_from_topic) for spec in config.input]
+    return Decoder(config.model.features, config.model.task, sources, config.limits.max_observations)
+
+
+def _encoder(engine: Engine, config: Config) -> Encoder:
+    return Encoder(engine.targets, engine.horizons, engine.level, config.output.format)
+
+
+def _by_input(frames: Sequence[Frame], decoded: Decoded) -> tuple[Counter[int], Counter[int]]:
+    """Frames and observations of each input."""
+    first = frames[0].origin
+    if first == frames[-1].origin:  # inputs are drained one after the other
+        return Counter({first: len(frames)}), Counter({first: decoded.observations})
+    observations: Counter[int] = Counter(frames[refusal.frame].origin for refusal in decoded.refusals)
+    for index, length in zip(decoded.frame, decoded.batch.lengths.tolist(), strict=True):
+        observations[frames[index].origin] += length
+    return Counter(frame.origin for frame in frames), observations
+
+
+def _at_start(old: Config, new: Config) -> list[str]:
+    """What a running daemon cannot change."""
+    changed = [] if old.metrics == new.metrics else ["metrics"]
+    keys = ("path", "durability", "interval")
+    return changed + [f"state.{key}" for key in keys if getattr(old.state, key) != getattr(new.state, key)]

@@ -1,0 +1,78 @@
+"""Why connections end: closed by the peer, cut off by us, or never greeted.
+
+libzmq reports every end by one event, DISCONNECTED, with the number of a descriptor it is about to close. While the
+connection lives a duplicate of that descriptor is held; when it ends a look at the duplicate tells who ended it: at the
+end of the stream the peer did, otherwise libzmq did (a frame above the limit, a breach of protocol, a missed
+heartbeat).
+"""
+
+import os
+import socket
+import stat
+from collections import Counter
+
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+REASONS = ("closed", "cut", "handshake", "unknown")
+
+_FAILED = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+_OPENED = zmq.EVENT_ACCEPTED | zmq.EVENT_CONNECTED
+_EVENTS = _OPENED | zmq.EVENT_DISCONNECTED | _FAILED
+_MOST = 1000  # events taken at a time; libzmq holds as many and then makes new connections wait
+
+
+class Peers:
+    """The connections of one socket. Ends are counted into `ended` under one of REASONS."""
+
+    def __init__(self, port: zmq.Socket[bytes], ended: Counter[str]) -> None:
+        self.monitor = port.get_monitor_socket(_EVENTS)
+        self._port = port
+        self._ended = ended
+        self._held: dict[int, int] = {}  # libzmq's descriptor -> ours
+        self._failed = False
+
+    def serve(self) -> None:
+        """Take the events that are waiting."""
+        for _ in range(_MOST):
+            try:
+                event = recv_monitor_message(self.monitor, zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            self._take(int(event["event"]), int(event["value"]))
+
+    def close(self) -> None:
+        """Stop listening and let go of the descriptors."""
+        self._port.disable_monitor()
+        for held in self._held.values():
+            os.close(held)
+        self._held.clear()
+
+    def _take(self, event: int, descriptor: int) -> None:
+        if event & _OPENED:
+            self._hold(descriptor)
+        elif event & _FAILED:
+            self._failed = True  # its DISCONNECTED follows
+        else:
+            reason = self._end(descriptor)
+            self._ended["handshake" if self._failed else reason] += 1
+            self._failed = False
+
+    def _hold(self, descriptor: int) -> None:
+        try:
+            if stat.S_ISSOCK(os.fstat(descriptor).st_mode):  # it may be gone already, and its number used again
+                self._held[descriptor] = os.dup(descriptor)
+        except OSError:  # gone, or no descriptors left: the end is then counted as unknown
+            self._held.pop(descriptor, None)
+
+    def _end(self, descriptor: int) -> str:
+        held = self._held.pop(descriptor, None)
+        if held is None:
+            return "unknown"
+        with socket.socket(fileno=held) as peer:
+            try:
+                return "cut" if peer.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) else "closed"
+            except BlockingIOError:
+                return "cut"
+            except OSError:
+                return "closed"  # reset
