@@ -169,7 +169,7 @@ class Store:
 
 def damaged(file: Path, what: str) -> SnapshotError:
     """The error for a database that cannot be used."""
-    hint = f"put back a copy of {file}, or move it and {file.name}-wal away to start anew; nothing was changed in them"
+    hint = f"put back a copy of {file}, or move it and {file.name}-wal away to start anew"
     return SnapshotError(f"{file}: {what}", hint)
 
 
