@@ -15,6 +15,7 @@ from streamrnn.wire.rows import Place, Rows
 
 _JSON = frozenset(b"{[ \t\r\n")
 _ARRAYS = frozenset([*range(0x90, 0xA0), 0xDC, 0xDD])  # MessagePack fixarray, array 16, array 32
+_LOOKED_AT = 100  # lines, for one that is complete; a frame of broken ones must not hold up the others
 _MAPS = frozenset([*range(0x80, 0x90), 0xDE, 0xDF])
 
 
@@ -70,7 +71,7 @@ class Decoder:
 
     def _several(self, rows: Rows, items: list[Any], frame: Frame, place: Place, refusals: list[Refusal]) -> None:
         """The items of an array or the lines of a frame, each for itself: observations, or bytes still to be read."""
-        using, first = self._readers(frame), len(rows.time)
+        using, first, parts = self._readers(frame), len(rows.time), None
         for position, item in enumerate(items):
             where = Place(place.frame, position, place.stream, place.received)
             try:
@@ -82,7 +83,8 @@ class Decoder:
                 else:
                     _single(rows, item, where, using)
             except WireError as error:
-                offender = item if isinstance(item, bytes) else self._item(frame, position)
+                parts = parts or (items if isinstance(item, bytes) else self._split(frame.body, using))
+                offender = parts[position] if parts else frame.body
                 refusals.append(refusal(place.frame, frame, error.reason, str(error), offender))
         rows.room = self._limit
 
@@ -119,11 +121,6 @@ class Decoder:
         if len(lines) > self._limit:
             raise WireError("too_many", f"{len(lines)} lines in one frame, {self._limit} are taken")
         return lines
-
-    def _item(self, frame: Frame, position: int) -> bytes:
-        """The bytes of an item that has been read as part of its frame."""
-        items = self._split(frame.body, self._readers(frame))
-        return items[position] if items else frame.body
 
     def _faulty(self, batch: Batch, places: list[Place], faults: Faults, frames: Sequence[Frame]) -> list[Refusal]:
         """The refusals of rows whose numbers are bad."""
@@ -164,7 +161,7 @@ def _lines(body: bytes, using: Readers) -> list[bytes] | None:
     lines = [line for line in body.split(b"\n") if line.strip()]
     if len(lines) < 2:
         return None
-    for line in lines:
+    for line in lines[:_LOOKED_AT]:
         try:
             using.whole.decode(line)
         except UNREADABLE:

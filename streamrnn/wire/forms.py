@@ -10,7 +10,7 @@ from msgspec import Meta, Raw, Struct
 from streamrnn.errors import ConfigError
 
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-Id = Annotated[str, Meta(max_length=256)] | int
+Id = Annotated[str, Meta(max_length=256)] | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Values = TypeVar("Values")
 
 # All that reading a byte string may raise: malformed or of another form, not UTF-8 (both ValueErrors), nested too

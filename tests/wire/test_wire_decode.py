@@ -238,6 +238,7 @@ REFUSED = [
     (dumped(observation(seq=2**63)), "out_of_range"),
     (dumped(observation(seq=10**40)), "out_of_range"),
     (dumped(observation(id="x" * 257)), "out_of_range"),
+    (dumped(observation(id=2**63)), "out_of_range"),
     (dumped(observation(time=1647774000123)), "time"),
     (dumped(observation(time=-1)), "time"),
     (dumped(observation(time="yesterday")), "time"),
@@ -281,6 +282,13 @@ def test_the_limit_holds_for_all_columns_of_an_array_together() -> None:
     decoded = decode(dumped([columns, columns, observation()]), dumped(columns))
     assert decoded.batch.lengths.tolist() == [60, 1, 60]
     assert [r.reason for r in decoded.refusals] == ["too_many"]
+
+
+def test_each_bad_item_of_an_array_is_refused_with_its_own_bytes() -> None:
+    items = [{"stream": "a", "seq": i} for i in range(100)]
+    refused = decode(dumped(items)).refusals
+    assert [json.loads(r.offender)["seq"] for r in refused] == list(range(100))
+    assert {r.reason for r in refused} == {"schema"}
 
 
 def test_of_a_duplicate_key_the_last_one_counts() -> None:
