@@ -1,0 +1,118 @@
+"""`check`: is a configuration right, and what will it need?"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+
+from streamrnn.cli.show import size, table
+from streamrnn.config import Config, load
+
+if TYPE_CHECKING:
+    from streamrnn.model.plan import Plan
+
+
+def command(
+    config: Annotated[Path, typer.Argument(help="The TOML file.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+) -> None:
+    """Read a configuration, plan the model and say what memory it will need; nothing is started or compiled.
+
+    Exits with 78 and a hint when the configuration is wrong.
+
+    \b
+    Examples:
+      streamrnn check config.toml
+      streamrnn check config.toml --json | jq .memory.total_bytes
+    """
+    found = describe(load(config))
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+    else:
+        show(found)
+
+
+def describe(config: Config) -> dict[str, Any]:
+    """What a configuration amounts to. Raises ConfigError."""
+    from streamrnn.kernels.table import PARAMS_LENGTH
+    from streamrnn.model.plan import compose
+    from streamrnn.wire import Decoder, Source
+
+    plan = compose(config.model)
+    sources = [Source(each.format, each.stream, each.stream_from_topic) for each in config.input]
+    Decoder(config.model.features, config.model.task, sources, config.limits.max_observations)  # refuses odd names
+    sizes = plan.sizes
+    return {
+        "task": config.model.task,
+        "preset": config.model.preset,
+        "features": list(config.model.features),
+        "targets": list(sizes.targets),
+        "horizons": list(sizes.horizons),
+        "layers": [parts(layer) for layer in sizes.layers],
+        "experts": [parts(expert) for expert in sizes.experts],
+        "rule": parts(sizes.rule),
+        "head": parts(config.model.head),
+        "optimiser": parts(config.model.optimiser),
+        "monitors": [parts(sizes.conformal), parts(sizes.anomaly)],
+        "weights": config.model.weights,
+        "parameters": int(plan.table.ints[PARAMS_LENGTH]),
+        "durability": config.state.durability,
+        "memory": memory(plan, config.limits.max_streams),
+        "queues": queues(config),
+    }
+
+
+def memory(plan: "Plan", streams: int) -> dict[str, int]:
+    """Bytes of model state, resident once that many streams are known."""
+    shared = 4 * plan.learned.width + 8 * plan.counts.width if plan.pooled else 0
+    each = 4 * plan.f32.width + 8 * plan.f64.width + 8 * plan.i64.width
+    return {"stream_bytes": each, "shared_bytes": shared, "streams": streams, "total_bytes": shared + each * streams}
+
+
+def queues(config: Config) -> list[dict[str, Any]]:
+    """The most that waits in each socket, for every connected peer."""
+    from streamrnn.service.sockets import QUEUED_BYTES, QUEUED_FRAMES
+
+    limit = config.limits.max_frame_bytes
+    frames = max(1, min(QUEUED_FRAMES, QUEUED_BYTES // limit))
+    found: list[dict[str, Any]] = [
+        {"socket": each.kind, "endpoint": each.endpoint, "messages": frames, "bytes": frames * limit}
+        for each in config.input
+    ]
+    return [*found, {"socket": "output", "endpoint": config.output.endpoint, "messages": config.output.high_water}]
+
+
+def parts(part: msgspec.Struct) -> dict[str, Any]:
+    """A part with all its settings, as it would stand in the file."""
+    return dict(msgspec.to_builtins(part))
+
+
+def show(found: dict[str, Any]) -> None:
+    """The answer for a reader."""
+    made = table("The configuration is right", "", "")
+    made.show_header = False
+    made.columns[1].justify, made.columns[1].no_wrap = "left", False
+    for name in ("task", "preset", "weights", "durability", "parameters"):
+        made.add_row(name, str(found[name]))
+    for name in ("features", "targets", "horizons"):
+        made.add_row(name, ", ".join(map(str, found[name])))
+    for name in ("layers", "experts", "monitors"):
+        made.add_row(name, "\n".join(map(_spell, found[name])))
+    for name in ("rule", "head", "optimiser"):
+        made.add_row(name, _spell(found[name]))
+    need = found["memory"]
+    made.add_row("memory", f"{size(need['stream_bytes'])} a stream")
+    if need["shared_bytes"]:
+        made.add_row("", f"{size(need['shared_bytes'])} shared by all streams")
+    made.add_row("", f"{size(need['total_bytes'])} for {need['streams']} streams")
+    for queue in found["queues"]:
+        most = f", {size(queue['bytes'])}" if "bytes" in queue else ""
+        made.add_row(f"queue, {queue['socket']}", f"{queue['endpoint']}: {queue['messages']} messages{most} a peer")
+    Console().print(made)
+
+
+def _spell(part: dict[str, Any]) -> str:
+    settings = ", ".join(f"{name} {value:g}" for name, value in part.items() if name != "kind")
+    return f"{part['kind']}({settings})"

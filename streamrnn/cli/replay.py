@@ -1,0 +1,226 @@
+"""`replay`: the engine over a recorded file, without the daemon."""
+
+import csv
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import numpy as np
+import typer
+from rich.console import Console
+
+from streamrnn.cli.rows import BATCH, FileError, Rows
+from streamrnn.cli.score import Score, Step
+from streamrnn.cli.show import number, percent, progress, table
+from streamrnn.messages import ANOMALY, OPENED, Batch, Outcomes
+
+if TYPE_CHECKING:
+    from streamrnn.engine import Engine
+
+Write = Callable[[Batch, Outcomes, list[str]], None]
+
+
+@dataclass
+class Totals:
+    """What one pass found."""
+
+    observations: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+    refused_streams: int = 0  # observations of streams beyond limits.max_streams
+    streams: int = 0
+    anomalous: int = 0  # observations with a score of 0.5 or more
+    events: int = 0  # anomaly events opened
+    seconds: float = 0.0  # of the whole pass
+    engine_seconds: float = 0.0  # of it in the engine
+
+
+def command(
+    config: Annotated[Path, typer.Argument(help="The TOML file.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="A .csv, .ndjson or .jsonl file with names.", show_default=False)],
+    output: Annotated[Path | None, typer.Option(help="Write one row an observation: .csv, .ndjson or .jsonl.")] = None,
+    summary: Annotated[Path | None, typer.Option("--json", help="Write the summary as JSON; - prints it.")] = None,
+) -> None:
+    """Run the engine over a recorded file, once, and say how good it was beside the naive forecasts.
+
+    Every forecast is made before its answer is seen. The columns are named under [columns] in the configuration. A
+    row of OUTPUT has stream, seq, time, per target and horizon yhat, lower and upper, then anomaly_score, is_anomaly
+    and per target what was expected and what came. Nothing of a running daemon is touched.
+
+    \b
+    Examples:
+      streamrnn replay config.toml flow.csv
+      streamrnn replay config.toml flow.csv --output outcomes.csv --json summary.json
+      streamrnn replay config.toml past.ndjson --json - | jq .horizons
+    """
+    from streamrnn import config as configuration
+
+    read = configuration.load(config)
+    rows = Rows(file, read.columns, read.model.features)
+    from streamrnn.engine import Engine
+
+    engine = Engine(read.model, read.limits.max_streams)
+    score = Score(engine.targets, engine.horizons)
+    with open_outcomes(output, engine) as write, progress("replaying", rows.bytes) as advance:
+        totals = replay(engine, rows, score, write, advance)
+    found = {**asdict(totals), **_rates(totals), "coverage": score.coverage()}
+    found["horizons"] = [asdict(step) for step in score.steps()]
+    if summary is not None:
+        text = msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
+        typer.echo(text) if str(summary) == "-" else summary.write_text(text + "\n", encoding="utf-8")
+    if str(summary) != "-":
+        show(totals, score, engine.level)
+    if totals.refused:
+        typer.echo(f"refused: {totals.refused}; the first: {rows.tally.first_refusal}", err=True)
+    if totals.refused_streams:
+        typer.echo(f"{totals.refused_streams} rows of streams beyond limits.max_streams were left out", err=True)
+
+
+def replay(
+    engine: "Engine", rows: Rows, score: Score, write: Write, advance: Callable[[float], None], size: int = BATCH
+) -> Totals:
+    """One pass over the rows. Raises FileError when nothing of the file can be used."""
+    totals, begin = Totals(), time.perf_counter()
+    for found in rows.batches(size):
+        batch, places = _known(found, engine.admit(found.names))
+        totals.refused_streams += len(found) - len(batch)
+        if not len(batch):
+            continue
+        before = time.perf_counter()
+        outcomes = engine.step(batch, places)
+        totals.engine_seconds += time.perf_counter() - before
+        totals.observations += len(batch)
+        totals.anomalous += int((outcomes.bits & ANOMALY != 0).sum())
+        totals.events += int((outcomes.bits & OPENED != 0).sum())
+        score.add(outcomes)
+        write(batch, outcomes, engine.names)
+        advance(rows.tally.position)
+    totals.seconds = time.perf_counter() - begin
+    totals.refused, totals.streams = dict(rows.tally.refused), len(engine.names)
+    return totals
+
+
+def _known(batch: Batch, places: Any) -> tuple[Batch, Any]:
+    """The batch without the runs that have no row."""
+    if (places >= 0).all():
+        return batch, places
+    runs = np.flatnonzero(places >= 0)
+    keep = np.repeat(places >= 0, batch.lengths)
+    index = np.flatnonzero(keep)
+    kept = Batch(
+        names=[batch.names[r] for r in runs],
+        lengths=batch.lengths[runs],
+        columnar=[batch.columnar[r] for r in runs],
+        time=batch.time[index],
+        values=batch.values[index],
+        label=batch.label[index],
+        ident=batch.ident[index],
+        seq=batch.seq[index],
+        bits=batch.bits[index],
+        ids={j: batch.ids[i] for j, i in enumerate(index.tolist()) if i in batch.ids},
+    )
+    return kept, places[runs]
+
+
+def _rates(totals: Totals) -> dict[str, float | None]:
+    def per(seconds: float) -> float | None:
+        return totals.observations / seconds if seconds else None
+
+    return {"observations_per_s": per(totals.seconds), "engine_observations_per_s": per(totals.engine_seconds)}
+
+
+@contextmanager
+def open_outcomes(path: Path | None, engine: "Engine") -> Iterator[Write]:
+    """A function that writes outcomes to a file, one row an observation, in the form that its ending names."""
+    if path is None:
+        yield lambda batch, outcomes, names: None
+        return
+    ending = path.suffix.lower()
+    if ending not in (".csv", ".ndjson", ".jsonl"):
+        raise FileError(f"{path}: not a .csv, .ndjson or .jsonl file", "choose the form by the ending of --output")
+    header = columns_of(engine)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        yield _csv_writer(file, header) if ending == ".csv" else _ndjson_writer(file, header)
+
+
+def columns_of(engine: "Engine") -> list[str]:
+    """Names of the columns of an outcomes file."""
+    forecasts = [
+        f"{target}_h{step}_{part}"
+        for target in engine.targets
+        for step in engine.horizons
+        for part in ("yhat", "lower", "upper")
+    ]
+    both = [f"{target}_{what}" for what in ("expected", "actual") for target in engine.targets]
+    return ["stream", "seq", "time", *forecasts, "anomaly_score", "is_anomaly", *both]
+
+
+def rows_of(outcomes: Outcomes, names: list[str]) -> Iterator[list[Any]]:
+    """The rows of an outcomes file; None is unknown or missing."""
+    n = len(outcomes)
+    forecast = outcomes.forecast.reshape(n, -1).tolist()
+    anomalous = (outcomes.bits & ANOMALY != 0).tolist()
+    both = np.concatenate([outcomes.expected, outcomes.actual], axis=1).tolist()
+    heads = zip(outcomes.row.tolist(), outcomes.seq.tolist(), outcomes.time.tolist(), strict=True)
+    for i, (row, seq, moment) in enumerate(heads):
+        numbers = [*forecast[i], float(outcomes.score[i]), anomalous[i], *both[i]]
+        yield [names[row], seq, moment, *(None if x != x else x for x in numbers)]
+
+
+def _csv_writer(file: IO[str], header: list[str]) -> Write:
+    writer = csv.writer(file)
+    writer.writerow(header)
+    anomaly = header.index("is_anomaly")
+
+    def write(batch: Batch, outcomes: Outcomes, names: list[str]) -> None:
+        for row in rows_of(outcomes, names):
+            row[anomaly] = int(row[anomaly])
+            writer.writerow(row)
+
+    return write
+
+
+def _ndjson_writer(file: IO[str], header: list[str]) -> Write:
+    def write(batch: Batch, outcomes: Outcomes, names: list[str]) -> None:
+        for row in rows_of(outcomes, names):
+            file.write(msgspec.json.encode(dict(zip(header, row, strict=True))).decode() + "\n")
+
+    return write
+
+
+def show(totals: Totals, score: Score, level: float) -> None:
+    """The summary for a reader."""
+    title = f"Mean absolute error beside naive forecasts; the {percent(level)} interval"
+    made = table(title, "target", "step", "MAE", "last value", "skill", "24 h ago", "skill", "coverage", "width")
+    for step in score.steps():
+        made.add_row(*_cells(step))
+    console = Console()
+    console.print(made)
+    rates = _rates(totals)
+    console.print(
+        f"{totals.observations} observations of {totals.streams} streams; {totals.anomalous} anomalous, in "
+        f"{totals.events} events\n{rates['observations_per_s'] or 0:,.0f} observations/s, "
+        f"{rates['engine_observations_per_s'] or 0:,.0f} in the engine",
+        highlight=False,
+    )
+
+
+def _cells(step: Step) -> list[str]:
+    return [
+        step.target,
+        str(step.step),
+        number(step.mae, 3),
+        number(step.mae_persistence, 3),
+        percent(_skill(step.mae, step.mae_persistence)),
+        number(step.mae_seasonal, 3),
+        percent(_skill(step.mae_on_seasonal, step.mae_seasonal)),
+        percent(step.coverage),
+        number(step.mean_width, 3),
+    ]
+
+
+def _skill(ours: float | None, theirs: float | None) -> float | None:
+    return 1 - ours / theirs if ours is not None and theirs else None

@@ -1,0 +1,188 @@
+"""Recorded observations: a CSV or NDJSON file with names, read in batches and never as a whole.
+
+A row that cannot be used is refused, counted by reason and left out, as the daemon would do with a message; the first
+refusal is kept in words. A file of which nothing can be used is damaged or mapped wrongly, and that is an error.
+"""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+import numpy as np
+
+from streamrnn.cli.cells import numbers, times
+from streamrnn.config import Columns
+from streamrnn.errors import EXIT_DATA, StreamrnnError
+from streamrnn.messages import END, LABEL_ONLY, Batch
+from streamrnn.wire.columns import digest
+
+BATCH = 4096  # rows in one batch: memory stays small and the engine's call is long enough to be worth it
+ROLES = ("stream", "time", "label", "id", "seq", "end")  # keys of the wire form that are no features
+MAPPING_HINT = "name the columns under [columns] in the configuration"
+
+Table = dict[str, Sequence[Any]]
+
+
+class FileError(StreamrnnError):
+    """The input file's: nothing in it can be used; exit 65."""
+
+    exit_code = EXIT_DATA
+
+
+@dataclass
+class Tally:
+    """What has been read so far. `position` is in bytes."""
+
+    read: int = 0
+    accepted: int = 0
+    position: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    first_refusal: str = ""
+
+
+class Rows:
+    """A file of observations. Without `features` the names decide: those of ROLES are what they say, all others are
+    features."""
+
+    def __init__(self, path: Path, columns: Columns, features: Sequence[str] = ()) -> None:
+        if path.suffix.lower() not in (".csv", ".ndjson", ".jsonl"):
+            raise FileError(f"{path}: not a .csv, .ndjson or .jsonl file", "rename it after what it holds")
+        self.path = path
+        self.columns = columns
+        self.features = tuple(features)
+        self.tally = Tally()
+        try:
+            self.bytes = path.stat().st_size
+        except OSError as error:
+            raise FileError(f"cannot read {path}: {error.strerror}", "give the path of a CSV or NDJSON file") from None
+
+    def batches(self, size: int = BATCH) -> Iterator[Batch]:
+        """The file from the start, at most `size` rows at a time. Raises FileError."""
+        read = self._csv if self.path.suffix.lower() == ".csv" else self._ndjson
+        with self.path.open("rb") as file:
+            for table, lines in read(file, size):
+                batch = self._batch(table, lines)
+                self.tally.accepted += len(batch)
+                if len(batch):
+                    yield batch
+        if not self.tally.accepted:
+            why = self.tally.first_refusal or "there are no rows"
+            raise FileError(f"{self.path}: nothing to use: {why}", MAPPING_HINT)
+
+    def _lines(self, file: BinaryIO) -> Iterator[str]:
+        for line in file:
+            self.tally.position += len(line)
+            yield line.decode("utf-8", errors="replace").removeprefix("\ufeff")
+
+    def _csv(self, file: BinaryIO, size: int) -> Iterator[tuple[Table, list[int]]]:
+        reader = csv.reader(self._lines(file))
+        header = [name.strip() for name in next(reader, [])]
+        self._resolve(header)
+        while chunk := [(reader.line_num, row) for row in islice(reader, size)]:
+            kept = []
+            for line, row in chunk:
+                if len(row) == len(header):
+                    kept.append((line, row))
+                elif row:  # a blank line is nothing
+                    self._refuse("schema", line, f"{len(row)} cells under {len(header)} names")
+            self.tally.read += len(kept)
+            cells = list(zip(*(row for _, row in kept), strict=True)) or [()] * len(header)
+            yield dict(zip(header, cells, strict=True)), [line for line, _ in kept]
+
+    def _ndjson(self, file: BinaryIO, size: int) -> Iterator[tuple[Table, list[int]]]:
+        lines = enumerate(self._lines(file), start=1)
+        resolved = False
+        while chunk := list(islice(lines, size)):
+            kept = [(line, row) for line, text in chunk if text.strip() and (row := self._object(line, text))]
+            names = list(dict.fromkeys(name for _, row in kept for name in row))
+            if not resolved and kept:
+                self._resolve(names)
+                resolved = True
+            self.tally.read += len(kept)
+            wanted = {*names, *self.features, *self.columns.features.values()}
+            yield {name: [row.get(name) for _, row in kept] for name in wanted}, [line for line, _ in kept]
+
+    def _object(self, line: int, text: str) -> dict[str, Any]:
+        """One line as a flat object: `values` of the wire form are spread out."""
+        try:
+            row = msgspec.json.decode(text, type=dict[str, Any])
+        except msgspec.DecodeError as error:
+            self._refuse("malformed", line, str(error))
+            return {}
+        values = row.pop("values", {})
+        if isinstance(values, list):
+            values = dict(zip(self.features, values, strict=False))
+        return {**row, **values} if isinstance(values, dict) else row
+
+    def _resolve(self, header: list[str]) -> None:
+        """Settle which columns play a role; a name that was asked for and is not there is an error."""
+        if not self.features:
+            self.features = tuple(name for name in header if name not in ROLES)
+            roles = [role if role in header else None for role in ("stream", "label", "id")]
+            self.columns = Columns(name=self.columns.name, stream=roles[0], label=roles[1], id=roles[2])
+        given = self.columns
+        if self.path.suffix.lower() != ".csv":
+            return  # an object may leave out what it does not know
+        wanted = [given.features.get(name, name) for name in self.features]
+        wanted += [name for name in (given.stream, given.time, given.label, given.id) if name]
+        if missing := [name for name in wanted if name not in header]:
+            names = ", ".join(repr(name) for name in header[:20])
+            raise FileError(f"{self.path}: no column {missing[0]!r}; there are {names}", MAPPING_HINT)
+
+    def _refuse(self, reason: str, line: int, detail: str) -> None:
+        self.tally.refused[reason] += 1
+        self.tally.first_refusal = self.tally.first_refusal or f"line {line}: {reason}: {detail}"
+
+    def _batch(self, table: Table, lines: list[int]) -> Batch:
+        n = len(lines)
+        bad: dict[int, tuple[str, str]] = {}
+        values = np.empty((n, len(self.features)))
+        for j, name in enumerate(self.features):
+            column = self.columns.features.get(name, name)
+            values[:, j] = numbers(table.get(column, [None] * n), column, bad)
+        label = np.full(n, np.nan)
+        if self.columns.label:
+            label = numbers(table.get(self.columns.label, [None] * n), self.columns.label, bad)
+        time = self._times(table, n, bad)
+        seq = numbers(table.get("seq", [None] * n), "seq", bad)
+        end = numbers(table.get("end", [None] * n), "end", bad)
+        for i in sorted(bad):
+            self._refuse(bad[i][0], lines[i], bad[i][1])
+        keep = np.array([i for i in range(n) if i not in bad], np.int64)
+        idents = self._idents(table, n)
+        runs = [(name, len(list(run))) for name, run in groupby(self._names(table, keep))]
+        ident = np.array([digest(idents[i]) if idents[i] else 0 for i in keep], np.int64)
+        only = np.isnan(values[keep]).all(axis=1) & ~np.isnan(label[keep]) & (ident != 0)
+        return Batch(
+            names=[name for name, _ in runs],
+            lengths=np.array([length for _, length in runs], np.int64),
+            columnar=[length > 1 for _, length in runs],
+            time=time[keep],
+            values=np.ascontiguousarray(values[keep]),
+            label=label[keep],
+            ident=ident,
+            seq=np.nan_to_num(seq[keep], nan=-1.0).astype(np.int64),
+            bits=LABEL_ONLY * only.astype(np.int64) + END * (end[keep] > 0),
+            ids={j: idents[i] for j, i in enumerate(keep) if idents[i]},
+        )
+
+    def _times(self, table: Table, n: int, bad: dict[int, tuple[str, str]]) -> Any:
+        if self.columns.time is None:
+            return np.arange(self.tally.read - n, self.tally.read, dtype=np.float64)
+        return times(table.get(self.columns.time, [None] * n), self.columns.time, bad)
+
+    def _names(self, table: Table, keep: Any) -> Iterator[str]:
+        column = self.columns.stream
+        if column is None or column not in table:
+            return iter([self.columns.name] * len(keep))
+        cells = table[column]
+        return (str(cells[i]) if cells[i] not in (None, "") else self.columns.name for i in keep)
+
+    def _idents(self, table: Table, n: int) -> list[str]:
+        cells = table.get(self.columns.id or "", [None] * n)
+        return ["" if cell is None else str(cell) for cell in cells]

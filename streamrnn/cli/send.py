@@ -1,0 +1,137 @@
+"""`send`: a recorded file to a daemon's `pull` input."""
+
+import time
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+import typer
+import zmq
+
+from streamrnn.cli.rows import Rows
+from streamrnn.config import Columns
+from streamrnn.errors import StreamrnnError
+from streamrnn.messages import END, LABEL_ONLY, Batch
+
+PATIENCE = 10_000  # ms to wait for somebody who takes what is sent
+NO_TAKER = "is the daemon running, and is this the endpoint of one of its pull inputs?"
+
+
+class Format(StrEnum):
+    """How bodies are written."""
+
+    JSON = "json"
+    MSGPACK = "msgpack"
+
+
+def command(
+    file: Annotated[Path, typer.Argument(help="A .csv, .ndjson or .jsonl file with names.", show_default=False)],
+    endpoint: Annotated[str, typer.Argument(help="Where the daemon listens.", show_default=False)],
+    columns: Annotated[Path | None, typer.Option(help="Configuration whose features and [columns] to use.")] = None,
+    rate: Annotated[float, typer.Option(min=0.0, help="Observations a second; 0 is as fast as taken.")] = 0.0,
+    frame: Annotated[int, typer.Option(min=1, help="Observations of a stream in one columnar message.")] = 1,
+    body: Annotated[Format, typer.Option("--format", help="How the messages are written.")] = Format.JSON,
+) -> None:
+    """Send a recorded file to a daemon, row by row or in columns.
+
+    Without --columns every column that is not stream, time, label, id, seq or end is a feature of its own name.
+
+    \b
+    Examples:
+      streamrnn send flow.csv tcp://127.0.0.1:5555
+      streamrnn send past.ndjson tcp://127.0.0.1:5555 --rate 100
+      streamrnn send big.csv ipc:///run/streamrnn/in --columns config.toml --frame 64 --format msgpack
+    """
+    from streamrnn.cli.show import progress
+
+    rows = open_rows(file, columns)
+    encode = msgspec.json.encode if body is Format.JSON else msgspec.msgpack.encode
+    begin, sent = time.monotonic(), 0
+    with zmq.Context() as context, context.socket(zmq.PUSH) as socket, progress("sending", rows.bytes) as advance:
+        socket.setsockopt(zmq.SNDTIMEO, PATIENCE)
+        socket.setsockopt(zmq.LINGER, PATIENCE)
+        _connect(socket, endpoint)
+        for batch in rows.batches():
+            for message, size in messages_of(batch, rows.features, frame):
+                if rate:
+                    time.sleep(max(0.0, begin + sent / rate - time.monotonic()))
+                _send(socket, encode(message), endpoint)
+                sent += size
+            advance(rows.tally.position)
+    refused = sum(rows.tally.refused.values())
+    typer.echo(f"sent {sent} observations in {time.monotonic() - begin:.1f} s")
+    if refused:
+        typer.echo(f"left out {refused} rows, the first: {rows.tally.first_refusal}", err=True)
+
+
+def open_rows(file: Path, config: Path | None) -> Rows:
+    """The rows of a file, read as the configuration says or else as the header says."""
+    if config is None:
+        return Rows(file, Columns(name=file.stem))
+    from streamrnn import config as configuration
+
+    read = configuration.load(config)
+    return Rows(file, read.columns, read.model.features)
+
+
+def messages_of(batch: Batch, features: tuple[str, ...], frame: int) -> Iterator[tuple[dict[str, Any], int]]:
+    """The messages that say what a batch says, each with its number of observations."""
+    start = 0
+    for name, length in zip(batch.names, batch.lengths.tolist(), strict=True):
+        for first in range(start, start + length, frame):
+            part = slice(first, min(first + frame, start + length))
+            size = part.stop - first
+            yield (_single(batch, name, features, first) if frame == 1 else _columns(batch, name, features, part)), size
+        start += length
+
+
+def _single(batch: Batch, name: str, features: tuple[str, ...], i: int) -> dict[str, Any]:
+    message: dict[str, Any] = {"stream": name, "time": float(batch.time[i])}
+    if not batch.bits[i] & LABEL_ONLY:
+        message["values"] = {f: _given(x) for f, x in zip(features, batch.values[i].tolist(), strict=True)}
+    if batch.seq[i] >= 0:
+        message["seq"] = int(batch.seq[i])
+    if not np.isnan(batch.label[i]):
+        message["label"] = float(batch.label[i])
+    if i in batch.ids:
+        message["id"] = batch.ids[i]
+    if batch.bits[i] & END:
+        message["end"] = True
+    return message
+
+
+def _columns(batch: Batch, name: str, features: tuple[str, ...], part: slice) -> dict[str, Any]:
+    columns = batch.values[part].T.tolist()
+    message: dict[str, Any] = {
+        "stream": name,
+        "time": batch.time[part].tolist(),
+        "values": {f: [_given(x) for x in column] for f, column in zip(features, columns, strict=True)},
+    }
+    if (batch.seq[part] >= 0).all():
+        message["seq"] = batch.seq[part].tolist()
+    if not np.isnan(batch.label[part]).all():
+        message["label"] = [_given(x) for x in batch.label[part].tolist()]
+    if batch.ids:
+        message["id"] = [batch.ids.get(i) for i in range(part.start, part.stop)]
+    return message
+
+
+def _given(x: float) -> float | None:
+    return None if x != x else x
+
+
+def _connect(socket: zmq.Socket[bytes], endpoint: str) -> None:
+    try:
+        socket.connect(endpoint)
+    except zmq.ZMQError as error:
+        raise StreamrnnError(f"cannot connect to {endpoint}: {error}", "write it like tcp://127.0.0.1:5555") from None
+
+
+def _send(socket: zmq.Socket[bytes], body: bytes, endpoint: str) -> None:
+    try:
+        socket.send(body)
+    except zmq.Again:
+        raise StreamrnnError(f"nobody takes messages at {endpoint}", NO_TAKER) from None

@@ -1,0 +1,91 @@
+"""`tail`: what a daemon says, as it says it."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+import typer
+import zmq
+
+from streamrnn.errors import StreamrnnError
+
+
+def command(
+    endpoint: Annotated[str, typer.Argument(help="Where the daemon publishes.", show_default=False)],
+    topic: Annotated[str, typer.Argument(help="Prefix of the topics to show; all by default.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, as it came.")] = False,
+    count: Annotated[int, typer.Option(min=0, help="Stop after this many messages; 0 goes on.")] = 0,
+) -> None:
+    """Print what a daemon publishes: predictions, anomalies, status and dead letters.
+
+    A topic that ends with a slash names one stream.
+
+    \b
+    Examples:
+      streamrnn tail tcp://127.0.0.1:5556
+      streamrnn tail tcp://127.0.0.1:5556 anomaly/
+      streamrnn tail tcp://127.0.0.1:5556 prediction/pump-1/ --json --count 10
+    """
+    shown = 0
+    with zmq.Context() as context, context.socket(zmq.SUB) as socket:
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt_string(zmq.SUBSCRIBE, topic)
+        try:
+            socket.connect(endpoint)
+        except zmq.ZMQError as error:
+            raise StreamrnnError(f"cannot connect to {endpoint}: {error}", "like tcp://127.0.0.1:5556") from None
+        try:
+            while not count or shown < count:
+                name, *bodies = socket.recv_multipart()
+                message = decode(bodies[-1] if bodies else b"null")
+                typer.echo(msgspec.json.encode(message).decode() if as_json else line(name.decode(), message))
+                shown += 1
+        except KeyboardInterrupt:
+            return
+
+
+def decode(body: bytes) -> Any:
+    """A published body, JSON or MessagePack."""
+    try:
+        return msgspec.json.decode(body) if body[:1] in (b"{", b"[", b"n") else msgspec.msgpack.decode(body)
+    except msgspec.DecodeError as error:
+        return {"unreadable": str(error)}
+
+
+def line(topic: str, message: Any) -> str:
+    """One message in one line for a reader."""
+    if not isinstance(message, dict):
+        return f"{topic} {message}"
+    if topic.startswith("prediction/"):
+        return f"{topic}  {_prediction(message)}"
+    if topic.startswith("anomaly/"):
+        state, severity, reason = (message.get(key, "") for key in ("state", "severity", "reason"))
+        return f"{topic}  {_moment(message.get('time'))}  {state} {severity}: {reason}"
+    return f"{topic}  {msgspec.json.encode(message).decode()}"
+
+
+def _prediction(message: dict[str, Any]) -> str:
+    parts = [_moment(message.get("time"))]
+    for forecast in message.get("forecasts", []):
+        y, low, high = (_last(forecast.get(key)) for key in ("yhat", "yhat_lower", "yhat_upper"))
+        parts.append(f"{forecast.get('target')}+{forecast.get('step')} {_number(y)} [{_number(low)}, {_number(high)}]")
+    score = _last(message.get("anomaly_score"))
+    parts.append("warming up" if message.get("warming_up") else f"score {_number(score)}")
+    flags = ("late", "duplicate", "replayed", "retained", "missing")
+    return "  ".join(parts + [flag for flag in flags if message.get(flag)])
+
+
+def _last(value: Any) -> Any:
+    """Of columns, the newest entry."""
+    return (value[-1] if value else None) if isinstance(value, list) else value
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, int | float) else "-"
+
+
+def _moment(value: Any) -> str:
+    value = _last(value)
+    if not isinstance(value, int | float):
+        return "-"
+    return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,34 @@
+"""`warm`: compile what a configuration needs, so that the daemon starts at once."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streamrnn.errors import StreamrnnError
+
+
+def command(config: Annotated[Path, typer.Argument(help="The TOML file.", show_default=False)]) -> None:
+    """Compile the model of a configuration into the cache and say how long it took.
+
+    The cache is $NUMBA_CACHE_DIR, else $XDG_CACHE_HOME, else ~/.cache; it must be private to the user who runs the
+    daemon. Run it as ExecStartPre of the service, as the same user, with a CacheDirectory.
+
+    \b
+    Examples:
+      streamrnn warm config.toml
+      NUMBA_CACHE_DIR=/var/cache/streamrnn streamrnn warm /etc/streamrnn/config.toml
+    """
+    from streamrnn import config as configuration
+
+    model = configuration.load(config).model
+    begin = time.perf_counter()
+    from streamrnn.engine import Engine
+    from streamrnn.kernels.jit import CACHE
+
+    Engine(model, capacity=1)
+    seconds = time.perf_counter() - begin
+    if CACHE is None:
+        raise StreamrnnError("compiled, but there is nowhere to keep it", "set NUMBA_CACHE_DIR to a private directory")
+    typer.echo(f"compiled in {seconds:.1f} s, kept in {CACHE}")
