@@ -189,7 +189,7 @@ INGEST = (
         "Observations a second by input, and those given to the engine.",
         "cps",
         (
-            (rate("streamrnn_observations_received_total", "input"), "input {{input}} {{instance}}"),
+            (rate("streamrnn_observations_received_total", "input"), "{{input}} {{instance}}"),
             (rate("streamrnn_observations_applied_total"), "applied {{instance}}"),
         ),
     ),
@@ -204,7 +204,7 @@ INGEST = (
     ),
     Panel(
         "Latency",
-        "From received to published, per message: median, 99 % and 99.9 %. The objective is 99 % within 0.1 s.",
+        "From received to published, per observation: median, 99 % and 99.9 %. The objective is 99 % within 0.1 s.",
         "s",
         quantiles("streamrnn_latency_seconds"),
     ),
@@ -253,8 +253,8 @@ INGEST = (
         width=6,
     ),
     Panel(
-        "Peers cut off",
-        "Within the last 10 minutes, by reason.",
+        "Connections ended",
+        "Within the last 10 minutes: closed by the peer, cut by the daemon, or the handshake failed.",
         "short",
         ((increase("streamrnn_peers_disconnected_total", "10m", "reason"), "{{reason}} {{instance}}"),),
         width=6,
@@ -302,7 +302,7 @@ LEARNING = (
 STATE = (
     Panel(
         "Journal",
-        "Messages that no checkpoint covers yet: what a restart replays.",
+        "Messages kept for the next start, which replays those that no checkpoint covers.",
         "short",
         ((f"streamrnn_journal_rows{HERE}", ONE),),
         width=6,
@@ -326,18 +326,18 @@ STATE = (
     ),
     Panel(
         "Checkpoint duration",
-        "Duration of one checkpoint transaction: median, 99 % and 99.9 %.",
+        "How long a part of a checkpoint held up the messages: median, 99 % and 99.9 %.",
         "s",
         quantiles("streamrnn_checkpoint_seconds"),
         width=6,
     ),
     Panel(
         "Bytes",
-        "Memory of the streams known, size of the database, memory of the process.",
+        "Memory of the streams known, size of the messages in the journal, memory of the process.",
         "bytes",
         (
             (f"streamrnn_state_bytes{HERE}", "state {{instance}}"),
-            (f"streamrnn_journal_bytes{HERE}", "database {{instance}}"),
+            (f"streamrnn_journal_bytes{HERE}", "journal {{instance}}"),
             (f"process_resident_memory_bytes{HERE}", "process {{instance}}"),
         ),
         width=6,

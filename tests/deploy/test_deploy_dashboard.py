@@ -19,6 +19,8 @@ from deployment import (
     run,
 )
 
+from streamrnn.service.telemetry import METRICS
+
 TITLES = [panel["title"] for panel in panels()]
 
 
@@ -85,3 +87,8 @@ def test_the_alerts_are_counted_by_their_common_prefix() -> None:
     pattern = re.search(r'alertname=~"([^"]*)"', query)
     assert pattern
     assert all(re.fullmatch(pattern[1], alert["alert"]) for alert in alerts())
+
+
+def test_the_list_of_metrics_is_the_daemons() -> None:
+    ours = {name: about for name, about in catalogue().items() if name.startswith("streamrnn_")}
+    assert ours == {metric.name: (metric.kind, frozenset(metric.labels)) for metric in METRICS}

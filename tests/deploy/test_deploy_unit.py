@@ -6,8 +6,10 @@ from pathlib import Path
 import msgspec
 import pytest
 from deployment import DEPLOY, program, run
+from typer.main import get_command
 
 from streamrnn import config, errors
+from streamrnn.cli import app
 
 UNIT = DEPLOY / "streamrnn.service"
 PROGRAM = "/opt/streamrnn/bin/streamrnn"
@@ -85,6 +87,13 @@ def test_configuration_keys_in_the_notes_exist(path: Path) -> None:
     sections = {field.name: field.type for field in msgspec.structs.fields(config.Config)}
     for section, key in re.findall(r"\b(limits|state|metrics|output|log)\.([a-z_]+)\b", path.read_text()):
         assert key in {field.name for field in msgspec.structs.fields(sections[section])}, f"{section}.{key}"
+
+
+@pytest.mark.parametrize("path", NOTES, ids=lambda path: path.name)
+def test_commands_in_the_notes_exist(path: Path) -> None:
+    known = set(get_command(app).commands)  # type: ignore[attr-defined]
+    named = re.findall(r"(?:`|/bin/)streamrnn ([a-z]+)", path.read_text())
+    assert set(named) <= known
 
 
 def test_the_notes_use_the_units_paths() -> None:
