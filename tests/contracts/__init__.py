@@ -1,0 +1,1 @@
+"""One contract a family, over every entry of its table in model/parts.py."""

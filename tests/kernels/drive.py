@@ -1,0 +1,153 @@
+"""Calls parts by address from Python: small compiled drivers, and thin functions around them with sizes worked out."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamrnn import spec
+from streamrnn.kernels import table as c
+from streamrnn.kernels.call import at, call
+from streamrnn.kernels.jit import jit
+from streamrnn.model.parts import EXPERTS, HEADS, LAYERS, OPTIMISERS
+
+Array = NDArray[Any]
+
+
+@jit
+def _forward(address, shape, w, state, tape, xs, keep, scratch, ys):
+    """All rows of xs (C, I), the state emptied where keep is 0; ys (C, H) gets the outputs."""
+    for t in range(xs.shape[0]):
+        if keep[t] == 0:
+            state[:] = 0
+        x = xs[t]
+        call(address, at(shape, 0), at(w, 0), at(state, 0), at(tape, 0), at(x, 0), at(scratch, 0), t)
+        for j in range(ys.shape[1]):
+            ys[t, j] = state[j]
+
+
+@jit
+def _backward(address, shape, w, tape, keep, dy, dx, g, scratch, first, last):
+    call(
+        address, at(shape, 0), at(w, 0), at(tape, 0), at(keep, 0), at(dy, 0), at(dx, 0), at(g, 0), at(scratch, 0),
+        first, last,
+    )  # fmt: skip
+
+
+@jit
+def _optimise(address, w, g, state, reals, scale, step):
+    call(address, len(w), at(w, 0), at(g, 0), at(state, 0), at(reals, 0), scale, step)
+
+
+@jit
+def _head(address, o, y, d):
+    call(address, at(o, 0), y, at(d, 0))
+
+
+@jit
+def _observe(address, shape, period, state, y, step, skipped):
+    call(address, at(shape, 0), period, at(state, 0), y, step, skipped)
+
+
+@jit
+def _settle(address, shape, period, state, k, change, time):
+    call(address, at(shape, 0), period, at(state, 0), k, change, time)
+
+
+@jit
+def _forecast(address, shape, period, state, steps, out, last, step, time, interval):
+    call(address, at(shape, 0), period, at(state, 0), at(steps, 0), at(out, 0), last, step, time, interval)
+
+
+class Layer(NamedTuple):
+    """A layer of one kind, width and precision, with room for C rows."""
+
+    kind: type[Any]
+    inputs: int
+    units: int
+    rows: int
+    dtype: str
+
+    @property
+    def shape(self) -> Array:
+        return np.array([self.inputs, self.units, self.rows], np.int64)
+
+    @property
+    def params(self) -> int:
+        return LAYERS[self.kind].params(self.inputs, self.units)
+
+    def room(self) -> tuple[Array, Array]:
+        """Tape and scratch, full of NaN: a part may only read what it has written."""
+        part = LAYERS[self.kind]
+        tape = self.rows * sum(part.tape(self.inputs, self.units))
+        return np.full(tape, np.nan, self.dtype), np.full(part.scratch(self.rows, self.units), np.nan, self.dtype)
+
+    def forward(self, w: Array, xs: Array, keep: Array) -> tuple[Array, Array]:
+        """Outputs (C, H) of a sequence from an empty state, and the tape."""
+        tape, scratch = self.room()
+        ys = np.zeros((self.rows, self.units), self.dtype)
+        state = np.zeros(LAYERS[self.kind].state(self.units), self.dtype)
+        address = LAYERS[self.kind].forward.address(self.dtype)
+        _forward(address, self.shape, self.cast(w), state, tape, self.cast(xs), self.cast(keep), scratch, ys)
+        return ys, tape
+
+    def backward(self, w: Array, tape: Array, keep: Array, dys: Array, first: int, last: int) -> tuple[Array, Array]:
+        """Gradient by w and by the inputs of rows first..last-1; dys (last - first, H)."""
+        _, scratch = self.room()
+        g = np.zeros(self.params, self.dtype)
+        dxs = np.full((last - first, self.inputs), np.nan, self.dtype)
+        address = LAYERS[self.kind].backward.address(self.dtype)
+        w, keep, dys = self.cast(w), self.cast(keep), self.cast(dys)
+        _backward(address, self.shape, w, tape, keep, dys, dxs, g, scratch, first, last)
+        return g, dxs
+
+    def cast(self, values: Array) -> Array:
+        return np.ascontiguousarray(values, self.dtype)
+
+
+def optimise(
+    optimiser: spec.Optimiser, w: Array, g: Array, state: Array, step: int, scale: float = 1.0
+) -> tuple[Array, Array]:
+    """One update; returns the new w and state, in the precision of w."""
+    part, dtype = OPTIMISERS[type(optimiser)], str(w.dtype)
+    reals = np.zeros(c.REALS)
+    reals[c.RATE] = optimiser.rate
+    if isinstance(optimiser, spec.Adam):
+        reals[c.DECAY1], reals[c.DECAY2] = optimiser.beta1, optimiser.beta2
+    else:
+        reals[c.DECAY1] = optimiser.momentum
+    w, state = w.copy(), state.copy()
+    _optimise(part.update.address(dtype), w, g.astype(dtype), state, reals, scale, step)
+    return w, state
+
+
+def head(kind: type[Any], o: Array, y: float) -> Array:
+    """Gradient of a head's loss by its outputs."""
+    d = np.full_like(o, np.nan)
+    _head(HEADS[kind].address(str(o.dtype)), o, y, d)
+    return d
+
+
+class Expert:
+    """An expert of one kind, driven with the arguments of its naive twin."""
+
+    def __init__(self, kind: type[Any], horizons: int, period: float, size: int) -> None:
+        self.part = EXPERTS[kind]
+        self.shape = np.array([horizons, size, 0], np.int64)
+        self.period = period
+        self.state = np.full(max(self.part.state(horizons, size), 1), np.nan if kind is spec.Seasonal else 0.0)
+        self.last = 0
+
+    def observe(self, y: float, step: int) -> None:
+        skipped, self.last = step - self.last - 1, step
+        _observe(self.part.observe.address("float64"), self.shape, self.period, self.state, y, step, skipped)
+
+    def settle(self, k: int, change: float, time: float) -> None:
+        _settle(self.part.settle.address("float64"), self.shape, self.period, self.state, k, change, time)
+
+    def forecast(self, steps: list[int], last: float, step: int, time: float, interval: float) -> list[float]:
+        out = np.full(len(steps), np.nan)
+        address = self.part.forecast.address("float64")
+        horizons = np.array(steps, np.int64)
+        _forecast(address, self.shape, self.period, self.state, horizons, out, last, step, time, interval)
+        return [float(value) for value in out]

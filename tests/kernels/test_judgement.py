@@ -1,0 +1,119 @@
+"""Intervals, anomaly score and aggregation against their twins."""
+
+import math
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from streamrnn.kernels import anomaly, conformal, mix
+from streamrnn.kernels import table as c
+from streamrnn.kernels.jit import jit
+from tests.naive import judge
+from tests.naive import mix as naive_mix
+
+
+@jit
+def _update(record, f, mixed, y, unit):
+    mix.update(record, f, mixed, y, unit)
+
+
+@jit
+def _blend(record, f, n):
+    return mix.blend(record, f, n)
+
+
+def errors(n: int, seed: int) -> NDArray[np.float64]:
+    """Errors with heavy tails, a change of scale, and a few monsters."""
+    random = np.random.default_rng(seed)
+    values = random.standard_t(3, n)
+    values[n // 2 :] *= 5
+    values[[n // 3, n - 5]] = 1e6, -1e30
+    return values
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.99])
+def test_conformal_tracking_equals_the_twin(level: float) -> None:
+    stats = np.zeros(c.STATS_WIDTH)
+    stats[c.LOW], stats[c.HIGH] = -2.0, 2.0
+    twin = judge.Interval(-2.0, 2.0)
+    for score in errors(400, 1):
+        conformal.track(stats, score, level)
+        twin.track(float(score), level)
+        assert stats[[c.LOW, c.HIGH, c.RANGE]] == pytest.approx([twin.low, twin.high, twin.range], rel=1e-9, abs=1e-9)
+        assert stats[c.LOW] <= stats[c.HIGH]
+
+
+@pytest.mark.parametrize("level", [0.8, 0.9, 0.95])
+def test_conformal_tracking_covers_at_the_level_asked_for(level: float) -> None:
+    stats = np.zeros(c.STATS_WIDTH)
+    inside = 0
+    values = np.random.default_rng(2).normal(1.0, 2.0, 6000)
+    for score in values:
+        inside += stats[c.LOW] <= score <= stats[c.HIGH]
+        conformal.track(stats, score, level)
+    assert inside / len(values) == pytest.approx(level, abs=0.02)
+
+
+def test_surprise_equals_the_twin() -> None:
+    tail = np.zeros(c.TAIL_WIDTH)
+    tail[c.TAIL_START] = 3.0
+    twin = judge.Tail()
+    for error in np.abs(errors(600, 3)):
+        assert anomaly.surprise(tail, error) == pytest.approx(twin.surprise(float(error)), rel=1e-6)
+        assert tail[[c.TAIL_START, c.TAIL_EXCESS, c.TAIL_COUNT]] == pytest.approx(
+            [twin.start, twin.excess, twin.count], rel=1e-6
+        )
+
+
+@pytest.mark.parametrize("rate", [0.001, 0.05])
+def test_severity_equals_the_twin_and_starts_at_a_score_of_one_half(rate: float) -> None:
+    for p in np.geomspace(1e-9, 1, 200):
+        assert anomaly.severity(p, rate) == judge.severity(p, rate)
+        assert (judge.score(p, rate) >= 0.5) == (judge.severity(p, rate) > 0)
+
+
+def test_an_event_opens_worsens_and_closes_after_the_quiet() -> None:
+    latest, count = np.full(c.TARGETS_FROM, np.nan), np.zeros(c.STREAM_COUNTS, np.int64)
+    told = [
+        anomaly.follow(latest, count, level, float(time), 3)
+        for time, level in enumerate([0, 1, 1, 0, 2, 1, 0, 0, 0, 0, 3, 0, 0, 0])
+    ]
+    assert told == [0, c.OPENED, 0, 0, c.WORSENED, 0, 0, 0, c.CLOSED, 0, c.OPENED, 0, 0, c.CLOSED]
+    assert count[c.EVENT] == 2
+    assert latest[c.STARTED] == 10.0
+    assert count[c.SEVERITY] == 3  # a closing outcome tells the event's peak
+
+
+def test_aggregation_equals_the_twin() -> None:
+    random = np.random.default_rng(4)
+    n = 4
+    record = np.zeros(4 * n)
+    record[:n], record[2 * n :] = 1.0 / n, 1e-6
+    twin = record.reshape(4, n).tolist()
+    for y in np.clip(errors(500, 5), -1e6, 1e6):
+        f = y + random.normal([0.5, -1, 0, 2], [0.1, 1, 2, 5])
+        mixed = naive_mix.blend(twin[0], f.tolist())
+        assert _blend(record, f, n) == pytest.approx(mixed, rel=1e-9)
+        unit = float(random.uniform(0.5, 2))
+        _update(record, f, mixed, y, unit)
+        twin = naive_mix.update(twin, f.tolist(), mixed, float(y), unit)
+        assert record == pytest.approx(np.concatenate(twin), rel=1e-7, abs=1e-12)
+
+
+def test_aggregation_finds_the_best_expert() -> None:
+    random = np.random.default_rng(6)
+    record = np.zeros(12)
+    record[:3], record[6:] = 1 / 3, 1e-6
+    for _ in range(300):
+        y = random.normal()
+        f = y + random.normal(0, [0.1, 2.0, 2.0])
+        _update(record, f, _blend(record, f, 3), y, 1.0)
+    assert record[0] > 0.95
+    assert record[:3].sum() == pytest.approx(1.0)
+
+
+def test_score_is_what_the_naive_formula_says() -> None:
+    assert judge.score(1.0, 0.001) == 0.0
+    assert judge.score(0.001, 0.001) == pytest.approx(0.5)
+    assert math.isfinite(judge.score(math.exp(-690), 0.001))

@@ -1,0 +1,36 @@
+"""Optimisers as in their papers; `reals` are rate and decays by name."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamrnn import spec
+
+Array = NDArray[np.float64]
+
+
+def adam(w: Array, g: Array, state: Array, optimiser: spec.Adam, step: int) -> tuple[Array, Array]:
+    """Algorithm 1 of Kingma and Ba (2015), line by line. Returns the new w and state (m, v)."""
+    m, v = np.split(state, 2)
+    m = optimiser.beta1 * m + (1.0 - optimiser.beta1) * g
+    v = optimiser.beta2 * v + (1.0 - optimiser.beta2) * g**2
+    corrected_m = m / (1.0 - optimiser.beta1**step)
+    corrected_v = v / (1.0 - optimiser.beta2**step)
+    return w - optimiser.rate * corrected_m / (np.sqrt(corrected_v) + 1e-8), np.concatenate([m, v])
+
+
+def sgd(w: Array, g: Array, state: Array, optimiser: spec.Sgd, step: int) -> tuple[Array, Array]:
+    """Momentum (Polyak 1964)."""
+    v = optimiser.momentum * state + g
+    return w - optimiser.rate * v, v
+
+
+def clip(g: Array, labels: int, limit: float) -> Array:
+    """Mean gradient of so many labels, cut to norm `limit`."""
+    mean = g / labels
+    norm = float(np.sqrt(np.sum(mean**2)))
+    return mean if norm <= limit else mean * (limit / norm)
+
+
+OPTIMISERS: dict[type[Any], Any] = {spec.Adam: adam, spec.Sgd: sgd}

@@ -1,0 +1,40 @@
+"""Running moments and the stream's clock."""
+
+from dataclasses import dataclass, field
+
+
+def moments(mean: float, variance: float, x: float, rate: float) -> tuple[float, float]:
+    """Exponentially weighted: mean' = (1 - a) mean + a x; variance' = (1 - a) (variance + a (x - mean)^2)."""
+    return (1.0 - rate) * mean + rate * x, (1.0 - rate) * (variance + rate * (x - mean) ** 2)
+
+
+def standardise(x: float, mean: float, variance: float) -> float:
+    """Cut to five standard deviations; 0 without a spread."""
+    return max(-5.0, min(5.0, (x - mean) / variance**0.5)) if variance > 0 else 0.0
+
+
+def median(values: list[float]) -> float:
+    """The upper median."""
+    return sorted(values)[len(values) // 2]
+
+
+@dataclass
+class Clock:
+    """Time, the median of the last 15 intervals, and the count of regular steps."""
+
+    time: float
+    step: int = 0
+    interval: float = 0.0
+    intervals: list[float] = field(default_factory=list)
+
+    def tick(self, time: float) -> int:
+        """Move on; returns how many regular steps were skipped."""
+        dt, skipped = time - self.time, 0
+        if self.interval > 0 and dt > 1.5 * self.interval:
+            skipped = round(dt / self.interval) - 1
+        self.time = time
+        self.step += skipped + 1
+        if dt > 0:
+            self.intervals.append(dt)
+            self.interval = median(self.intervals[-15:])
+        return skipped
