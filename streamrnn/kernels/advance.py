@@ -150,10 +150,10 @@ def issue(plan, row, j, k, place, f, out, time):
         r[c.FORECASTS + e] = f[e * horizons + k]
     base = mix.blend(record, r[c.FORECASTS :], n)
     unit = usual_error(plan, row, j, k)
-    r[c.FORECASTS + n] = base + unit * min(max(out, -REACH), REACH)
-    mixed = mix.blend(record, r[c.FORECASTS :], n + 1)
+    r[c.FORECASTS + n], r[c.FORECASTS + n + 1] = base, base + unit * min(max(out, -REACH), REACH)
+    mixed = mix.blend(record[4 * n :], r[c.FORECASTS + n :], 2)
     known = stats[c.COUNT] > 0
-    r[c.ANCHOR], r[c.BASE], r[c.UNIT], r[c.ISSUE], r[c.MIXED] = f[n * horizons], base, unit, time, mixed
+    r[c.ANCHOR], r[c.UNIT], r[c.ISSUE], r[c.MIXED] = f[n * horizons], unit, time, mixed
     r[c.LOWER] = mixed + stats[c.LOW] * unit if known else math.nan
     r[c.UPPER] = mixed + stats[c.HIGH] * unit if known else math.nan
 

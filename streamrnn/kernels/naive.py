@@ -77,20 +77,20 @@ def bin_of(time, period, bins):
 
 @settle_part
 def settle_profile(shape, period, state, k, change, time):
-    """Move the bin's change towards this one by max(.05, 1/count), the step clipped to twice the usual spread.
+    """Move the bin's change towards this one by max(.1, 1/count), the step clipped to half the usual spread.
 
-    State: spread (K), then change and count per bin and horizon (bins, K, 2). The clip makes it a robust mean: on
-    heavy-tailed series the median change is the better forecast.
+    State: spread (K), then change and count per bin and horizon (bins, K, 2). So hard a clip makes it nearly a running
+    median: on heavy-tailed series the usual change is the better forecast, the mean one far worse.
     """
     n = shape[0]
     spread = carray(state, n)
     cell = carray(shift(state, n + (bin_of(time, period, shape[1]) * n + k) * 2), 2)
     miss = change - cell[0]
     size = abs(miss)
-    limit = 2.0 * spread[k] if spread[k] > 0 else size
+    limit = 0.5 * spread[k] if spread[k] > 0 else size
     step = min(max(miss, -limit), limit)
     cell[1] += 1
-    cell[0] += max(0.05, 1.0 / cell[1]) * step
+    cell[0] += max(0.1, 1.0 / cell[1]) * step
     spread[k] += 0.02 * (size - spread[k]) if spread[k] > 0 else size
 
 

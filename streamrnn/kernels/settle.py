@@ -55,7 +55,9 @@ def settle_one(plan, row, place, j, k, y):
     record = carray(shift(row.real, p[c.MIX] + (j * p[c.HORIZONS] + k) * width), width)
     stats = stats_of(plan, row, j, k)
     seasonal = f[c.FORECASTS + p[c.SEASONAL]] if p[c.SEASONAL] >= 0 else math.nan
-    mix.update(record, f[c.FORECASTS : c.FORECASTS + experts + 1], mixed, y, unit)
+    base = f[c.FORECASTS + experts]
+    mix.update(record[: 4 * experts], plan.priors, f[c.FORECASTS : c.FORECASTS + experts], base, y, unit)
+    mix.update(record[4 * experts :], shift(plan.priors, experts), f[c.FORECASTS + experts :], mixed, y, unit)
     covered = 1.0 if f[c.LOWER] <= y <= f[c.UPPER] else 0.0
     conformal.settle(stats, abs(y - mixed), abs(y - f[c.ANCHOR]), abs(y - seasonal), covered, f[c.UPPER] - f[c.LOWER])
     conformal.track(stats, (y - mixed) / unit, plan.reals[c.LEVEL])
@@ -70,7 +72,7 @@ def settle_one(plan, row, place, j, k, y):
             y - f[c.ANCHOR],
             f[c.ISSUE],
         )
-    teach(plan, row, place, j, k, (y - f[c.BASE]) / unit)
+    teach(plan, row, place, j, k, (y - base) / unit)
     return (y - mixed) / unit
 
 

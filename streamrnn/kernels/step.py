@@ -30,6 +30,7 @@ def borrow(plan, scratch):
         at(plan.layers, 0),
         at(plan.experts, 0),
         at(plan.periods, 0),
+        at(plan.priors, 0),
         at(plan.targets, 0),
         at(plan.horizons, 0),
         at(plan.slots, 0),

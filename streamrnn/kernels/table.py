@@ -3,7 +3,7 @@
 `model.layout` fills the offsets in, the kernels read them; nothing else does arithmetic on places. Letters of shapes,
 here and in every kernel:
 
-    F features    T targets    K horizons    E experts (the network is expert E)    I inputs of the network
+    F features    T targets    K horizons    E experts beside the network    I inputs of the network
     H units of a layer    O outputs of the network, 2 T K    C rows of the tape    L layers    N observations
 
 A stream is one row in each of three planes: `f32` (network), `f64` (clocks, scalers, experts, calibration, pending
@@ -68,7 +68,7 @@ SPREAD, LOW, HIGH, RANGE, COUNT, ERROR, ERROR_LAST, ERROR_SEASONAL, COVERED, BRE
 STATS_WIDTH = 10
 TAIL_START, TAIL_EXCESS, TAIL_COUNT = range(3)
 TAIL_WIDTH = 3
-ANCHOR, BASE, UNIT, MIXED, LOWER, UPPER, ISSUE, FORECASTS = range(8)  # of one pending forecast; then E + 1 forecasts
+ANCHOR, UNIT, MIXED, LOWER, UPPER, ISSUE, FORECASTS = range(7)  # of one pending forecast; then E experts, base, network
 SCORE, TAIL_P, STARTED, PEAK, TARGETS_FROM = range(5)  # then expected, actual, attribution (3, T)
 
 # --- records in i64
@@ -103,6 +103,7 @@ class Plan(NamedTuple):
     layers: np.ndarray  # (L, LAYER_WIDTH)
     experts: np.ndarray  # (E, EXPERT_WIDTH)
     periods: np.ndarray  # (E) seconds; 0 where an expert has none
+    priors: np.ndarray  # (E + 2) log prior weights of the experts, then of base and network
     targets: np.ndarray  # (T) feature of each target; -1 is the label
     horizons: np.ndarray  # (K) steps
     slots: np.ndarray  # (K) first pending place of each horizon

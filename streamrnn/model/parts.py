@@ -19,12 +19,13 @@ class Layer(NamedTuple):
 
 
 class Expert(NamedTuple):
-    """An expert kind: its three parts and its state, in numbers, for K horizons and its ring or bins."""
+    """An expert kind: its parts, its state in numbers (for K horizons and its ring or bins), its prior weight."""
 
     observe: Any
     settle: Any
     forecast: Any
     state: Callable[[int, int], int]
+    prior: float
 
 
 class Optimiser(NamedTuple):
@@ -62,10 +63,12 @@ LAYERS: dict[type[Any], Layer] = {
 }
 
 EXPERTS: dict[type[Any], Expert] = {
-    spec.Last: Expert(naive.ignore_value, naive.ignore_change, naive.forecast_last, lambda k, size: 0),
-    spec.Seasonal: Expert(naive.observe_seasonal, naive.ignore_change, naive.forecast_seasonal, lambda k, size: size),
+    spec.Last: Expert(naive.ignore_value, naive.ignore_change, naive.forecast_last, lambda k, size: 0, 1.0),
+    spec.Seasonal: Expert(
+        naive.observe_seasonal, naive.ignore_change, naive.forecast_seasonal, lambda k, size: size, 0.1
+    ),
     spec.Profile: Expert(
-        naive.ignore_value, naive.settle_profile, naive.forecast_profile, lambda k, size: k + 2 * k * size
+        naive.ignore_value, naive.settle_profile, naive.forecast_profile, lambda k, size: k + 2 * k * size, 1.0
     ),
 }
 

@@ -169,6 +169,7 @@ def compose(model: spec.Model) -> Plan:
         layers=layers,
         experts=experts,
         periods=np.array([getattr(expert, "period", 0.0) for expert in sizes.experts]),
+        priors=_priors(sizes),
         targets=_targets(sizes),
         horizons=np.array(sizes.horizons, np.int64),
         slots=slots,
@@ -264,16 +265,16 @@ def _real(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> NDArray[np.int64
         row[c.EXPERT_SHAPE :] = k, size, 0
         length += EXPERTS[type(expert)].state(k, size)
     slots = sizes.model.label_memory if sizes.labelled else sum(sizes.horizons)
-    ints[c.EXPERT_LENGTH], ints[c.MIX_WIDTH] = length, 4 * (e + 1)
-    ints[c.SLOTS], ints[c.SLOT_WIDTH] = slots, c.FORECASTS + e + 1
+    ints[c.EXPERT_LENGTH], ints[c.MIX_WIDTH] = length, 4 * (e + 2)
+    ints[c.SLOTS], ints[c.SLOT_WIDTH] = slots, c.FORECASTS + e + 2
     ints[c.CLOCK] = f64.add("clock", c.CLOCK_WIDTH)
     ints[c.SCALE] = f64.add(f"scale {sizes.model.features}", len(sizes.model.features) * c.SCALE_WIDTH)
     ints[c.TARGET] = f64.add(f"target {sizes.targets}", n * c.TARGET_WIDTH)
     ints[c.EXPERT] = f64.add(f"experts {sizes.experts}{what}", n * length)
-    ints[c.MIX] = f64.add(f"mix {sizes.experts}{what}", n * k * 4 * (e + 1))
+    ints[c.MIX] = f64.add(f"mix {sizes.experts}{what}", n * k * 4 * (e + 2))
     ints[c.STATS] = f64.add(f"stats {sizes.conformal}{what}", n * k * c.STATS_WIDTH)
     ints[c.TAIL] = f64.add(f"tail {sizes.targets}", n * c.TAIL_WIDTH)
-    ints[c.PENDING] = f64.add(f"pending {sizes.experts}{what} {slots}", slots * n * (c.FORECASTS + e + 1))
+    ints[c.PENDING] = f64.add(f"pending {sizes.experts}{what} {slots}", slots * n * (c.FORECASTS + e + 2))
     ints[c.LATEST] = f64.add(f"latest {sizes.targets}", c.TARGETS_FROM + 3 * n)
     return table
 
@@ -326,6 +327,12 @@ def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
     }
     for place, value in values.items():
         ints[place] = value
+
+
+def _priors(sizes: Sizes) -> NDArray[np.float64]:
+    """Log prior weights of both rounds of the mix; each round's weights sum to 1."""
+    weights = np.array([EXPERTS[type(expert)].prior for expert in sizes.experts])
+    return np.asarray(np.log(np.concatenate([weights / weights.sum(), [0.5, 0.5]])), np.float64)
 
 
 def _targets(sizes: Sizes) -> NDArray[np.int64]:
