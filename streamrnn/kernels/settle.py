@@ -138,10 +138,7 @@ def judge(plan, row, errors):
             total += share[j]
             largest = max(largest, share[j])
     latest[c.SCORE], latest[c.TAIL_P] = math.nan, math.nan
-    if row.count[c.SEEN] < p[c.WARMUP]:
-        share[:] = math.nan
-        return c.WARMING
-    if largest < 0.0:
+    if row.count[c.SEEN] < p[c.WARMUP] or largest < 0.0:
         share[:] = math.nan
         return 0
     for j in range(targets):
@@ -151,5 +148,4 @@ def judge(plan, row, errors):
     latest[c.TAIL_P] = p_value
     latest[c.SCORE] = 1.0 - 2.0 ** (-math.log(p_value) / math.log(rate))
     level = anomaly.severity(p_value, rate)
-    bits = anomaly.follow(latest, row.count, level, row.real[p[c.CLOCK] + c.TIME], p[c.QUIET])
-    return bits | (c.ANOMALY if level > 0 else 0)
+    return anomaly.follow(latest, row.count, level, row.real[p[c.CLOCK] + c.TIME], p[c.QUIET])

@@ -178,10 +178,12 @@ def skill(plan, row):
 def emit(plan, row, r, bits, lost, out_ints, out_reals):
     """Write an outcome: all of it is read from the row, so that it can be told again at any time."""
     p, q = plan.ints, row.count
+    latest = shift(row.real, p[c.LATEST])
+    bits |= c.ANOMALY if latest[c.SCORE] >= 0.5 else 0
+    bits |= c.WARMING if q[c.SEEN] < p[c.WARMUP] else 0
     out_ints[c.OUT_ROW], out_ints[c.OUT_BITS], out_ints[c.OUT_LOST] = r, bits, lost
     out_ints[c.OUT_SEQ], out_ints[c.OUT_SEVERITY] = q[c.SEEN], q[c.SEVERITY]
     out_ints[c.OUT_EVENT], out_ints[c.OUT_LEARNED] = q[c.EVENT], q[c.LEARNT]
-    latest = shift(row.real, p[c.LATEST])
     out_reals[c.OUT_TIME] = row.real[p[c.CLOCK] + c.TIME]
     out_reals[c.OUT_INTERVAL] = row.real[p[c.CLOCK] + c.INTERVAL]
     out_reals[c.OUT_SCORE], out_reals[c.OUT_TAIL] = latest[c.SCORE], latest[c.TAIL_P]
