@@ -31,7 +31,7 @@ def draw(path: Path, result: Verdict) -> None:
     _band(whole, result, 0)
     whole.set_title("the whole run, 1 hour ahead", loc="left", fontsize=10)
     _band(close, result, 0)
-    close.set_title(f"the last {DETAIL} days, 1 hour ahead", loc="left", fontsize=10)
+    close.set_title(f"the last {DETAIL} days, 1 hour ahead (holes: the sensor sent nothing)", loc="left", fontsize=10)
     _band(ahead, result, len(STEPS) - 1)
     ahead.set_title(f"the last {DETAIL} days, {STEPS[-1]} hours ahead", loc="left", fontsize=10)
     for axis in (close, ahead):
