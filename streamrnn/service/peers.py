@@ -44,6 +44,7 @@ class Peers:
     def close(self) -> None:
         """Stop listening and let go of the descriptors."""
         self._port.disable_monitor()
+        self.monitor.close(0)  # pyzmq lets go of it only when it is collected, and the context waits for it
         for held in self._held.values():
             os.close(held)
         self._held.clear()
