@@ -1,9 +1,12 @@
 """Adaptive conformal intervals by quantile tracking, two-sided, per target and horizon.
 
 Scores are errors over the running mean absolute error s. Each bound is an online quantile of the scores (Angelopoulos,
-Candes, Tibshirani 2023: the P part of conformal PID): q += rate B (1[score > q] - miss), where B is the recent range
-of the scores, so that the step follows the scale. Coverage converges to the level for any sequence; the interval is
-never infinite.
+Candes, Tibshirani 2023: the P part of conformal PID): q += step (1[score > q] - miss), with a step that follows the
+recent size of the scores. Coverage converges to the level for any sequence; the interval is never infinite.
+
+The step is smaller the longer an answer takes: h steps ahead, h misses in a row come from one cause, and a full step
+for each would throw the bound far out. Rejected for the same reason: the recent *range* of the scores as their size; on a
+heavy-tailed series the 24-step interval was ten times as wide.
 """
 
 import math
@@ -12,15 +15,17 @@ from streamrnn.kernels import table as c
 from streamrnn.kernels.jit import jit
 
 GAIN = 0.05
+PATIENCE = 4.0  # steps ahead at which the gain is half
+LARGEST = 12.0  # a score counts up to this many usual errors
 SLOW = 0.005  # rate of the running figures that are published: a memory of about 200 settled forecasts
 
 
 @jit
-def track(stats, score, level):
-    """Move both bounds after one score."""
+def track(stats, score, level, ahead):
+    """Move both bounds after one score of a forecast that looked `ahead` steps."""
     miss = 0.5 * (1.0 - level)
-    stats[c.RANGE] = max(0.99 * stats[c.RANGE], min(abs(score), 50.0))
-    step = GAIN * stats[c.RANGE]
+    stats[c.RANGE] += max(0.01, 1.0 / stats[c.COUNT]) * (3.0 * min(abs(score), LARGEST) - stats[c.RANGE])
+    step = GAIN * stats[c.RANGE] / (1.0 + ahead / PATIENCE)
     stats[c.HIGH] += step * ((1.0 if score > stats[c.HIGH] else 0.0) - miss)
     stats[c.LOW] -= step * ((1.0 if score < stats[c.LOW] else 0.0) - miss)
     if stats[c.HIGH] < stats[c.LOW]:

@@ -60,7 +60,7 @@ def settle_one(plan, row, place, j, k, y):
     mix.update(record[4 * experts :], shift(plan.priors, experts), f[c.FORECASTS + experts :], mixed, y, unit)
     covered = 1.0 if f[c.LOWER] <= y <= f[c.UPPER] else 0.0
     conformal.settle(stats, abs(y - mixed), abs(y - f[c.ANCHOR]), abs(y - seasonal), covered, f[c.UPPER] - f[c.LOWER])
-    conformal.track(stats, (y - mixed) / unit, plan.reals[c.LEVEL])
+    conformal.track(stats, (y - mixed) / unit, plan.reals[c.LEVEL], plan.horizons[k])
     for e in range(experts):
         expert = shift(plan.experts, e * c.EXPERT_WIDTH)
         call(
