@@ -5,8 +5,8 @@ Candes, Tibshirani 2023: the P part of conformal PID): q += step (1[score > q] -
 recent size of the scores. Coverage converges to the level for any sequence; the interval is never infinite.
 
 The step is smaller the longer an answer takes: h steps ahead, h misses in a row come from one cause, and a full step
-for each would throw the bound far out. Rejected for the same reason: the recent *range* of the scores as their size; on a
-heavy-tailed series the 24-step interval was ten times as wide.
+for each would throw the bound far out. Rejected for the same reason: the recent *range* of the scores as their size;
+on a heavy-tailed series the 24-step interval was ten times as wide.
 """
 
 import math
