@@ -14,8 +14,8 @@ from tests.naive import mix as naive_mix
 
 
 @jit
-def _update(record, f, mixed, y, unit):
-    mix.update(record, f, mixed, y, unit)
+def _update(record, prior, f, mixed, y, unit):
+    mix.update(record, prior, f, mixed, y, unit)
 
 
 @jit
@@ -85,32 +85,45 @@ def test_an_event_opens_worsens_and_closes_after_the_quiet() -> None:
     assert count[c.SEVERITY] == 3  # a closing outcome tells the event's peak
 
 
-def test_aggregation_equals_the_twin() -> None:
+def fresh(prior: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A round that has seen nothing: weights, regrets, second moments, largest."""
+    n = len(prior)
+    return np.concatenate([np.exp(prior), np.zeros(n), np.full(2 * n, 1e-6)])
+
+
+@pytest.mark.parametrize("shares", [[0.5, 0.5], [0.1, 0.2, 0.3, 0.4]])
+def test_aggregation_equals_the_twin(shares: list[float]) -> None:
     random = np.random.default_rng(4)
-    n = 4
-    record = np.zeros(4 * n)
-    record[:n], record[2 * n :] = 1.0 / n, 1e-6
+    n, prior = len(shares), np.log(shares)
+    record = fresh(prior)
     twin = record.reshape(4, n).tolist()
     for y in np.clip(errors(500, 5), -1e6, 1e6):
-        f = y + random.normal([0.5, -1, 0, 2], [0.1, 1, 2, 5])
+        f = y + random.normal([0.5, -1, 0, 2], [0.1, 1, 2, 5])[:n]
         mixed = naive_mix.blend(twin[0], f.tolist())
-        assert _blend(record, f, n) == pytest.approx(mixed, rel=1e-9)
+        assert _blend(record, f, n) == pytest.approx(mixed, rel=1e-9, abs=1e-9)
         unit = float(random.uniform(0.5, 2))
-        _update(record, f, mixed, y, unit)
-        twin = naive_mix.update(twin, f.tolist(), mixed, float(y), unit)
-        assert record == pytest.approx(np.concatenate(twin), rel=1e-7, abs=1e-12)
+        _update(record, prior, f, mixed, y, unit)
+        twin = naive_mix.update(twin, prior.tolist(), f.tolist(), mixed, float(y), unit)
+        assert record == pytest.approx(np.concatenate(twin), rel=1e-6, abs=1e-9)
+        assert record[:n].sum() == pytest.approx(1.0)
 
 
 def test_aggregation_finds_the_best_expert() -> None:
     random = np.random.default_rng(6)
-    record = np.zeros(12)
-    record[:3], record[6:] = 1 / 3, 1e-6
+    prior = np.log([0.1, 0.45, 0.45])
+    record = fresh(prior)
     for _ in range(300):
         y = random.normal()
         f = y + random.normal(0, [0.1, 2.0, 2.0])
-        _update(record, f, _blend(record, f, 3), y, 1.0)
-    assert record[0] > 0.95
-    assert record[:3].sum() == pytest.approx(1.0)
+        _update(record, prior, f, _blend(record, f, 3), y, 1.0)
+    assert record[0] > 0.9
+
+
+def test_one_expert_keeps_all_the_weight() -> None:
+    record = fresh(np.zeros(1))
+    before = record.copy()
+    _update(record, np.zeros(1), np.array([3.0]), 3.0, 5.0, 1.0)
+    assert record.tobytes() == before.tobytes()
 
 
 def test_score_is_what_the_naive_formula_says() -> None:

@@ -69,9 +69,9 @@ class Profile:
     def settle(self, k: int, change: float, time: float) -> None:
         b = self.bin_of(time)
         miss = change - self.change[b, k]
-        limit = 2.0 * self.spread[k] if self.spread[k] > 0 else abs(miss)
+        limit = 0.5 * self.spread[k] if self.spread[k] > 0 else abs(miss)
         self.count[b, k] += 1
-        self.change[b, k] += max(0.05, 1.0 / self.count[b, k]) * float(np.clip(miss, -limit, limit))
+        self.change[b, k] += max(0.1, 1.0 / self.count[b, k]) * float(np.clip(miss, -limit, limit))
         if self.spread[k] > 0:
             self.spread[k] = 0.98 * self.spread[k] + 0.02 * abs(miss)
         else:
