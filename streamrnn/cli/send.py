@@ -53,6 +53,7 @@ def command(
     with zmq.Context() as context, context.socket(zmq.PUSH) as socket, progress("sending", rows.bytes) as advance:
         socket.setsockopt(zmq.SNDTIMEO, PATIENCE)
         socket.setsockopt(zmq.LINGER, PATIENCE)
+        socket.setsockopt(zmq.IMMEDIATE, 1)  # without a daemon, wait and say so instead of queueing into nothing
         _connect(socket, endpoint)
         for batch in rows.batches():
             for message, size in messages_of(batch, rows.features, frame):
