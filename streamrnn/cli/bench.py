@@ -107,7 +107,7 @@ def _measure(
         delay = load.open(seconds, ours.per_s / 2)
         after = fetch(f"{child.metrics}/metrics")
     frames = {}
-    for name, make in (("frame64", columnar(msgspec.msgpack.encode)), ("frame64_json", columnar(msgspec.json.encode))):
+    for name, make in (("frame64", columnar("msgpack")), ("frame64_json", columnar("json"))):
         with client(context, child.input, child.output, make) as load:
             frames[name] = _middle([load.closed(seconds, FRAME_WINDOW) for _ in range(ROUNDS)])
     inside = quantiles(before, after)
@@ -139,16 +139,17 @@ def single(i: int) -> bytes:
     )
 
 
-def columnar(encode: Callable[[object], bytes]) -> Callable[[int], bytes]:
-    """Frame number i: FRAME observations of one stream as columns."""
+def columnar(form: str) -> Callable[[int], bytes]:
+    """Frame number i, "json" or "msgpack": FRAME observations of one stream as columns. Each form has its own streams."""
+    encode = msgspec.json.encode if form == "json" else msgspec.msgpack.encode
     values = [VALUES[k : k + FRAME] for k in range(0, len(VALUES), FRAME)]
 
     def make(i: int) -> bytes:
         number = i // STREAMS
-        first = START + 100_000_000 + FRAME * number  # after all single ones
+        first = START + FRAME * number
         columns = {"x": values[number % len(values)]}
-        stream = f"{encode.__module__}-{i % STREAMS:02d}"
-        return encode({"stream": stream, "time": list(range(first, first + FRAME)), "values": columns})
+        time = list(range(first, first + FRAME))
+        return encode({"stream": f"{form}-{i % STREAMS:02d}", "time": time, "values": columns})
 
     return make
 

@@ -22,7 +22,7 @@ def server(tmp_path):
     stop, threads = threading.Event(), []
     context = zmq.Context()
 
-    def start(pause):
+    def start(pause, answer=ANSWER):
         pull, pub = context.socket(zmq.PULL), context.socket(zmq.PUB)
         ports = [each.bind_to_random_port("tcp://127.0.0.1") for each in (pull, pub)]
 
@@ -32,7 +32,7 @@ def server(tmp_path):
                 if pull.poll(20):
                     pull.recv()
                     time.sleep(pause(i))
-                    pub.send_multipart([b"prediction/x/", ANSWER])
+                    pub.send_multipart([b"prediction/x/", answer])
                     i += 1
             pull.close()
             pub.close()
@@ -100,10 +100,29 @@ def test_messages_are_observations_in_order_of_time():
     for stream in {body["stream"] for body in bodies}:
         times = [body["time"] for body in bodies if body["stream"] == stream]
         assert times == sorted(set(times))
-    make = bench.columnar(msgspec.msgpack.encode)
+    make = bench.columnar("msgpack")
     frames = [msgspec.msgpack.decode(make(i)) for i in (0, bench.STREAMS)]
     assert len(frames[0]["time"]) == len(frames[0]["values"]["x"]) == bench.FRAME
     assert frames[0]["time"] + frames[1]["time"] == sorted({*frames[0]["time"], *frames[1]["time"]})
+
+
+def test_the_forms_do_not_share_streams():
+    """A stream that had gone through its times before would only be told that it is late."""
+    read = {"json": msgspec.json.decode, "msgpack": msgspec.msgpack.decode}
+    streams = {form: {decode(bench.columnar(form)(i))["stream"] for i in range(50)} for form, decode in read.items()}
+    assert len(streams["json"]) == len(streams["msgpack"]) == bench.STREAMS
+    assert not streams["json"] & streams["msgpack"]
+
+
+def test_late_answers_are_noticed(server):
+    late = msgspec.json.encode({"forecasts": [1], "late": True})
+    entry, out = server(lambda _: 0.0, late)
+    with (
+        zmq.Context() as context,
+        pytest.raises(StreamrnnError, match="not the answer"),
+        bench.client(context, entry, out, bench.single) as load,
+    ):
+        load.closed(1.0, 10)
 
 
 def test_quantiles_of_the_daemons_histogram():
