@@ -20,7 +20,7 @@ from rich.console import Console
 from streamrnn.cli.child import Child, daemon, fetch, free_ports, samples
 from streamrnn.cli.figures import Figure, figure, write
 from streamrnn.cli.load import Load, Rate
-from streamrnn.cli.show import table
+from streamrnn.cli.show import refuse_unwritable, table
 
 app = typer.Typer(
     help="Measure what this machine can do.\n\n\b\nExamples:\n  streamrnn bench service --json service.json",
@@ -67,6 +67,7 @@ def service(
       streamrnn bench service
       streamrnn bench service --json service.json --seconds 10
     """
+    refuse_unwritable(as_json)
     rows = measure(seconds)
     made = table("bench service", "figure", "value", "unit")
     for row in rows:
@@ -140,7 +141,7 @@ def single(i: int) -> bytes:
 
 
 def columnar(form: str) -> Callable[[int], bytes]:
-    """Frame number i, "json" or "msgpack": FRAME observations of one stream as columns. Each form has its own streams."""
+    """Frame number i, "json" or "msgpack": FRAME observations of one stream as columns; each form has its streams."""
     encode = msgspec.json.encode if form == "json" else msgspec.msgpack.encode
     values = [VALUES[k : k + FRAME] for k in range(0, len(VALUES), FRAME)]
 

@@ -1,6 +1,5 @@
 """`demo`: the real daemon on a real stream, end to end, beside what others would have foretold."""
 
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -15,8 +14,7 @@ from rich.console import Console
 
 from streamrnn.cli import figures, verdict
 from streamrnn.cli.child import Child, daemon, fetch, samples
-from streamrnn.cli.show import progress
-from streamrnn.errors import StreamrnnError
+from streamrnn.cli.show import progress, refuse_unwritable
 from streamrnn.messages import Floats
 
 MODEL = """\
@@ -53,6 +51,7 @@ def command(
       streamrnn demo --json figures.json --plot run.png
     """
     begin = time.perf_counter()
+    refuse_unwritable(as_json, plot)
     console = Console()
     times, values = water_flow()
     with tempfile.TemporaryDirectory(prefix="streamrnn-") as name:
@@ -144,8 +143,5 @@ def draw(console: Console, path: Path, result: verdict.Verdict) -> None:
     except ImportError:
         console.print('no picture: matplotlib is not installed; pip install "streamrnn[plot]"', markup=False)
         return
-    try:
-        picture.draw(path, result)
-    except OSError as error:
-        raise StreamrnnError(f"cannot write {path}: {error.strerror}", "choose another file with --plot") from None
-    print(f"picture: {path}", file=sys.stdout)
+    picture.draw(path, result)
+    print(f"picture: {path}")

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from streamrnn.cli.rows import BATCH, FileError, Rows
 from streamrnn.cli.score import Score, Step
-from streamrnn.cli.show import number, percent, progress, table
+from streamrnn.cli.show import number, percent, progress, refuse_unwritable, table
 from streamrnn.messages import ANOMALY, OPENED, Batch, Outcomes
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def command(
 
     read = configuration.load(config)
     rows = Rows(file, read.columns, read.model.features)
+    refuse_unwritable(output, None if str(summary) == "-" else summary)
     from streamrnn.engine import Engine
 
     engine = Engine(read.model, read.limits.max_streams)

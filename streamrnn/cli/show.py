@@ -1,12 +1,16 @@
 """Tables and progress bars, the same in every command. Progress goes to standard error, answers to standard output."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+from streamrnn.errors import StreamrnnError
 
 
 @contextmanager
@@ -32,6 +36,16 @@ def number(value: float | None, digits: int = 2) -> str:
     if value is None or value != value:
         return "-"
     return f"{value:.{digits}f}" if abs(value) < 1e4 else f"{value:.0e}"
+
+
+def refuse_unwritable(*paths: Path | None) -> None:
+    """Raise StreamrnnError for a file that could not be written in the end, before the work begins."""
+    for path in paths:
+        if path is None:
+            continue
+        target = path if path.exists() else path.parent
+        if path.is_dir() or not os.access(target, os.W_OK):
+            raise StreamrnnError(f"cannot write {path}", "give a file in a directory that exists and is yours")
 
 
 def percent(value: float | None) -> str:

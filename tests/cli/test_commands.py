@@ -127,3 +127,18 @@ def test_as_a_process_the_code_reaches_the_shell(command, tmp_path):
     assert found.stdout == ""
     assert "horizon" in found.stderr
     assert "Traceback" not in found.stderr
+
+
+def test_where_nothing_can_be_written_no_work_is_begun(monkeypatch, capsys, tmp_path):
+    config, file, gone = tmp_path / "config.toml", tmp_path / "rows.csv", tmp_path / "gone" / "x.json"
+    config.write_text(GOOD)
+    file.write_text("time,flow\n0,1\n")
+    for arguments in (
+        ["demo", "--json", gone],
+        ["bench", "service", "--json", gone],
+        ["replay", config, file, "--json", gone],
+    ):
+        code, out, err = call(monkeypatch, capsys, *arguments)
+        assert code == 1
+        assert str(gone) in err
+        assert out == ""

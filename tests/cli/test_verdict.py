@@ -1,10 +1,13 @@
 """What the demo says of a run follows from what was published and what came."""
 
+import sys
+
 import numpy as np
 import pytest
+from rich.console import Console
 
 from streamrnn.cli import baselines, picture, verdict
-from streamrnn.cli.demo import water_flow
+from streamrnn.cli.demo import draw, water_flow
 from streamrnn.cli.verdict import KNOWN, OURS, STEPS
 
 
@@ -126,3 +129,12 @@ def test_the_picture_is_a_png(result, tmp_path):
     data = path.read_bytes()
     assert data.startswith(b"\x89PNG")
     assert len(data) > 50_000
+
+
+def test_without_matplotlib_it_says_how_to_get_it(result, tmp_path, monkeypatch, capsys):
+    monkeypatch.delitem(sys.modules, "streamrnn.cli.picture")
+    monkeypatch.delattr("streamrnn.cli.picture")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    draw(Console(), tmp_path / "run.png", result)
+    assert 'pip install "streamrnn[plot]"' in capsys.readouterr().out
+    assert not (tmp_path / "run.png").exists()
