@@ -140,8 +140,7 @@ class Daemon:
             messages = self._encoder.encode(admitted.batch, outcomes, self._engine.names, runs, False)
             self._sockets.send(messages)
             self._published = lsns[-1]
-            self._telemetry.applied(outcomes)
-            self._telemetry.published(outcomes, messages, time.time() - frames[0].received)
+            self._telemetry.served(outcomes, messages, time.time() - frames[0].received)
         self._refuse(admitted.refused)
         self._telemetry.received(*_by_input(frames, decoded), frames[-1].received)
         self._work += time.perf_counter() - started
@@ -335,11 +334,11 @@ def _encoder(engine: Engine, config: Config) -> Encoder:
     return Encoder(engine.targets, engine.horizons, engine.level, config.output.format)
 
 
-def _by_input(frames: Sequence[Frame], decoded: Decoded) -> tuple[Counter[int], Counter[int]]:
+def _by_input(frames: Sequence[Frame], decoded: Decoded) -> tuple[dict[int, int], dict[int, int]]:
     """Frames and observations of each input."""
     first = frames[0].origin
     if first == frames[-1].origin:  # inputs are drained one after the other
-        return Counter({first: len(frames)}), Counter({first: decoded.observations})
+        return {first: len(frames)}, {first: decoded.observations}
     observations: Counter[int] = Counter(frames[refusal.frame].origin for refusal in decoded.refusals)
     for index, length in zip(decoded.frame, decoded.batch.lengths.tolist(), strict=True):
         observations[frames[index].origin] += length

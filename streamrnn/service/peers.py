@@ -3,7 +3,7 @@
 libzmq reports every end by one event, DISCONNECTED, with the number of a descriptor it is about to close. While the
 connection lives a duplicate of that descriptor is held; when it ends a look at the duplicate tells who ended it: at the
 end of the stream the peer did, otherwise libzmq did (a frame above the limit, a breach of protocol, a missed
-heartbeat).
+heartbeat). A connection that is over before we look at its beginning, within a turn, is counted as unknown.
 """
 
 import os
@@ -44,6 +44,7 @@ class Peers:
     def close(self) -> None:
         """Stop listening and let go of the descriptors."""
         self._port.disable_monitor()
+        self.monitor.close(linger=0)
         self.monitor.close(0)  # pyzmq lets go of it only when it is collected, and the context waits for it
         for held in self._held.values():
             os.close(held)

@@ -183,7 +183,7 @@ class Sockets:
     def _receive(self, socket: zmq.Socket[bytes], origin: int, most: int, frames: list[Frame]) -> None:
         """Take messages until there are no more, or `most`. One look at a message's parts is all that is made."""
         receive, now, add = socket.recv, time.time(), frames.append
-        with_topic = socket.socket_type == zmq.SUB
+        with_topic = socket.type == zmq.SUB
         try:
             for _ in range(most):
                 part = receive(_NOBLOCK, False, False)  # a Frame tells whether there is more without asking the socket

@@ -8,7 +8,6 @@ import math
 import platform
 import time
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -99,6 +98,7 @@ _BITS = (
     (messages.ROLLED_BACK, "streamrnn_rollbacks_total", ()),
 )
 _RAISED = messages.OPENED | messages.WORSENED
+_TOLD = _RAISED | messages.CLOSED  # an anomaly message is sent
 
 # Every value of the closed sets, so that a series exists before it is first counted.
 _CLOSED = {
@@ -193,7 +193,7 @@ class Telemetry:
             for endpoint in inputs:
                 self._values[name].setdefault((endpoint,), 0.0)
 
-    def received(self, frames: Counter[int], observations: Counter[int], last: float) -> None:
+    def received(self, frames: dict[int, int], observations: dict[int, int], last: float) -> None:
         """Frames and observations taken, by index of the input; `last` is when, in seconds since the epoch."""
         for name, counts in (
             ("streamrnn_frames_received_total", frames),
@@ -203,29 +203,28 @@ class Telemetry:
                 self._values[name][(self.inputs[origin],)] += count
         self._values["streamrnn_last_observation_timestamp_seconds"][()] = last
 
-    def applied(self, outcomes: Outcomes) -> None:
-        """What the engine did. A bit that nobody set costs nothing."""
-        values, n = self._values, len(outcomes)
+    def served(self, outcomes: Outcomes, sent: Sequence[tuple[bytes, bytes]], seconds: float) -> None:
+        """What the engine said, the messages that tell it, and the seconds from receiving to publishing them.
+
+        A bit that nobody set costs nothing.
+        """
+        values, n, bits = self._values, len(outcomes), outcomes.bits
+        seen = int(np.bitwise_or.reduce(bits))
         values["streamrnn_observations_applied_total"][()] += n
         if lost := int(np.add.reduce(outcomes.lost)):
             values["streamrnn_observations_lost_total"][()] += lost
-        bits = outcomes.bits
-        seen = int(np.bitwise_or.reduce(bits))
         for bit, name, labels in _BITS:
             if seen & bit:
                 values[name][labels] += 1 if n == 1 else int(np.count_nonzero(bits & bit))
         if seen & _RAISED:
             for severity in outcomes.severity[(bits & _RAISED) != 0].tolist():
                 values["streamrnn_anomaly_events_total"][(messages.SEVERITIES[severity],)] += 1
-
-    def published(self, outcomes: Outcomes, sent: Sequence[tuple[bytes, bytes]], seconds: float) -> None:
-        """The messages that tell the outcomes, and the seconds from receiving to publishing them."""
-        values = self._values["streamrnn_messages_published_total"]
-        anomalies = sum(topic.startswith(b"anomaly/") for topic, _ in sent)
-        values[("prediction",)] += len(sent) - anomalies
-        values[("anomaly",)] += anomalies
-        self._batch.add(len(outcomes))
-        self._latency.add(seconds, len(outcomes))
+        told = sum(topic.startswith(b"anomaly/") for topic, _ in sent) if seen & _TOLD else 0
+        published = values["streamrnn_messages_published_total"]
+        published[("prediction",)] += len(sent) - told
+        published[("anomaly",)] += told
+        self._batch.add(n)
+        self._latency.add(seconds, n)
 
     def health(self, health: Health) -> None:
         """How good the forecasts are. What is not known yet has no series."""

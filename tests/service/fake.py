@@ -1,0 +1,92 @@
+"""An engine of a few lines: it foretells the last value. What it does is easy to say, so the service can be judged."""
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+
+from streamrnn import messages, spec
+from streamrnn.errors import ConfigError, SnapshotError
+from streamrnn.messages import Batch, Health, Ints, Outcomes
+
+
+class Engine:
+    """The engine's interface. A negative flow of -999 is a bug of ours."""
+
+    kernel_digest = "fake"
+    bytes_per_stream = 100
+
+    def __init__(self, model: spec.Model, capacity: int) -> None:
+        if model.seed == 666:
+            raise ConfigError("no such plan")
+        self.model = model
+        self.capacity = capacity
+        self.targets = tuple(model.targets or model.features)
+        self.horizons = model.horizons
+        self.level = 0.9
+        self.bytes_total = capacity * self.bytes_per_stream
+        self.names: list[str] = []
+        self.layout = {name: [place, 1] for place, name in enumerate(("seq", "sender", "time", *model.features))}
+        self._state: dict[str, dict[str, float]] = {}
+        self._dirty: dict[str, None] = {}
+
+    def admit(self, names: Sequence[str]) -> Ints:
+        for name in names:
+            if name not in self._state and len(self.names) < self.capacity:
+                self.names.append(name)
+                self._state[name] = dict.fromkeys(self.layout, -1.0) | {"seq": 0.0}
+        return np.array([self.names.index(name) if name in self._state else -1 for name in names], np.int64)
+
+    def step(self, batch: Batch, rows: Ints) -> Outcomes:
+        out = messages.outcomes(len(batch), len(self.targets), len(self.horizons))
+        names = [name for name, length in zip(batch.names, batch.lengths, strict=True) for _ in range(length)]
+        for i, name in enumerate(names):
+            if (batch.values[i] == -999.0).any():
+                raise ZeroDivisionError("a bug")
+            state = self._state[name]
+            duplicate = 0 <= batch.seq[i] <= state["sender"]
+            if not duplicate:
+                state["seq"] += 1
+                state["sender"] = max(state["sender"], float(batch.seq[i]))
+                state["time"] = float(batch.time[i])
+                state |= dict(zip(self.model.features, batch.values[i].tolist(), strict=True))
+                self._dirty[name] = None
+            self._tell(out, i, name)
+            out.bits[i] = messages.DUPLICATE if duplicate else messages.LEARNED
+        out.row[:] = np.repeat(rows, batch.lengths)
+        return out
+
+    def outlook(self, name: str) -> Outcomes | None:
+        if name not in self._state:
+            return None
+        out = messages.outcomes(1, len(self.targets), len(self.horizons))
+        out.row[0] = self.names.index(name)
+        self._tell(out, 0, name)
+        return out
+
+    def take_dirty(self, limit: int) -> list[str]:
+        taken = list(self._dirty)[:limit]
+        for name in taken:
+            del self._dirty[name]
+        return taken
+
+    def export(self, name: str) -> bytes:
+        return json.dumps(self._state[name]).encode()
+
+    def restore(self, name: str, blob: bytes, layout: dict[str, list[int]]) -> list[str]:
+        if self.admit([name])[0] < 0:
+            raise SnapshotError("no room")
+        stored = json.loads(blob)
+        self._state[name] |= {key: value for key, value in stored.items() if key in self.layout}
+        return [key for key in stored if key not in self.layout]
+
+    def health(self) -> Health:
+        unknown = np.full(len(self.horizons), np.nan)
+        known = np.full(len(self.horizons), 0.5)
+        return Health(self.horizons, known, known, unknown, known, known, known)
+
+    def _tell(self, out: Outcomes, i: int, name: str) -> None:
+        state = self._state[name]
+        out.seq[i], out.time[i], out.interval[i] = state["seq"], state["time"], 1.0
+        for target, feature in enumerate(self.targets):
+            out.forecast[i, target] = state[feature]

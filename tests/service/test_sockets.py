@@ -1,0 +1,288 @@
+"""The sockets alone: options, what arrives, what is refused, who is told what, how connections end."""
+
+import socket as plain
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zmq
+
+from streamrnn.config import Input, Limits, Output
+from streamrnn.errors import ConfigError, StreamrnnError
+from streamrnn.service.sockets import Message, Sockets
+from streamrnn.wire import Frame
+
+PATIENCE = 10.0
+TCP = "tcp://127.0.0.1:*"
+
+
+def answer(topic: bytes) -> Message:
+    return (topic, b"last") if topic.endswith(b"/") else (b"status/", b"again")
+
+
+class Room:
+    """Sockets under test and their peers."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.context = zmq.Context()
+        self.sockets: Sockets | None = None
+        self.peers: list[zmq.Socket[bytes]] = []
+        self.arrived: list[Frame] = []
+
+    def open(self, *inputs: Input, output: Output | None = None, **limits: int) -> Sockets:
+        output = output or Output(endpoint=f"ipc://{self.path}/out")
+        self.sockets = Sockets(inputs, output, Limits(**limits), answer)
+        return self.sockets
+
+    def peer(self, kind: int, endpoint: str, *topics: bytes) -> zmq.Socket[bytes]:
+        peer = self.context.socket(kind)
+        peer.setsockopt(zmq.LINGER, 0)
+        peer.connect(endpoint)
+        for topic in topics:
+            peer.subscribe(topic)
+        self.peers.append(peer)  # a socket that nobody holds is closed
+        return peer
+
+    def until(self, true: Callable[[], Any]) -> None:
+        """Poll until `true()` is; what arrives on the way is kept for `frames`."""
+        deadline = time.monotonic() + PATIENCE
+        while not true():
+            assert time.monotonic() < deadline, "it never came true"
+            self.arrived += self.sockets.poll(0.01)
+
+    def frames(self, count: int) -> list[Frame]:
+        """Everything that has arrived, at least `count`."""
+        self.until(lambda: len(self.arrived) >= count)
+        frames, self.arrived = self.arrived, []
+        return frames
+
+    def subscribe(self, *topics: bytes) -> zmq.Socket[bytes]:
+        before = self.sockets.subscribed
+        peer = self.peer(zmq.SUB, self.sockets.endpoints[-1], *topics)
+        self.until(lambda: self.sockets.subscribed == before + len(topics))
+        return peer
+
+    def greeted(self) -> zmq.Socket[bytes]:
+        """A PUSH whose connection we have seen."""
+        push = self.peer(zmq.PUSH, self.sockets.endpoints[0])
+        push.send(b"hello")
+        assert [frame.body for frame in self.frames(1)] == [b"hello"]
+        self.sockets.poll(0.01)
+        return push
+
+    def sent(self, push: zmq.Socket[bytes], body: bytes) -> None:
+        """Send until it arrives: what a PUSH hands to a connection that is being cut is lost."""
+        self.until(lambda: push.send(body) or self.arrived)
+        assert {frame.body for frame in self.arrived} == {body}
+
+    def close(self) -> None:
+        self.context.destroy(linger=0)
+        if self.sockets:
+            self.sockets.close()
+
+
+def received(peer: zmq.Socket[bytes]) -> list[bytes]:
+    assert peer.poll(PATIENCE * 1000)
+    return peer.recv_multipart()
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Room]:
+    made = Room(tmp_path)
+    yield made
+    made.close()
+
+
+def test_every_limit_is_set(room: Room) -> None:
+    sockets = room.open(
+        Input(endpoint=TCP), Input(kind="sub"), output=Output(endpoint=TCP, high_water=7), max_frame_bytes=2048
+    )
+    common = {zmq.HANDSHAKE_IVL: 5000, zmq.BACKLOG: 256, zmq.RECONNECT_IVL: 100, zmq.RECONNECT_IVL_MAX: 5000}
+    common |= {zmq.HEARTBEAT_IVL: 5000, zmq.HEARTBEAT_TIMEOUT: 15000, zmq.HEARTBEAT_TTL: 20000}
+    common |= {zmq.TCP_KEEPALIVE: 1, zmq.TCP_KEEPALIVE_IDLE: 30, zmq.TCP_KEEPALIVE_INTVL: 10, zmq.TCP_KEEPALIVE_CNT: 3}
+    into = common | {zmq.MAXMSGSIZE: 2048, zmq.RCVHWM: 1000, zmq.LINGER: 0}
+    out = common | {zmq.MAXMSGSIZE: 512, zmq.SNDHWM: 7, zmq.LINGER: 1000}
+    for port, wanted in zip(sockets.ports, (into, into, out), strict=True):
+        assert {option: port.socket.getsockopt(option) for option in wanted} == wanted
+
+
+def test_what_waits_for_us_is_bounded_in_bytes(room: Room) -> None:
+    sockets = room.open(Input(endpoint=TCP), max_frame_bytes=32 * 1024 * 1024)
+    assert sockets.ports[0].socket.getsockopt(zmq.RCVHWM) == 2
+
+
+def test_pull_and_sub_tell_their_origin_and_topic(room: Room) -> None:
+    publisher = room.context.socket(zmq.XPUB)
+    publisher.bind(f"ipc://{room.path}/pub")
+    sockets = room.open(
+        Input(endpoint=f"ipc://{room.path}/in"), Input(kind="sub", endpoint=f"ipc://{room.path}/pub", topics=("t",))
+    )
+    room.until(lambda: publisher.poll(0))
+    publisher.send_multipart([b"t1", b"with topic"])
+    publisher.send(b"t and body in one")
+    room.peer(zmq.PUSH, sockets.endpoints[0]).send(b"pulled")
+    before = time.time()
+    frames = sorted(room.frames(3), key=lambda frame: (frame.origin, frame.topic))
+    assert [(f.origin, f.topic, f.body) for f in frames] == [
+        (0, b"", b"pulled"),
+        (1, b"", b"t and body in one"),
+        (1, b"t1", b"with topic"),
+    ]
+    assert all(abs(frame.received - before) < PATIENCE for frame in frames)
+
+
+def test_a_message_of_too_many_parts_is_refused_alone(room: Room) -> None:
+    sockets = room.open(Input(endpoint=f"ipc://{room.path}/in"))
+    push = room.peer(zmq.PUSH, sockets.endpoints[0])
+    push.send_multipart([b"first", b"second"])
+    push.send_multipart([b"1", b"2", b"3", b"4"])
+    push.send(b"good")
+    assert [frame.body for frame in room.frames(1)] == [b"good"]
+    assert [(origin, refusal.reason, refusal.offender) for origin, refusal in sockets.malformed] == [
+        (0, "malformed", b"first"),
+        (0, "malformed", b"1"),
+    ]
+    assert "4 parts" in sockets.malformed[1][1].detail
+
+
+def test_a_busy_input_leaves_room_for_the_others(room: Room) -> None:
+    sockets = room.open(Input(endpoint=f"ipc://{room.path}/1"), Input(endpoint=f"ipc://{room.path}/2"), max_batch=10)
+    busy, calm = (room.peer(zmq.PUSH, endpoint) for endpoint in sockets.endpoints[:2])
+    calm.send(b"calm")
+    for _ in range(100):
+        busy.send(b"busy")
+    while not all(port.socket.poll(PATIENCE * 1000) for port in sockets.ports[:2]):
+        pass
+    first = sockets.poll(0)
+    assert [frame.body for frame in first].count(b"busy") <= 5
+    assert b"calm" in [frame.body for frame in first]
+    assert len(first + room.frames(101 - len(first))) == 101
+
+
+@pytest.mark.parametrize("endpoint", [TCP, "ipc://{path}/in"])
+def test_an_over_size_frame_cuts_its_sender_off_and_the_next_message_is_served(room: Room, endpoint: str) -> None:
+    sockets = room.open(Input(endpoint=endpoint.format(path=room.path)), max_frame_bytes=1024)
+    push = room.greeted()
+    push.send(b"x" * 1025)
+    room.until(lambda: sockets.ended.total())
+    assert room.arrived == []
+    assert dict(sockets.ended) == {"cut": 1}
+    room.sent(push, b"x" * 1024)
+
+
+def test_300_megabytes_are_not_taken(room: Room) -> None:
+    sockets = room.open(Input(endpoint=TCP))
+    push = room.greeted()
+    push.send(bytes(300_000_000), copy=False)
+    room.until(lambda: sockets.ended["cut"])
+    assert room.arrived == []
+    room.sent(push, b"good")
+
+
+def test_a_peer_that_leaves_is_not_one_that_was_cut_off(room: Room) -> None:
+    sockets = room.open(Input(endpoint=TCP))
+    room.greeted().close()
+    room.until(lambda: sockets.ended.total())
+    assert dict(sockets.ended) == {"closed": 1}
+
+
+def test_a_peer_that_never_greets_is_told_apart(room: Room) -> None:
+    sockets = room.open(Input(endpoint=TCP))
+    host, port = sockets.endpoints[0].removeprefix("tcp://").split(":")
+    plain.create_connection((host, int(port))).close()
+    room.until(lambda: sockets.ended.total())
+    assert dict(sockets.ended) == {"handshake": 1}
+
+
+def test_the_last_value_reaches_the_new_subscriber_alone(room: Room) -> None:
+    sockets = room.open(Input(endpoint=f"ipc://{room.path}/in"))
+    early = room.subscribe(b"prediction/a/")
+    assert received(early) == [b"prediction/a/", b"last"]
+    late = room.subscribe(b"prediction/a/")
+    assert received(late) == [b"prediction/a/", b"last"]
+    sockets.send([(b"prediction/a/", b"new")])
+    assert received(early) == [b"prediction/a/", b"new"]
+    assert received(late) == [b"prediction/a/", b"new"]
+
+
+@pytest.mark.parametrize("topic", [b"prediction/", b"anomaly", b""])
+def test_a_prefix_subscriber_takes_nothing_away_from_others(room: Room, topic: bytes) -> None:
+    sockets = room.open(Input(endpoint=f"ipc://{room.path}/in"))
+    early = room.subscribe(b"prediction/a/")
+    received(early)
+    prefix = room.subscribe(topic)
+    sockets.send([(b"prediction/a/", b"new")])
+    assert received(early) == [b"prediction/a/", b"new"]
+    prefix.close()
+    again = room.subscribe(b"prediction/a/")
+    received(again)
+    sockets.send([(b"prediction/a/", b"newer")])
+    assert received(early) == [b"prediction/a/", b"newer"]
+
+
+def test_an_unsubscription_is_honoured_and_costs_others_nothing(room: Room) -> None:
+    sockets = room.open(Input(endpoint=f"ipc://{room.path}/in"))
+    stays, goes = room.subscribe(b"prediction/a/"), room.subscribe(b"prediction/a/", b"status/")
+    goes.unsubscribe(b"prediction/a/")
+    goes.subscribe(b"deadletter/")  # behind it on the same connection: when this has come, that has
+    room.until(lambda: sockets.subscribed == 4)
+    sockets.send([(b"prediction/a/", b"new"), (b"status/", b"end")])
+    assert [received(stays)[1] for _ in range(2)] == [b"last", b"new"]
+    told = [(b"status/", b"last"), (b"status/", b"again"), (b"deadletter/", b"last"), (b"status/", b"end")]
+    assert [tuple(received(goes)) for _ in told] == told
+
+
+def test_an_overlong_subscription_ends_the_connection(room: Room) -> None:
+    sockets = room.open(Input(endpoint=f"ipc://{room.path}/in"))
+    room.subscribe(b"short").subscribe(b"x" * 600)
+    room.until(lambda: sockets.ended["cut"])
+    assert sockets.subscribed == 1
+
+
+def test_a_changed_input_gives_up_what_it_held_and_the_rest_stays_connected(room: Room) -> None:
+    kept, old, new = (Input(endpoint=f"ipc://{room.path}/{name}") for name in ("kept", "old", "new"))
+    output = Output(endpoint=f"ipc://{room.path}/out")
+    sockets = room.open(kept, old, output=output)
+    subscriber = room.subscribe(b"prediction/a/")
+    received(subscriber)
+    push = room.peer(zmq.PUSH, old.endpoint)
+    push.send(b"waiting")
+    assert sockets.ports[1].socket.poll(PATIENCE * 1000)
+    assert [(f.origin, f.body) for f in sockets.change([new, kept], output, Limits())] == [(1, b"waiting")]
+    room.peer(zmq.PUSH, new.endpoint).send(b"to the new one")
+    room.peer(zmq.PUSH, kept.endpoint).send(b"to the kept one")
+    assert sorted((f.origin, f.body) for f in room.frames(2)) == [(0, b"to the new one"), (1, b"to the kept one")]
+    sockets.send([(b"prediction/a/", b"still here")])
+    assert received(subscriber) == [b"prediction/a/", b"still here"]
+
+
+def test_a_change_that_fails_leaves_all_as_it_was(room: Room) -> None:
+    old = Input(endpoint=f"ipc://{room.path}/old")
+    output = Output(endpoint=f"ipc://{room.path}/out")
+    sockets = room.open(old, output=output)
+    with pytest.raises(ConfigError, match="ipc:///no/such/directory/in"):
+        sockets.change([Input(endpoint="ipc:///no/such/directory/in")], output, Limits())
+    room.peer(zmq.PUSH, old.endpoint).send(b"served")
+    assert [frame.body for frame in room.frames(1)] == [b"served"]
+
+
+def test_two_equal_inputs_are_two(room: Room) -> None:
+    same = Input(kind="sub", endpoint=f"ipc://{room.path}/pub")
+    sockets = room.open(same, same)
+    assert len(sockets.ports) == 3
+
+
+def test_an_endpoint_that_is_taken_is_not_the_fault_of_the_file(room: Room) -> None:
+    with plain.create_server(("127.0.0.1", 0)) as taken:
+        with pytest.raises(StreamrnnError, match="in use") as caught:
+            room.open(Input(endpoint=f"tcp://127.0.0.1:{taken.getsockname()[1]}"))
+        assert not isinstance(caught.value, ConfigError)
+
+
+@pytest.mark.parametrize("endpoint", ["nonsense", "tcp://", "ipc:///no/such/directory/in"])
+def test_an_endpoint_that_cannot_be_is(room: Room, endpoint: str) -> None:
+    with pytest.raises(ConfigError, match="cannot open"):
+        room.open(Input(endpoint=endpoint))
