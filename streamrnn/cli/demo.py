@@ -71,11 +71,8 @@ def command(
     seconds = time.perf_counter() - begin
     console.print(f"done in {seconds:.0f} s", highlight=False)
     if as_json is not None:
-        more = [
-            figures.figure("demo.seconds", seconds, "s"),
-            figures.figure("demo.ready_seconds", child.ready_seconds, "s"),
-            figures.figure("demo.stream_seconds", heard.seconds, "s"),
-        ]
+        spent = {"seconds": seconds, "ready_seconds": child.ready_seconds, "stream_seconds": heard.seconds}
+        more = [figures.figure(f"demo.{name}", value, "s") for name, value in spent.items()]
         figures.write(as_json, [*verdict.rows(result), *more])
 
 
