@@ -42,7 +42,7 @@ def blend(record, f, n):
 def update(record, prior, f, mixed, y, unit):
     """The label y has come: f (n) and their mix as they were issued, `unit` the usual error then.
 
-    prior (n) is added to the log weights: what one would bet before anything was seen.
+    prior (n) are the weights one would bet on before anything was seen.
     """
     n = len(f)
     if n < 2:
@@ -50,7 +50,7 @@ def update(record, prior, f, mixed, y, unit):
     w, R, V, M = record[:n], record[n : 2 * n], record[2 * n : 3 * n], record[3 * n : 4 * n]
     miss = (mixed - y) / unit
     slope = min(max(miss, -SLOPE), SLOPE)
-    own, bound = loss(miss), SLOPE * REACH
+    own, bound, room = loss(miss), SLOPE * REACH, math.log(n)
     top = -math.inf
     for e in range(n):
         linear = 2.0 * slope * min(max((mixed - f[e]) / unit, -REACH), REACH)
@@ -58,13 +58,13 @@ def update(record, prior, f, mixed, y, unit):
         r = (1.0 - EXACT) * linear + EXACT * exact
         M[e] = max(M[e], abs(r))
         V[e] = (1.0 - FORGET) * V[e] + r * r
-        eta = min(0.5 / M[e], math.sqrt(math.log(n) / V[e]))
+        eta = min(0.5 / M[e], math.sqrt(room / V[e]))
         R[e] = (1.0 - FORGET) * R[e] + r - eta * r * r
-        w[e] = prior[e] + math.log(eta) + eta * R[e]
-        top = max(top, w[e])
+        w[e] = eta
+        top = max(top, eta * R[e])
     total = 0.0
     for e in range(n):
-        w[e] = math.exp(w[e] - top)
+        w[e] *= prior[e] * math.exp(w[e] * R[e] - top)
         total += w[e]
     for e in range(n):
         w[e] /= total

@@ -143,9 +143,9 @@ def judge(plan, row, errors):
         return 0
     for j in range(targets):
         share[j] = share[j] / total if total > 0.0 else 1.0 / targets
-    p_value = min(1.0, targets * math.exp(-largest))
+    surprise = max(largest - math.log(targets), 0.0)  # Bonferroni: the least of T tail probabilities, times T
     rate = plan.reals[c.THRESHOLD]
-    latest[c.TAIL_P] = p_value
-    latest[c.SCORE] = 1.0 - 2.0 ** (-math.log(p_value) / math.log(rate))
-    level = anomaly.severity(p_value, rate)
+    latest[c.TAIL_P] = math.exp(-surprise)
+    latest[c.SCORE] = 1.0 - math.exp(math.log(2.0) * surprise / math.log(rate))
+    level = anomaly.severity(latest[c.TAIL_P], rate)
     return anomaly.follow(latest, row.count, level, row.real[p[c.CLOCK] + c.TIME], p[c.QUIET])

@@ -103,7 +103,7 @@ class Plan(NamedTuple):
     layers: np.ndarray  # (L, LAYER_WIDTH)
     experts: np.ndarray  # (E, EXPERT_WIDTH)
     periods: np.ndarray  # (E) seconds; 0 where an expert has none
-    priors: np.ndarray  # (E + 2) log prior weights of the experts, then of base and network
+    priors: np.ndarray  # (E + 2) prior weights of the experts, then of base and network
     targets: np.ndarray  # (T) feature of each target; -1 is the label
     horizons: np.ndarray  # (K) steps
     slots: np.ndarray  # (K) first pending place of each horizon

@@ -330,9 +330,9 @@ def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
 
 
 def _priors(sizes: Sizes) -> NDArray[np.float64]:
-    """Log prior weights of both rounds of the mix; each round's weights sum to 1."""
+    """Prior weights of both rounds of the mix; each round's sum to 1."""
     weights = np.array([EXPERTS[type(expert)].prior for expert in sizes.experts])
-    return np.asarray(np.log(np.concatenate([weights / weights.sum(), [0.5, 0.5]])), np.float64)
+    return np.concatenate([weights / weights.sum(), [0.5, 0.5]])
 
 
 def _targets(sizes: Sizes) -> NDArray[np.int64]:
