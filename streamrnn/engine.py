@@ -35,6 +35,7 @@ class Engine:
         self.horizons = self._plan.sizes.horizons
         self.level = self._plan.sizes.conformal.level
         self.alert_rate = self._plan.sizes.anomaly.alert_rate
+        self._places = c.addresses(self._plan.table, self._bank.planes, self._scratch)
         self.warm()
 
     @property
@@ -70,27 +71,29 @@ class Engine:
     def step(self, batch: Batch, rows: Ints) -> Outcomes:
         """Observe a batch; `rows` (m) is the row of each run, as `admit` gave it. One outcome an observation."""
         each = np.repeat(rows, batch.lengths)
-        columns = self._columns(len(batch))
-        columns.ints[:, c.IN_ROW] = each
-        columns.ints[:, c.IN_IDENT] = batch.ident
-        columns.ints[:, c.IN_SEQ] = batch.seq
-        columns.ints[:, c.IN_BITS] = batch.bits
-        columns.reals[:, c.IN_TIME] = batch.time
-        columns.reals[:, c.IN_LABEL] = batch.label
-        columns.reals[:, c.IN_VALUES :] = batch.values
-        step.run(self._plan.table, self._bank.planes, columns, self._scratch)
+        n = len(each)
+        ints = np.empty((n, c.IN_INTS), np.int64)
+        reals = np.empty((n, c.IN_VALUES + len(self.model.features)))
+        ints[:, c.IN_ROW], ints[:, c.IN_IDENT], ints[:, c.IN_SEQ], ints[:, c.IN_BITS] = (
+            each,
+            batch.ident,
+            batch.seq,
+            batch.bits,
+        )
+        reals[:, c.IN_TIME], reals[:, c.IN_LABEL], reals[:, c.IN_VALUES :] = batch.time, batch.label, batch.values
+        out_ints, out_reals = self._room(n)
+        step.run(self._places, self._scratch.f32, ints, reals, out_ints, out_reals)
         self._bank.touch(each)
-        return self._outcomes(columns)
+        return self._outcomes(out_ints, out_reals)
 
     def outlook(self, name: str) -> Outcomes | None:
         """The outcome of a stream's last observation again, from its row alone; None for an unknown stream."""
         row = self._bank.find(name)
         if row is None:
             return None
-        columns = self._columns(1)
-        columns.ints[0, c.IN_ROW] = row
-        step.tell(self._plan.table, self._bank.planes, columns, self._scratch)
-        return self._outcomes(columns)
+        out_ints, out_reals = self._room(1)
+        step.tell(self._places, self._scratch.f32, np.array([row]), out_ints, out_reals)
+        return self._outcomes(out_ints, out_reals)
 
     def take_dirty(self, limit: int) -> list[str]:
         """Names of at most `limit` streams that changed since they were last taken."""
@@ -132,21 +135,17 @@ class Engine:
 
     def warm(self) -> None:
         """Compile the step, or load it from the cache, by running it over no observation at all."""
-        columns = self._columns(0)
-        step.run(self._plan.table, self._bank.planes, columns, self._scratch)
-        step.tell(self._plan.table, self._bank.planes, columns, self._scratch)
+        out_ints, out_reals = self._room(0)
+        ints, reals = np.empty((0, c.IN_INTS), np.int64), np.empty((0, c.IN_VALUES + len(self.model.features)))
+        step.run(self._places, self._scratch.f32, ints, reals, out_ints, out_reals)
+        step.tell(self._places, self._scratch.f32, np.empty(0, np.int64), out_ints, out_reals)
 
-    def _columns(self, n: int) -> c.Columns:
+    def _room(self, n: int) -> tuple[Ints, Floats]:
+        """Columns for n outcomes."""
         targets, horizons = len(self.targets), len(self.horizons)
-        return c.Columns(
-            ints=np.zeros((n, c.IN_INTS), np.int64),
-            reals=np.empty((n, c.IN_VALUES + len(self.model.features))),
-            out_ints=np.empty((n, c.OUT_INTS), np.int64),
-            out_reals=np.empty((n, c.OUT_FORECAST + 3 * targets * horizons + 3 * targets)),
-        )
+        return np.empty((n, c.OUT_INTS), np.int64), np.empty((n, c.OUT_FORECAST + 3 * targets * (horizons + 1)))
 
-    def _outcomes(self, columns: c.Columns) -> Outcomes:
-        ints, reals = columns.out_ints, columns.out_reals
+    def _outcomes(self, ints: Ints, reals: Floats) -> Outcomes:
         n, t, k = len(ints), len(self.targets), len(self.horizons)
         forecasts = c.OUT_FORECAST + 3 * t * k
         named = [reals[:, forecasts + t * number : forecasts + t * (number + 1)] for number in range(3)]

@@ -4,9 +4,8 @@ A batch is a list of *runs*: consecutive observations of one stream that came in
 run of one). Missing is NaN, never zero; the engine turns it into a mask. All arrays are C-contiguous.
 """
 
-from dataclasses import dataclass, field
-
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -38,8 +37,7 @@ SETTLED = 16384  # a late label settled an earlier observation
 SEVERITIES = ("none", "minor", "major", "critical")
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """n observations in m runs, in order of arrival; F features."""
 
     names: list[str]  # (m) stream of each run
@@ -51,14 +49,13 @@ class Batch:
     ident: Ints  # (n) 63-bit digest of the observation's id, 0 is none
     seq: Ints  # (n) the sender's sequence number, -1 is none
     bits: Ints  # (n) END, LABEL_ONLY, STAMPED
-    ids: dict[int, str] = field(default_factory=dict)  # index -> the id as it was sent
+    ids: dict[int, str] = {}  # index -> the id as it was sent
 
     def __len__(self) -> int:
         return len(self.time)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcomes:
+class Outcomes(Struct, frozen=True):
     """What the engine says of each of n observations; T targets, K horizons. Filled by one compiled call."""
 
     row: Ints  # (n) row of the stream in the bank
@@ -83,8 +80,7 @@ class Outcomes:
         return len(self.row)
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(Struct, frozen=True):
     """How good the forecasts are now, over all streams that have been scored; one entry a horizon.
 
     Medians over streams and targets, NaN while nothing is known. Errors are relative: running mean absolute error

@@ -35,6 +35,16 @@ def at(typingctx, array, offset):
 
 
 @intrinsic
+def point(typingctx, address, array):
+    """Pointer to `address`, of the type of the array's numbers."""
+
+    def codegen(context, builder, signature, values):
+        return builder.inttoptr(values[0], context.get_value_type(signature.return_type))
+
+    return types.CPointer(array.dtype)(address, array), codegen
+
+
+@intrinsic
 def shift(typingctx, pointer, offset):
     """The pointer `offset` elements on."""
 

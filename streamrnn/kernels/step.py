@@ -16,28 +16,35 @@ from numba import carray
 from streamrnn.kernels import scale
 from streamrnn.kernels import table as c
 from streamrnn.kernels.advance import advance
-from streamrnn.kernels.call import at, shift
+from streamrnn.kernels.call import at, point, shift
 from streamrnn.kernels.jit import jit
 from streamrnn.kernels.settle import judge, pending, settle_due, settle_one, stats_of, welcome
 from streamrnn.kernels.tbptt import learn
 
 
 @jit
-def borrow(plan, scratch):
-    """The plan and the scratch as bare pointers: a tuple of arrays would be copied, some 70 words, at every call."""
-    program = c.Plan(
-        at(plan.ints, 0),
-        at(plan.layers, 0),
-        at(plan.experts, 0),
-        at(plan.periods, 0),
-        at(plan.priors, 0),
-        at(plan.targets, 0),
-        at(plan.horizons, 0),
-        at(plan.slots, 0),
-        at(plan.blocks, 0),
-        at(plan.reals, 0),
+def borrow(places, f32, f64, i64):
+    """Plan, planes and scratch from their addresses; the three arrays tell the types of numbers."""
+    plan = c.Plan(
+        point(places[0], i64),
+        point(places[1], i64),
+        point(places[2], i64),
+        point(places[3], f64),
+        point(places[4], f64),
+        point(places[5], i64),
+        point(places[6], i64),
+        point(places[7], i64),
+        point(places[8], i64),
+        point(places[9], f64),
     )
-    return program, c.Scratch(at(scratch.f32, 0), at(scratch.f64, 0))
+    planes = c.Planes(
+        point(places[10], f32),
+        point(places[11], f64),
+        point(places[12], i64),
+        point(places[13], f32),
+        point(places[14], i64),
+    )
+    return plan, planes, c.Scratch(point(places[15], f32), point(places[16], f64))
 
 
 @jit
@@ -46,11 +53,11 @@ def view(plan, planes, r):
     p = plan.ints
     own = 0 if p[c.POOLED] else r
     return c.Row(
-        at(planes.learned, own * p[c.WIDTH_LEARNED]),
-        at(planes.counts, own * p[c.WIDTH_COUNTS]),
-        at(planes.f32, r * p[c.WIDTH_F32] + p[c.BASE_F32]),
-        at(planes.f64, r * p[c.WIDTH_F64]),
-        at(planes.i64, r * p[c.WIDTH_I64] + p[c.BASE_I64]),
+        shift(planes.learned, own * p[c.WIDTH_LEARNED]),
+        shift(planes.counts, own * p[c.WIDTH_COUNTS]),
+        shift(planes.f32, r * p[c.WIDTH_F32] + p[c.BASE_F32]),
+        shift(planes.f64, r * p[c.WIDTH_F64]),
+        shift(planes.i64, r * p[c.WIDTH_I64] + p[c.BASE_I64]),
     )
 
 
@@ -204,24 +211,24 @@ def emit(plan, row, r, bits, lost, out_ints, out_reals):
 
 
 @jit
-def run(plan, planes, columns, scratch):
-    """A whole batch, in order of arrival. Only planes, outcomes and scratch are written."""
-    program, room = borrow(plan, scratch)
-    for i in range(columns.ints.shape[0]):
-        ints, reals = at(columns.ints, i * c.IN_INTS), at(columns.reals, i * columns.reals.shape[1])
-        out_ints = at(columns.out_ints, i * c.OUT_INTS)
-        out_reals = at(columns.out_reals, i * columns.out_reals.shape[1])
-        row = view(program, planes, ints[c.IN_ROW])
-        bits, lost = observe(program, row, room, ints, reals)
-        emit(program, row, ints[c.IN_ROW], bits, lost, out_ints, out_reals)
+def run(places, real, ints, reals, out_ints, out_reals):
+    """A whole batch, in order of arrival. Only planes, outcomes and scratch are written.
+
+    places: table.addresses; real: any array of the network's precision; ints (N, IN_INTS), reals (N, IN_VALUES + F),
+    out_ints (N, OUT_INTS), out_reals (N, OUT_FORECAST + 3 T K + 3 T).
+    """
+    plan, planes, scratch = borrow(places, real, reals, ints)
+    for i in range(ints.shape[0]):
+        r = ints[i, c.IN_ROW]
+        row = view(plan, planes, r)
+        bits, lost = observe(plan, row, scratch, at(ints, i * c.IN_INTS), at(reals, i * reals.shape[1]))
+        emit(plan, row, r, bits, lost, at(out_ints, i * c.OUT_INTS), at(out_reals, i * out_reals.shape[1]))
 
 
 @jit
-def tell(plan, planes, columns, scratch):
-    """The outcomes again, from the rows alone: nothing is learned, nothing moves."""
-    program, _ = borrow(plan, scratch)
-    for i in range(columns.ints.shape[0]):
-        r = columns.ints[i, c.IN_ROW]
-        out_ints = at(columns.out_ints, i * c.OUT_INTS)
-        out_reals = at(columns.out_reals, i * columns.out_reals.shape[1])
-        emit(program, view(program, planes, r), r, 0, 0, out_ints, out_reals)
+def tell(places, real, rows, out_ints, out_reals):
+    """The outcomes of `rows` (N) again, from the rows alone: nothing is learned, nothing moves."""
+    plan, planes, _ = borrow(places, real, out_reals, rows)
+    for i in range(len(rows)):
+        row = view(plan, planes, rows[i])
+        emit(plan, row, rows[i], 0, 0, at(out_ints, i * c.OUT_INTS), at(out_reals, i * out_reals.shape[1]))

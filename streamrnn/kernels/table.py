@@ -121,20 +121,17 @@ class Planes(NamedTuple):
     counts: np.ndarray  # i64 itself, or the pool's
 
 
-class Columns(NamedTuple):
-    """A batch and its outcomes."""
-
-    ints: np.ndarray  # (N, IN_INTS)
-    reals: np.ndarray  # (N, IN_VALUES + F)
-    out_ints: np.ndarray  # (N, OUT_INTS)
-    out_reals: np.ndarray  # (N, OUT_FORECAST + 3 T K + 3 T)
-
-
 class Scratch(NamedTuple):
     """Room to work in: nothing is allocated in the step, nothing here outlives an observation."""
 
     f32: np.ndarray
     f64: np.ndarray
+
+
+def addresses(plan: Plan, planes: Planes, scratch: Scratch) -> np.ndarray:
+    """Where the arrays of all three begin, in their order: they do not move, and to take 16 arrays apart at every call
+    would cost 4 us."""
+    return np.array([array.ctypes.data for group in (plan, planes, scratch) for array in group], np.int64)
 
 
 class Row(NamedTuple):
