@@ -88,13 +88,13 @@ def test_an_event_opens_worsens_and_closes_after_the_quiet() -> None:
 def fresh(prior: NDArray[np.float64]) -> NDArray[np.float64]:
     """A round that has seen nothing: weights, regrets, second moments, largest."""
     n = len(prior)
-    return np.concatenate([prior, np.zeros(n), np.full(2 * n, 1e-6)])
+    return np.concatenate([np.exp(prior), np.zeros(n), np.full(2 * n, 1e-6)])
 
 
 @pytest.mark.parametrize("shares", [[0.5, 0.5], [0.1, 0.2, 0.3, 0.4]])
 def test_aggregation_equals_the_twin(shares: list[float]) -> None:
     random = np.random.default_rng(4)
-    n, prior = len(shares), np.asarray(shares)
+    n, prior = len(shares), np.log(shares)
     record = fresh(prior)
     twin = record.reshape(4, n).tolist()
     for y in np.clip(errors(500, 5), -1e6, 1e6):
@@ -110,7 +110,7 @@ def test_aggregation_equals_the_twin(shares: list[float]) -> None:
 
 def test_aggregation_finds_the_best_expert() -> None:
     random = np.random.default_rng(6)
-    prior = np.array([0.1, 0.45, 0.45])
+    prior = np.log([0.1, 0.45, 0.45])
     record = fresh(prior)
     for _ in range(300):
         y = random.normal()

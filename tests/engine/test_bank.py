@@ -1,0 +1,162 @@
+"""Rows: who gets one, what it takes, and how it is stored and put back."""
+
+import numpy as np
+import pytest
+
+from streamrnn import spec
+from streamrnn.engine import Engine
+from streamrnn.errors import ConfigError, SnapshotError
+from tests.engine.feed import START, STEP, batch, feed, finite, same, step, tiny, weights
+
+
+def noise(n: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(10, 2, n)
+
+
+def test_a_full_bank_says_so() -> None:
+    engine = Engine(tiny(), 2)
+    assert engine.admit(["a", "b", "c", "a", "c"]).tolist() == [0, 1, -1, 0, -1]
+    assert engine.names == ["a", "b"]
+    assert engine.outlook("c") is None
+
+
+@pytest.mark.parametrize("changes", [{}, {"weights": "pooled"}, {"features": ("x", "y"), "horizons": (1, 24)}])
+def test_memory_is_stated_before_use(changes: dict[str, object]) -> None:
+    engine = Engine(tiny(**changes), 7)
+    planes = engine._bank.planes
+    own = planes.f32.nbytes + planes.f64.nbytes + planes.i64.nbytes
+    assert engine.bytes_per_stream * 7 == own
+    pool = planes.learned.nbytes + planes.counts.nbytes if "weights" in changes else 0
+    assert engine.bytes_total == own + pool + sum(part.nbytes for part in engine._scratch)
+    engine.admit(["a"])
+    assert len(engine.export("a")) == engine.bytes_per_stream
+
+
+def test_first_weights_depend_on_seed_and_name_alone() -> None:
+    one, two, other = Engine(tiny(), 3), Engine(tiny(), 3), Engine(tiny(seed=2), 3)
+    one.admit(["a", "b", "c"])
+    two.admit(["c", "b"])
+    other.admit(["a"])
+    assert one.export("b") == two.export("b")
+    assert one.export("c") == two.export("c")
+    assert one.export("a") != one.export("b")
+    assert (weights(one, "a") != weights(other, "a")).any()
+
+
+def test_changed_streams_are_taken_once() -> None:
+    engine = Engine(tiny(), 4)
+    step(engine, batch(["a", "b", "c", "a"], noise(4)))
+    taken = engine.take_dirty(2)
+    assert len(taken) == 2
+    assert sorted(taken + engine.take_dirty(5)) == ["a", "b", "c"]
+    assert engine.take_dirty(5) == []
+    feed(engine, noise(1), name="b", time=[START + 10 * STEP])
+    assert engine.take_dirty(5) == ["b"]
+
+
+def test_looking_does_not_make_a_stream_dirty() -> None:
+    engine = Engine(tiny(), 1)
+    feed(engine, noise(5))
+    engine.take_dirty(1)
+    engine.outlook("a")
+    engine.health()
+    engine.export("a")
+    assert engine.take_dirty(1) == []
+
+
+CHANGES = {
+    "another layer": (
+        {"layers": (spec.Gru(6),)},
+        {"params", "good", "tape"},
+        {"clock", "scale", "stats", "mix", "tail"},
+    ),
+    "another optimiser": ({"optimiser": spec.Sgd()}, {"optimiser"}, {"params", "good", "clock", "mix", "stats"}),
+    "other horizons": (
+        {"horizons": (1, 2)},
+        {"params", "mix", "stats", "pending"},
+        {"clock", "scale", "tail", "target"},
+    ),
+    "another window": ({"rule": spec.Tbptt(8, 4)}, {"tape"}, {"params", "optimiser", "mix", "stats"}),
+    "one more feature": ({"features": ("x", "y"), "targets": ("x",)}, {"params", "scale"}, {"clock", "mix", "tail"}),
+}
+
+
+@pytest.mark.parametrize(("changes", "gone", "kept"), CHANGES.values(), ids=CHANGES.keys())
+def test_a_changed_spec_keeps_what_still_means_the_same(
+    changes: dict[str, object], gone: set[str], kept: set[str]
+) -> None:
+    before, after = Engine(tiny(), 1), Engine(tiny(**changes), 1)
+    feed(before, noise(100))
+    dropped = after.restore("a", before.export("a"), before.layout)
+    titles = {name.split(".", 1)[1].split(" ")[0] for name in dropped}
+    assert gone <= titles
+    assert not kept & titles
+    assert set(dropped) == {name for name in before.layout if name not in after.layout}
+    if "params" in kept:
+        assert (weights(after) == weights(before)).all()
+    width = len(after.model.features)
+    told = feed(after, np.tile(noise(50, 1)[:, None], width), time=START + STEP * np.arange(100, 150))
+    assert finite(told)
+    assert told.seq[0] == 101
+    assert told.interval[0] == STEP
+    assert np.isfinite(weights(after)).all()
+
+
+def test_restoring_into_a_full_bank_is_refused() -> None:
+    engine = Engine(tiny(), 1)
+    feed(engine, noise(5))
+    with pytest.raises(SnapshotError, match="no room"):
+        engine.restore("b", engine.export("a"), engine.layout)
+
+
+def test_a_row_cut_short_is_refused() -> None:
+    engine, other = Engine(tiny(), 1), Engine(tiny(), 1)
+    feed(engine, noise(5))
+    with pytest.raises(SnapshotError):
+        other.restore("a", engine.export("a")[:-8], engine.layout)
+
+
+def test_a_row_of_another_precision_is_refused() -> None:
+    engine, other = Engine(tiny(), 1), Engine(tiny(), 1, "float64")
+    feed(other, noise(5))
+    with pytest.raises(SnapshotError):
+        engine.restore("a", other.export("a"), other.layout)
+
+
+def test_a_restored_stream_tells_its_last_outcome_again() -> None:
+    engine, other = Engine(tiny(), 1), Engine(tiny(), 1)
+    feed(engine, noise(50))
+    assert other.restore("a", engine.export("a"), engine.layout) == []
+    one, two = engine.outlook("a"), other.outlook("a")
+    assert one is not None
+    assert two is not None
+    same(one, two)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"features": ()},
+        {"features": ("x", "x")},
+        {"targets": ("y",)},
+        {"targets": ()},
+        {"horizons": ()},
+        {"horizons": (3, 1)},
+        {"horizons": (1, 1)},
+        {"layers": ()},
+        {"experts": ()},
+        {"task": "label", "horizons": (2,)},
+        {"task": "label", "targets": ("x",)},
+        {"task": "label", "experts": (spec.Seasonal(),)},
+        {"monitors": (spec.Anomaly(), spec.Anomaly())},
+    ],
+    ids=repr,
+)
+def test_what_cannot_be_is_refused_with_a_hint(changes: dict[str, object]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Engine(tiny(**changes), 1)
+    assert caught.value.hint
+
+
+def test_an_empty_batch_has_no_outcomes() -> None:
+    assert len(Engine(tiny(), 1).step(batch([], []), np.zeros(0, np.int64))) == 0

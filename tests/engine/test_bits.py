@@ -1,0 +1,25 @@
+"""The bits that kernels write are those that messages.py names."""
+
+import pytest
+
+from streamrnn import messages
+from streamrnn.kernels import table
+
+BITS = [
+    "END", "LABEL_ONLY", "STAMPED", "LEARNED", "LATE", "DUPLICATE", "ANOMALY", "WARMING", "OPENED", "WORSENED",
+    "CLOSED", "UPDATED", "SKIPPED", "ROLLED_BACK", "MISSING", "GAP", "UNMATCHED", "SETTLED",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BITS)
+def test_bits_agree(name: str) -> None:
+    assert getattr(messages, name) == getattr(table, name)
+
+
+def test_no_bit_is_forgotten() -> None:
+    powers = {
+        name
+        for name, value in vars(messages).items()
+        if name.isupper() and isinstance(value, int) and value & (value - 1) == 0
+    }
+    assert powers == set(BITS)

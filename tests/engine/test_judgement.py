@@ -1,0 +1,131 @@
+"""Intervals and anomalies as a reader sees them."""
+
+import math
+
+import numpy as np
+import pytest
+
+from streamrnn import messages as m
+from streamrnn import spec
+from streamrnn.engine import Engine
+from tests.engine.feed import START, STEP, feed, has, pick, tiny
+
+
+def ar1(n: int, seed: int, phi: float = 0.7) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    x = np.zeros(n)
+    for t in range(1, n):
+        x[t] = phi * x[t - 1] + random.normal()
+    return x
+
+
+def covered(told: m.Outcomes, values: np.ndarray, h: int, k: int, start: int) -> float:
+    """Share of values inside the interval that was told h steps before."""
+    low, high = told.forecast[start:-h, 0, k, 1], told.forecast[start:-h, 0, k, 2]
+    y = values[start + h :]
+    return float(np.mean((low <= y) & (y <= high)))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_intervals_cover_at_their_level_also_after_the_variance_has_changed(seed: int) -> None:
+    values = ar1(3000, seed)
+    values[1500:] *= 4
+    told = feed(Engine(tiny(horizons=(1, 3, 6)), 1), values)
+    for k, h in enumerate((1, 3, 6)):
+        assert 0.85 <= covered(told, values, h, k, 100) <= 0.95
+        assert 0.85 <= covered(pick(told, slice(1500, None)), values[1500:], h, k, 0) <= 0.95
+    forecast, low, high = np.moveaxis(told.forecast[10:, 0], -1, 0)
+    assert (low <= forecast).mean() > 0.99
+    assert (forecast <= high).mean() > 0.99
+
+
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.98])
+def test_intervals_follow_the_level_asked_for(level: float) -> None:
+    values = ar1(3000, 3)
+    engine = Engine(tiny(monitors=(spec.Conformal(level=level),)), 1)
+    assert engine.level == level
+    assert covered(feed(engine, values), values, 1, 0, 100) == pytest.approx(level, abs=0.04)
+
+
+def test_published_coverage_is_the_running_share() -> None:
+    values = ar1(150, 4)
+    engine = Engine(tiny(), 1)
+    told = feed(engine, values)
+    inside = [low <= y <= high for (low, high), y in zip(told.forecast[1:-1, 0, 0, 1:], values[2:], strict=True)]
+    assert engine.health().coverage[0] == pytest.approx(np.mean(inside))
+
+
+@pytest.mark.parametrize("rate", [0.001, 0.01])
+def test_as_many_alerts_as_asked_for_on_gaussian_noise(rate: float) -> None:
+    """Over several streams, to within a factor of three."""
+    n, alerts, scored = 8000, 0, 0
+    for seed in range(4):
+        engine = Engine(tiny(monitors=(spec.Anomaly(alert_rate=rate, warmup=100),)), 1)
+        told = feed(engine, np.random.default_rng(seed).normal(50, 4, n))
+        alerts += int(has(told, m.ANOMALY).sum())
+        scored += int(np.isfinite(told.score).sum())
+    assert rate / 3 <= alerts / scored <= 3 * rate
+
+
+def test_silence_while_warming_up() -> None:
+    values = ar1(60, 5)
+    values[10] = 1e4
+    told = feed(Engine(tiny(monitors=(spec.Anomaly(warmup=40),)), 1), values)
+    assert np.isnan(told.score[:39]).all()
+    assert np.isfinite(told.score[39:]).all()
+    assert has(told, m.WARMING).tolist() == [True] * 39 + [False] * 21
+    assert not has(pick(told, slice(0, 39)), m.ANOMALY | m.OPENED | m.WORSENED | m.CLOSED).any()
+
+
+def test_an_event_opens_worsens_and_closes_on_the_target_that_spiked() -> None:
+    random = np.random.default_rng(6)
+    values = random.normal(20, 1, (400, 3))
+    values[300, 1] += 4.5  # a surprise
+    values[301, 1] += 4000  # and a far greater one
+    quiet = 5
+    engine = Engine(tiny(features=("x", "y", "z"), monitors=(spec.Anomaly(warmup=50, quiet=quiet),)), 1)
+    told = feed(engine, values)
+    assert np.flatnonzero(has(told, m.OPENED)).tolist() == [300]
+    assert np.flatnonzero(has(told, m.WORSENED)).tolist() == [301]
+    last = int(np.flatnonzero(has(told, m.ANOMALY))[-1])
+    assert last <= 303  # the level comes back, and that too may surprise
+    assert np.flatnonzero(has(told, m.CLOSED)).tolist() == [last + quiet]
+    during = pick(told, slice(300, last + quiet + 1))
+    assert (during.event == 1).all()
+    assert (during.started == START + 300 * STEP).all()
+    assert during.severity[0] < during.severity[1] == during.severity[-1] == 3
+    assert told.attribution[300].argmax() == 1
+    assert told.attribution[301, 1] > 0.9
+    assert told.attribution[301].sum() == pytest.approx(1.0)
+    assert told.actual[301, 1] - told.expected[301, 1] > 3000
+    assert told.tail[301] < told.tail[300] < 1e-3
+    assert told.score[301] > told.score[300] >= 0.5
+    assert not has(pick(told, slice(50, 300)), m.OPENED).any()
+
+
+def test_score_and_alarm_agree() -> None:
+    values = ar1(2000, 7)
+    values[::97] += 12
+    told = feed(Engine(tiny(), 1), values)
+    scored = np.isfinite(told.score)
+    assert (has(told, m.ANOMALY)[scored] == (told.score[scored] >= 0.5)).all()
+    assert has(told, m.ANOMALY).any()
+    rate = 0.001
+    for score, tail in zip(told.score[scored], told.tail[scored], strict=True):
+        assert score == pytest.approx(1 - 2 ** (-math.log(tail) / math.log(rate)), abs=1e-9)
+
+
+def test_attribution_sums_to_one_wherever_there_is_a_score() -> None:
+    values = np.random.default_rng(8).normal(0, 1, (200, 4))
+    values[np.random.default_rng(9).random(values.shape) < 0.2] = np.nan
+    told = feed(Engine(tiny(features=tuple("wxyz")), 1), values)
+    scored = np.isfinite(told.score)
+    assert told.attribution[scored].sum(axis=1) == pytest.approx(1.0)
+    assert np.isnan(told.attribution[~scored]).all()
+
+
+def test_an_unchanging_stream_that_wakes_up_is_noticed() -> None:
+    told = feed(Engine(tiny(), 1), [5.0] * 200 + [6.0])
+    assert told.score[199] == 0.0
+    assert has(told, m.OPENED)[200]
+    assert told.severity[200] == 3

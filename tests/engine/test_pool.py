@@ -1,0 +1,110 @@
+"""Pooled weights: many streams train one network, each with its own state."""
+
+import numpy as np
+import pytest
+
+from streamrnn import messages as m
+from streamrnn import spec
+from streamrnn.engine import Engine
+from streamrnn.kernels import table as c
+from tests.engine.feed import START, STEP, batch, feed, has, pick, step, tiny, weights
+
+STREAMS = [f"s{number}" for number in range(5)]
+
+
+def model(**changes: object) -> spec.Model:
+    return tiny(**{"weights": "pooled", "optimiser": spec.Adam(rate=0.01), **changes})
+
+
+def rounds(n: int, seed: int = 0) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """So many observations of every stream, in turns."""
+    values = np.random.default_rng(seed).normal(0, 1, n * len(STREAMS))
+    return STREAMS * n, values, np.repeat(START + STEP * np.arange(n), len(STREAMS))
+
+
+def test_all_streams_train_one_set_of_weights() -> None:
+    engine = Engine(model(), 5)
+    names, values, times = rounds(40)
+    told = step(engine, batch(names, values, time=times))
+    pool = weights(engine)
+    steps = engine._bank.planes.counts[c.STEPS]
+    assert steps == has(told, m.UPDATED).sum() > 5 * 10
+    before = pool.copy()
+    for number, name in enumerate(STREAMS):
+        feed(engine, [1.0, 2.0], name=name, time=START + STEP * (1000 + 10 * number + np.arange(2)))
+        assert (pool != before).any()
+        before = pool.copy()
+
+
+def test_state_is_private() -> None:
+    engine = Engine(model(), 5)
+    names, values, times = rounds(40)
+    step(engine, batch(names, values, time=times))
+    before = {name: engine.export(name) for name in STREAMS}
+    feed(engine, np.ones(10), name="s2", time=times[-1] + STEP * np.arange(1, 11))
+    assert [name for name in STREAMS if engine.export(name) != before[name]] == ["s2"]
+
+
+def test_a_new_stream_profits_from_what_others_taught() -> None:
+    """A map that a stream alone cannot learn in sixty observations."""
+
+    def series(seed: int, n: int) -> np.ndarray:
+        x = [np.random.default_rng(seed).uniform(0.1, 0.9)]
+        for _ in range(n - 1):
+            x.append(3.9 * x[-1] * (1 - x[-1]))
+        return np.array(x)
+
+    experienced, novice = (Engine(model(layers=(spec.Gru(8),), rule=spec.Tbptt(4, 1)), 30) for _ in range(2))
+    for number in range(25):
+        feed(experienced, series(number, 120), name=f"teacher {number}")
+    values = series(99, 60)
+    error = {}
+    for title, engine in (("experienced", experienced), ("novice", novice)):
+        told = feed(engine, values, name="new")
+        error[title] = np.abs(told.forecast[20:-1, 0, 0, 0] - values[21:]).mean()
+    assert error["experienced"] < 0.8 * error["novice"]
+
+
+def test_the_pool_is_stored_as_a_row_of_its_own() -> None:
+    engine = Engine(model(), 5)
+    names, values, times = rounds(30)
+    step(engine, batch(names, values, time=times))
+    stored = {name: engine.export(name) for name in ["", *STREAMS]}
+    other = Engine(model(), 5)
+    for name, blob in stored.items():
+        assert other.restore(name, blob, engine.layout) == []
+    names, values, times = rounds(10, 1)
+    one = step(engine, batch(names, values, time=times + 1000 * STEP))
+    two = step(other, batch(names, values, time=times + 1000 * STEP))
+    assert one.forecast.tobytes() == two.forecast.tobytes()
+    assert engine.export("") == other.export("")
+
+
+def test_a_pooled_row_is_smaller_by_the_weights() -> None:
+    private, pooled = Engine(tiny(), 2), Engine(model(), 2)
+    assert pooled.bytes_per_stream < private.bytes_per_stream
+    assert len(pooled.export("")) > 4 * 3 * pooled._plan.table.ints[c.PARAMS_LENGTH]
+
+
+def test_bad_weights_of_the_pool_are_put_back_once_for_all() -> None:
+    engine = Engine(model(), 5)
+    names, values, times = rounds(60)
+    step(engine, batch(names, values, time=times))
+    weights(engine)[1] = np.nan
+    told = step(engine, batch(names, values, time=times + 60 * STEP))
+    assert np.flatnonzero(has(told, m.ROLLED_BACK)).tolist() == [0]
+    assert np.isfinite(weights(engine)).all()
+    assert np.isfinite(told.forecast[..., 0]).all()
+    assert has(pick(told, slice(100, None)), m.UPDATED).any()
+
+
+@pytest.mark.parametrize("size", [1, 7, 200])
+def test_batching_does_not_matter_to_a_pool_either(size: int) -> None:
+    names, values, times = rounds(40)
+    whole, parts = Engine(model(), 5), Engine(model(), 5)
+    step(whole, batch(names, values, time=times))
+    for start in range(0, 200, size):
+        piece = slice(start, start + size)
+        step(parts, batch(names[piece], values[piece], time=times[piece]))
+    assert whole.export("") == parts.export("")
+    assert [whole.export(name) for name in STREAMS] == [parts.export(name) for name in STREAMS]
