@@ -1,10 +1,10 @@
 """Makes batches and feeds them to an engine."""
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from streamrnn import spec
@@ -53,20 +53,20 @@ def part(messages: Batch, start: int, end: int) -> Batch:
 
 def join(outcomes: Sequence[Outcomes]) -> Outcomes:
     """Outcomes of batches one after the other."""
-    return Outcomes(*(np.concatenate([getattr(o, f.name) for o in outcomes]) for f in fields(Outcomes)))
+    return Outcomes(*(np.concatenate([getattr(o, name) for o in outcomes]) for name in Outcomes.__struct_fields__))
 
 
 def pick(outcomes: Outcomes, rows: Any) -> Outcomes:
     """Some of the outcomes."""
-    return Outcomes(*(getattr(outcomes, f.name)[rows] for f in fields(Outcomes)))
+    return Outcomes(*(getattr(outcomes, name)[rows] for name in Outcomes.__struct_fields__))
 
 
 def same(one: Outcomes, other: Outcomes, but: Sequence[str] = ("row",)) -> None:
     """Bit for bit, and named where they are not; the row is the bank's affair."""
-    for f in fields(Outcomes):
-        if f.name not in but:
-            a, b = np.ascontiguousarray(getattr(one, f.name)), np.ascontiguousarray(getattr(other, f.name))
-            assert a.tobytes() == b.tobytes(), f"{f.name}: first difference at {_first(a, b)}"
+    for name in Outcomes.__struct_fields__:
+        if name not in but:
+            a, b = np.ascontiguousarray(getattr(one, name)), np.ascontiguousarray(getattr(other, name))
+            assert a.tobytes() == b.tobytes(), f"{name}: first difference at {_first(a, b)}"
 
 
 def _first(a: NDArray[Any], b: NDArray[Any]) -> Any:

@@ -32,14 +32,16 @@ def errors(n: int, seed: int) -> NDArray[np.float64]:
     return values
 
 
+@pytest.mark.parametrize("ahead", [0, 1, 24])
 @pytest.mark.parametrize("level", [0.5, 0.9, 0.99])
-def test_conformal_tracking_equals_the_twin(level: float) -> None:
+def test_conformal_tracking_equals_the_twin(level: float, ahead: int) -> None:
     stats = np.zeros(c.STATS_WIDTH)
     stats[c.LOW], stats[c.HIGH] = -2.0, 2.0
     twin = judge.Interval(-2.0, 2.0)
     for score in errors(400, 1):
-        conformal.track(stats, score, level)
-        twin.track(float(score), level)
+        stats[c.COUNT] += 1
+        conformal.track(stats, score, level, ahead)
+        twin.track(float(score), level, ahead)
         assert stats[[c.LOW, c.HIGH, c.RANGE]] == pytest.approx([twin.low, twin.high, twin.range], rel=1e-9, abs=1e-9)
         assert stats[c.LOW] <= stats[c.HIGH]
 
@@ -51,7 +53,8 @@ def test_conformal_tracking_covers_at_the_level_asked_for(level: float) -> None:
     values = np.random.default_rng(2).normal(1.0, 2.0, 6000)
     for score in values:
         inside += stats[c.LOW] <= score <= stats[c.HIGH]
-        conformal.track(stats, score, level)
+        stats[c.COUNT] += 1
+        conformal.track(stats, score, level, 1)
     assert inside / len(values) == pytest.approx(level, abs=0.02)
 
 
@@ -88,13 +91,13 @@ def test_an_event_opens_worsens_and_closes_after_the_quiet() -> None:
 def fresh(prior: NDArray[np.float64]) -> NDArray[np.float64]:
     """A round that has seen nothing: weights, regrets, second moments, largest."""
     n = len(prior)
-    return np.concatenate([np.exp(prior), np.zeros(n), np.full(2 * n, 1e-6)])
+    return np.concatenate([prior, np.zeros(n), np.full(2 * n, 1e-6)])
 
 
 @pytest.mark.parametrize("shares", [[0.5, 0.5], [0.1, 0.2, 0.3, 0.4]])
 def test_aggregation_equals_the_twin(shares: list[float]) -> None:
     random = np.random.default_rng(4)
-    n, prior = len(shares), np.log(shares)
+    n, prior = len(shares), np.array(shares)
     record = fresh(prior)
     twin = record.reshape(4, n).tolist()
     for y in np.clip(errors(500, 5), -1e6, 1e6):
@@ -110,7 +113,7 @@ def test_aggregation_equals_the_twin(shares: list[float]) -> None:
 
 def test_aggregation_finds_the_best_expert() -> None:
     random = np.random.default_rng(6)
-    prior = np.log([0.1, 0.45, 0.45])
+    prior = np.array([0.1, 0.45, 0.45])
     record = fresh(prior)
     for _ in range(300):
         y = random.normal()
@@ -120,9 +123,9 @@ def test_aggregation_finds_the_best_expert() -> None:
 
 
 def test_one_expert_keeps_all_the_weight() -> None:
-    record = fresh(np.zeros(1))
+    record = fresh(np.ones(1))
     before = record.copy()
-    _update(record, np.zeros(1), np.array([3.0]), 3.0, 5.0, 1.0)
+    _update(record, np.ones(1), np.array([3.0]), 3.0, 5.0, 1.0)
     assert record.tobytes() == before.tobytes()
 
 

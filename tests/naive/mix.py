@@ -34,7 +34,7 @@ def update(
         v = (1.0 - FORGET) * V[e] + r**2
         eta = min(1.0 / (2.0 * m), math.sqrt(math.log(n) / v))
         regret = (1.0 - FORGET) * R[e] + r * (1.0 - eta * r)
-        logs.append(prior[e] + math.log(eta) + eta * regret)
+        logs.append(math.log(prior[e] * eta) + eta * regret)
         regrets.append(regret)
         seconds.append(v)
         largest.append(m)
