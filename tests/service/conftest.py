@@ -41,6 +41,7 @@ class Peers:
     def pushing(self) -> zmq.Socket[bytes]:
         socket = self.context.socket(zmq.PUSH)
         socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.SNDHWM, 0)
         socket.connect(self.endpoints[0])
         return socket
 

@@ -167,7 +167,7 @@ def test_an_over_size_frame_cuts_its_sender_off_and_the_next_message_is_served(r
     sockets = room.open(Input(endpoint=endpoint.format(path=room.path)), max_frame_bytes=1024)
     push = room.greeted()
     push.send(b"x" * 1025)
-    room.until(lambda: sockets.ended.total())
+    room.until(sockets.ended.total)
     assert room.arrived == []
     assert dict(sockets.ended) == {"cut": 1}
     room.sent(push, b"x" * 1024)
@@ -185,7 +185,7 @@ def test_300_megabytes_are_not_taken(room: Room) -> None:
 def test_a_peer_that_leaves_is_not_one_that_was_cut_off(room: Room) -> None:
     sockets = room.open(Input(endpoint=TCP))
     room.greeted().close()
-    room.until(lambda: sockets.ended.total())
+    room.until(sockets.ended.total)
     assert dict(sockets.ended) == {"closed": 1}
 
 
@@ -193,7 +193,7 @@ def test_a_peer_that_never_greets_is_told_apart(room: Room) -> None:
     sockets = room.open(Input(endpoint=TCP))
     host, port = sockets.endpoints[0].removeprefix("tcp://").split(":")
     plain.create_connection((host, int(port))).close()
-    room.until(lambda: sockets.ended.total())
+    room.until(sockets.ended.total)
     assert dict(sockets.ended) == {"handshake": 1}
 
 

@@ -1,0 +1,52 @@
+"""Who is let in, and what is journaled of a frame that is let in partly."""
+
+import json
+
+from fake import Engine
+
+from streamrnn.service.admission import Admitted, admit
+from streamrnn.spec import Model
+from streamrnn.wire import Decoder, Frame, Source
+
+
+def admitted(capacity: int, *bodies: object) -> Admitted:
+    frames = [Frame(0, 1000.0, b"", json.dumps(body).encode()) for body in bodies]
+    decoded = Decoder(("flow",), "forecast", [Source()], 100).decode(frames)
+    return admit(Engine(Model(features=("flow",)), capacity), frames, decoded)
+
+
+def one(stream: str, flow: float = 1.0, **more: object) -> dict[str, object]:
+    return {"stream": stream, "values": {"flow": flow}, **more}
+
+
+def test_all_are_let_in() -> None:
+    got = admitted(2, one("a"), one("b"), one("a"))
+    assert got.rows.tolist() == [0, 1, 0]
+    assert got.frame == [0, 1, 2]
+    assert len(got.frames) == 3
+    assert got.refused == []
+
+
+def test_several_runs_of_a_frame_share_its_journal_row() -> None:
+    got = admitted(3, [one("a"), one("b")], one("c"))
+    assert got.frame == [0, 0, 1]
+    assert len(got.frames) == 2
+
+
+def test_a_frame_without_an_accepted_observation_is_not_journaled() -> None:
+    got = admitted(1, "nonsense", one("a"), one("b"))
+    assert [json.loads(frame.body) for frame in got.frames] == [one("a")]
+    assert [(refusal.reason, count) for _, refusal, count in got.refused] == [("malformed", 1), ("capacity", 1)]
+
+
+def test_a_frame_is_let_in_partly() -> None:
+    columns = {"stream": "b", "time": [1, 2, 3], "values": {"flow": [1.0, 2.0, 3.0]}}
+    got = admitted(1, [one("a", 7.0, id="x"), one("b"), one("a", 8.0, id="y")], columns, one("a", 9.0))
+    assert got.batch.names == ["a", "a", "a"]
+    assert got.batch.values.ravel().tolist() == [7.0, 8.0, 9.0]
+    assert got.batch.ids == {0: "x", 1: "y"}
+    assert got.batch.lengths.tolist() == [1, 1, 1]
+    assert got.frame == [0, 0, 1]
+    assert len(got.frames) == 2
+    assert [(refusal.reason, count) for _, refusal, count in got.refused] == [("capacity", 1), ("capacity", 3)]
+    assert "limits.max_streams" in got.refused[0][1].detail
