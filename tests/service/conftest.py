@@ -7,12 +7,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import fake
 import pytest
 import zmq
 
 from streamrnn import config
 from streamrnn.service import daemon as module
-import fake
 
 PATIENCE = 10.0  # seconds
 

@@ -194,6 +194,35 @@ def test_a_kill_behind_a_checkpoint_replays_only_what_came_after(turned: Make) -
     assert one.daemon._engine.outlook("a").seq[0] == 2
 
 
+def test_what_a_stored_row_already_holds_is_passed_over_in_the_replay(turned: Make) -> None:
+    one = turned()
+    for stream in "abab":
+        one.peers.push.send_json({"stream": stream, "values": {"flow": 1.0}})  # without seq: twice would show
+    one.until(lambda: one.value("streamrnn_observations_applied_total") == 4)
+    assert one.daemon._checkpoint.write(one.daemon._engine, 4, limit_bytes=1)  # one row of two: the floor stays
+    one.peers.push.send_json({"stream": "a", "values": {"flow": 1.0}})
+    one.until(lambda: one.value("streamrnn_observations_applied_total") == 5)
+    one.kill()
+    one.start()
+    assert one.value("streamrnn_replayed_observations_total") == 3
+    assert [one.daemon._engine.outlook(stream).seq[0] for stream in "ab"] == [3, 2]
+
+
+def test_frames_of_an_input_that_is_gone_are_still_replayed(turned: Make) -> None:
+    one = turned()
+    replaced(one, "[output]", f'[[input]]\nendpoint = "ipc://{one.path}/second"\n[output]')
+    one.kill()
+    one.start()
+    one.peers.endpoints = one.daemon.endpoints[1:]
+    push = one.peers.pushing()
+    push.send_json({"stream": "a", "values": {"flow": 1.0}})
+    one.until(lambda: one.value("streamrnn_observations_applied_total") == 1)
+    replaced(one, f'[[input]]\nendpoint = "ipc://{one.path}/second"\n', "")
+    one.kill()
+    one.start()
+    assert one.daemon._engine.outlook("a").seq[0] == 1
+
+
 def test_an_error_of_ours_ends_the_daemon_and_keeps_what_was_received(turned: Make) -> None:
     one = turned()
     one.send(-999.0)
