@@ -33,7 +33,8 @@ class Bank:
         self._f64 = np.zeros((capacity, plan.f64.width))
         self._i64 = np.zeros((capacity, plan.i64.width), np.int64)
         self._fresh = (init.real(plan), init.count(plan))
-        self._dirty = np.zeros(capacity, np.bool_)
+        self._changed = np.zeros(capacity, np.int64)  # when each row was first changed since it was taken; 0: not
+        self._touches = 0
         self._pool = init.learned(plan, POOL, dtype) if plan.pooled else None
         learned, counts = self._pool or (self._f32.reshape(-1), self._i64.reshape(-1))
         self.planes = c.Planes(self._f32.reshape(-1), self._f64.reshape(-1), self._i64.reshape(-1), learned, counts)
@@ -68,12 +69,14 @@ class Bank:
 
     def touch(self, rows: Ints) -> None:
         """Mark rows as changed since they were last taken."""
-        self._dirty[rows] = True
+        self._touches += 1
+        self._changed[rows[self._changed[rows] == 0]] = self._touches
 
     def take_dirty(self, limit: int) -> list[str]:
-        """Names of at most `limit` changed streams, which count as unchanged from now on."""
-        rows = np.flatnonzero(self._dirty[: len(self.names)])[:limit]
-        self._dirty[rows] = False
+        """Names of at most `limit` changed streams, the longest changed first; they count as unchanged from now on."""
+        rows = np.flatnonzero(self._changed[: len(self.names)])
+        rows = rows[np.argsort(self._changed[rows], kind="stable")[:limit]]
+        self._changed[rows] = 0
         return [self.names[row] for row in rows]
 
     def export(self, name: str) -> bytes:

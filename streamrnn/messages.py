@@ -65,7 +65,7 @@ class Outcomes(Struct, frozen=True):
     event: Ints  # (n) number of the stream's latest anomaly event, 0 before the first
     learned: Ints  # (n) labels the network has been given so far, over all horizons and targets
     lost: Ints  # (n) sender's sequence numbers skipped just before this one
-    time: Floats  # (n) seconds; of the observation
+    time: Floats  # (n) seconds; the stream's clock: of this observation, of the latest one when this one was late
     interval: Floats  # (n) running median of the seconds between observations, 0 while unknown
     score: Floats  # (n) anomaly score, 0..1; NaN while warming up or not scored
     tail: Floats  # (n) estimated probability of an error at least this large

@@ -14,7 +14,9 @@ from streamrnn.kernels.tbptt import roll_back
 
 DAY = 86_400.0
 REACH = 10.0  # the network's output counts up to this many usual errors
-SMALLEST = 1e-12
+FLOOR = 1e-4  # of the target's spread: the least usual error
+ROUNDING = 1e-12  # of the last value: below it lies the noise of the mix's own arithmetic
+TINY = 1e-290  # on a series of zeros
 
 
 @jit
@@ -134,8 +136,9 @@ def usual_error(plan, row, j, k):
     stats = stats_of(plan, row, j, k)
     at_target = plan.ints[c.TARGET] + j * c.TARGET_WIDTH
     sd = math.sqrt(max(row.real[at_target + c.T_VARIANCE], 0.0))
+    least = FLOOR * sd + ROUNDING * abs(row.real[at_target + c.T_LAST]) + TINY
     unit = stats[c.SPREAD] if stats[c.COUNT] > 0 else sd
-    return max(unit, 1e-4 * sd + SMALLEST)
+    return max(unit, least)
 
 
 @jit

@@ -43,7 +43,8 @@ def settle(stats, error, error_last, error_seasonal, covered, breadth):
     stats[c.ERROR] += slow * (error - stats[c.ERROR])
     stats[c.ERROR_LAST] += slow * (error_last - stats[c.ERROR_LAST])
     stats[c.ERROR_SEASONAL] += slow * (error_seasonal - stats[c.ERROR_SEASONAL])
-    if not math.isnan(breadth):  # the first forecast of all had no interval
-        slow = max(SLOW, 1.0 / max(stats[c.COUNT] - 1.0, 1.0))
+    if not math.isnan(breadth):  # the first forecasts of a stream have no interval
+        stats[c.BOUNDED] += 1
+        slow = max(SLOW, 1.0 / stats[c.BOUNDED])
         stats[c.COVERED] += slow * (covered - stats[c.COVERED])
         stats[c.BREADTH] += slow * (breadth - stats[c.BREADTH])

@@ -1,7 +1,7 @@
 """Naive experts: last value, seasonal naive, seasonal profile of changes. One target each, in the target's units.
 
 observe(shape, period, state, y, step, skipped)
-    A value came, at `step`, after `skipped` regular steps without one.
+    The value at `step`, NaN when it is missing, after `skipped` regular steps without an observation.
 settle(shape, period, state, k, change, time)
     What horizon k, issued at `time`, should have said: the change from the last value known then.
 forecast(shape, period, state, steps, out, last, step, time, interval)

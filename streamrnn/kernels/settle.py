@@ -77,14 +77,20 @@ def settle_one(plan, row, place, j, k, y):
 
 
 @jit
-def welcome(plan, row, j, y, skipped):
-    """A value of target j came: running scale, last value, experts."""
+def welcome(plan, row, j, y):
+    """A value of target j came: running scale, last value."""
     p = plan.ints
     t = carray(shift(row.real, p[c.TARGET] + j * c.TARGET_WIDTH), c.TARGET_WIDTH)
     t[c.T_COUNT] += 1
     rate = max(plan.reals[c.SCALE_RATE], 1.0 / t[c.T_COUNT])
     t[c.T_MEAN], t[c.T_VARIANCE] = scale.moments(t[c.T_MEAN], t[c.T_VARIANCE], y, rate)
     t[c.T_LAST] = y
+
+
+@jit
+def show(plan, row, j, y, skipped):
+    """Let the experts of target j see this step's value y, NaN when it is missing."""
+    p = plan.ints
     for e in range(p[c.EXPERTS]):
         expert = shift(plan.experts, e * c.EXPERT_WIDTH)
         call(

@@ -18,7 +18,7 @@ from streamrnn.kernels import table as c
 from streamrnn.kernels.advance import advance
 from streamrnn.kernels.call import at, point, shift
 from streamrnn.kernels.jit import jit
-from streamrnn.kernels.settle import judge, pending, settle_due, settle_one, stats_of, welcome
+from streamrnn.kernels.settle import judge, pending, settle_due, settle_one, show, stats_of, welcome
 from streamrnn.kernels.tbptt import learn
 
 
@@ -80,7 +80,8 @@ def receive(plan, row, scratch, values, skipped):
         errors[j] = math.nan
         if not math.isnan(y):
             errors[j] = settle_due(plan, row, j, y)
-            welcome(plan, row, j, y, skipped)
+            welcome(plan, row, j, y)
+        show(plan, row, j, y, skipped)
         row.real[p[c.TARGET] + j * c.TARGET_WIDTH + c.T_ERROR] = 0.0 if math.isnan(errors[j]) else errors[j]
     return judge(plan, row, errors)
 
@@ -93,7 +94,8 @@ def receive_label(plan, row, scratch, place, label):
     latest = shift(row.real, p[c.LATEST] + c.TARGETS_FROM)
     latest[0], latest[1] = pending(plan, row, place, 0)[c.MIXED], label
     errors[0] = settle_one(plan, row, place, 0, 0, label)
-    welcome(plan, row, 0, label, 0)
+    welcome(plan, row, 0, label)
+    show(plan, row, 0, label, 0)
     row.count[p[c.PLACES] + c.PLACE_WIDTH * place + c.PLACE_STEP] = -1
     row.real[p[c.TARGET] + c.T_ERROR] = 0.0 if math.isnan(errors[0]) else errors[0]
     return judge(plan, row, errors)
@@ -103,7 +105,7 @@ def receive_label(plan, row, scratch, place, label):
 def late_label(plan, row, scratch, ident, label):
     """A label that comes after its observation: found by id among the last LABEL_RING ones."""
     p, q = plan.ints, row.count
-    for place in range(p[c.LABEL_RING]):
+    for place in range(p[c.LABEL_RING] if p[c.LABEL_TASK] else 0):
         due = carray(shift(q, p[c.PLACES] + c.PLACE_WIDTH * place), c.PLACE_WIDTH)
         if due[c.PLACE_STEP] >= 0 and due[c.PLACE_IDENT] == ident:
             return c.SETTLED | receive_label(plan, row, scratch, place, label)
@@ -156,7 +158,7 @@ def observe(plan, row, scratch, ints, reals):
         if not math.isnan(reals[c.IN_LABEL]):
             bits |= receive_label(plan, row, scratch, q[c.SLOT], reals[c.IN_LABEL])
         else:
-            row.real[p[c.LATEST] + c.SCORE] = math.nan
+            row.real[p[c.LATEST] + c.SCORE], row.real[p[c.LATEST] + c.TAIL_P] = math.nan, math.nan
             carray(shift(row.real, p[c.LATEST] + c.TARGETS_FROM), 3)[:] = math.nan
         bits |= learn_if_due(plan, row, scratch, end)
     else:

@@ -89,16 +89,22 @@ def roll_back(plan, row):
 
 
 @jit
+def sound(plan, row):
+    """Whether the weights are finite and of a sane size."""
+    w = carray(shift(row.params, plan.ints[c.PARAMS]), plan.ints[c.PARAMS_LENGTH])
+    return square(w) <= LARGEST * LARGEST
+
+
+@jit
 def guard(plan, row):
     """After a clean update: every REFRESH of them, look at the weights and keep or restore them."""
-    p = plan.ints
+    p, n = plan.ints, plan.ints[c.PARAMS_LENGTH]
     row.counts[c.CLEAN] += 1
     if row.counts[c.CLEAN] % REFRESH != 0:
         return c.UPDATED
-    w = carray(shift(row.params, p[c.PARAMS]), p[c.PARAMS_LENGTH])
-    if not square(w) <= LARGEST * LARGEST:
+    if not sound(plan, row):
         return c.UPDATED | roll_back(plan, row)
-    carray(shift(row.params, p[c.GOOD]), p[c.PARAMS_LENGTH])[:] = w
+    carray(shift(row.params, p[c.GOOD]), n)[:] = carray(shift(row.params, p[c.PARAMS]), n)
     return c.UPDATED
 
 
@@ -108,15 +114,17 @@ def learn(plan, row, scratch):
     p, q = plan.ints, row.count
     start = q[c.WRITTEN] - q[c.POSITION]  # number of the tape's row 0
     oldest, newest = max(q[c.OLDEST] - start, 0), q[c.NEWEST] - start
-    first = max(0, min(newest + 1 - p[c.WINDOW], oldest))
     labels = q[c.LABELS]
+    q[c.LABELS] = 0
+    if newest < 0:  # late labels whose rows have left the tape since
+        return 0
+    first = max(0, min(newest + 1 - p[c.WINDOW], oldest))
     G = backward(plan, row, scratch, first, newest + 1)
     used = (newest + 1 - oldest) * p[c.OUTPUTS]
     carray(shift(row.net, p[c.GRADIENT] + oldest * p[c.OUTPUTS]), used)[:] = 0
-    q[c.LABELS] = 0
     norm = math.sqrt(square(G)) / labels
     if not norm < math.inf:
-        return c.SKIPPED
+        return c.SKIPPED | (0 if sound(plan, row) else roll_back(plan, row))
     row.counts[c.STEPS] += 1
     call(
         p[c.OPTIMISE],
