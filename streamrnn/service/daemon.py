@@ -9,6 +9,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ class Daemon:
             )
             if self._web:
                 opened.callback(self._web.close)
-            self._start(held)
+            self._held = held
             self._opened = opened.pop_all()
 
     @property
@@ -219,8 +220,9 @@ class Daemon:
         _log.info("recovered", streams=len(applied), observations=count, messages=len(held), seconds=seconds)
         return held
 
-    def _start(self, held: Sequence[Message]) -> None:
-        """Say that we are here, and send what a stop had held up."""
+    def announce(self) -> None:
+        """Say that we are ready, and send what a stop had held up. Signals must be listened to by now."""
+        held, self._held = self._held, []
         self._telemetry.checks = dict.fromkeys(self._telemetry.checks, True)
         self._supervisor.tell("READY=1", f"STATUS=serving {len(self._engine.names)} streams")
         if held:
@@ -272,7 +274,7 @@ class Daemon:
         if (config.model, config.limits.max_streams) != (self.config.model, self.config.limits.max_streams):
             if config.limits.max_streams < len(engine.names):
                 raise ConfigError(f"limits.max_streams is below the {len(engine.names)} streams that are known")
-            engine = Engine(config.model, config.limits.max_streams)
+            engine = self._build(config)
         decoder = _decoder(config)
         left = self._sockets.change(config.input, config.output, config.limits)
         if left:
@@ -292,8 +294,17 @@ class Daemon:
         logs.configure(config.log.level)
         return told
 
+    def _build(self, config: Config) -> Engine:
+        """Another engine; it may have to compile for longer than the watchdog waits."""
+        with ThreadPoolExecutor(1) as builder:
+            engine = builder.submit(Engine, config.model, config.limits.max_streams)
+            while not wait([engine], 1.0).done:
+                self._alive()
+            return engine.result()
+
     def _alive(self) -> None:
-        self._supervisor.alive(time.monotonic())
+        self._telemetry.turned = time.monotonic()
+        self._supervisor.alive(self._telemetry.turned)
 
 
 def run(path: Path) -> int:
@@ -311,6 +322,7 @@ def run(path: Path) -> int:
         signal.signal(signal.SIGTERM, lambda *_: daemon.stop())
         signal.signal(signal.SIGINT, lambda *_: daemon.stop())
         signal.signal(signal.SIGHUP, lambda *_: daemon.ask_reload())
+        daemon.announce()
         daemon.run()
     except StreamrnnError as error:
         _log.critical("cannot go on", error=str(error))

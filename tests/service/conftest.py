@@ -68,6 +68,7 @@ class Turned:
 
     def start(self) -> None:
         self.daemon = module.Daemon(config.load(self.file), self.file)
+        self.daemon.announce()
         self.peers = Peers(self.daemon.endpoints)
 
     def until(self, true: Callable[[], Any]) -> Any:
