@@ -51,11 +51,28 @@ class Gaussian(Part, frozen=True, tag="gaussian"):
 
 
 class Adam(Part, frozen=True, tag="adam"):
-    """Adam (Kingma and Ba 2015) after clipping the gradient to norm `clip`."""
+    """Adam (Kingma and Ba 2015) after clipping the gradient to norm `clip`; with `decay`, AdamW."""
 
     rate: Positive = 2e-3
     beta1: Fraction = 0.9
     beta2: Fraction = 0.999
+    decay: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
+    clip: Positive = 1.0
+
+
+class RmsProp(Part, frozen=True, tag="rmsprop"):
+    """RMSProp (Tieleman and Hinton 2012) after clipping the gradient to norm `clip`."""
+
+    rate: Positive = 1e-3
+    decay: Fraction = 0.9
+    clip: Positive = 1.0
+
+
+class Obgd(Part, frozen=True, tag="obgd"):
+    """Overshoot-bounded gradient descent (Elsayed et al. 2024), made for an update at every observation."""
+
+    rate: Positive = 1.0
+    kappa: Annotated[float, Meta(ge=1.0)] = 2.0
     clip: Positive = 1.0
 
 
@@ -105,7 +122,7 @@ class Anomaly(Part, frozen=True, tag="anomaly"):
 
 Layer = Elman | Gru | Lstm
 Expert = Last | Seasonal | Profile
-Optimiser = Adam | Sgd
+Optimiser = Adam | RmsProp | Sgd | Obgd
 Monitor = Conformal | Anomaly
 
 

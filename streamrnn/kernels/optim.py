@@ -25,14 +25,18 @@ optimiser_part = family(_update)
 
 @optimiser_part
 def adam(n, w, g, state, reals, scale, step):
-    """Adam (Kingma and Ba 2015, algorithm 1, bias corrections folded into the step size). State: m (n), v (n)."""
+    """Adam (Kingma and Ba 2015, algorithm 1, bias corrections folded into the step size). State: m (n), v (n).
+
+    Reals: beta1, beta2, and the decoupled weight decay of AdamW (Loshchilov and Hutter 2019, algorithm 2), 0 for Adam.
+    """
     W, G, S = carray(w, n), carray(g, n), carray(state, 2 * n)
     m, v = S[:n], S[n:]
     real = W.dtype.type
-    b1, b2 = reals[c.DECAY1], reals[c.DECAY2]
+    b1, b2 = reals[c.FIRST], reals[c.SECOND]
     root = math.sqrt(1.0 - b2**step)
     rate = real(reals[c.RATE] * root / (1.0 - b1**step))
     epsilon, k, tiny, zero = real(1e-8 * root), real(scale), real(TINY), real(0)
+    left = real(1.0 - reals[c.RATE] * reals[c.SHRINK])
     k1, k2, r1, r2 = real(b1), real(b2), real(1.0 - b1), real(1.0 - b2)
     for i in range(n):
         d = k * G[i]
@@ -40,7 +44,7 @@ def adam(n, w, g, state, reals, scale, step):
         b = k2 * v[i] + r2 * d * d
         m[i] = a if abs(a) > tiny else zero
         v[i] = b if b > tiny else zero
-        W[i] -= rate * a / (real(math.sqrt(b)) + epsilon)
+        W[i] = left * W[i] - rate * a / (real(math.sqrt(b)) + epsilon)
 
 
 @optimiser_part
@@ -48,8 +52,38 @@ def sgd(n, w, g, state, reals, scale, step):
     """Gradient descent with momentum (Polyak 1964): v = momentum v + g; w -= rate v. State: v (n)."""
     W, G, v = carray(w, n), carray(g, n), carray(state, n)
     real = W.dtype.type
-    rate, momentum, k, tiny, zero = real(reals[c.RATE]), real(reals[c.DECAY1]), real(scale), real(TINY), real(0)
+    rate, momentum, k, tiny, zero = real(reals[c.RATE]), real(reals[c.FIRST]), real(scale), real(TINY), real(0)
     for i in range(n):
         a = momentum * v[i] + k * G[i]
         v[i] = a if abs(a) > tiny else zero
         W[i] -= rate * a
+
+
+@optimiser_part
+def rmsprop(n, w, g, state, reals, scale, step):
+    """RMSProp (Tieleman and Hinton 2012): v = decay v + (1 - decay) g^2; w -= rate g / sqrt(v). State: v (n)."""
+    W, G, v = carray(w, n), carray(g, n), carray(state, n)
+    real = W.dtype.type
+    rate, k, tiny, zero, epsilon = real(reals[c.RATE]), real(scale), real(TINY), real(0), real(1e-8)
+    keep, take = real(reals[c.FIRST]), real(1.0 - reals[c.FIRST])
+    for i in range(n):
+        d = k * G[i]
+        b = keep * v[i] + take * d * d
+        v[i] = b if b > tiny else zero
+        W[i] -= rate * d / (real(math.sqrt(b)) + epsilon)
+
+
+@optimiser_part
+def obgd(n, w, g, state, reals, scale, step):
+    """Overshoot-bounded gradient descent (Elsayed, Vasan, Mahmood 2024, algorithm 3) without eligibility traces.
+
+    w -= rate g / max(1, rate kappa |g|_1): no update can change the error by more than a share of it. Reals: kappa.
+    """
+    W, G = carray(w, n), carray(g, n)
+    real = W.dtype.type
+    k, size = real(scale), real(0)
+    for i in range(n):
+        size += abs(k * G[i])
+    rate = real(reals[c.RATE] / max(1.0, reals[c.RATE] * reals[c.FIRST] * float(size)))
+    for i in range(n):
+        W[i] -= rate * (k * G[i])

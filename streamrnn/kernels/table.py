@@ -53,8 +53,9 @@ OBSERVE, SETTLE, FORECAST, EXPERT_STATE, EXPERT_SHAPE = range(5)
 EXPERT_WIDTH = EXPERT_SHAPE + 3
 
 # --- plan.reals
-SCALE_RATE, LEVEL, THRESHOLD, RATE, DECAY1, DECAY2, CLIP, START_QUANTILE = range(8)
-REALS = 8
+SCALE_RATE, LEVEL, THRESHOLD, RATE, CLIP, START_QUANTILE = range(6)
+FIRST, SECOND, SHRINK = range(6, 9)  # the optimiser's own: see its part
+REALS = 9
 
 # --- records in f64
 INTERVALS = 15  # how many last intervals the running median looks at

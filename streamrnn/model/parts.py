@@ -29,10 +29,11 @@ class Expert(NamedTuple):
 
 
 class Optimiser(NamedTuple):
-    """An optimiser kind: its part and its state, in numbers per parameter."""
+    """An optimiser kind: its part, its state in numbers per parameter, the reals of its own that the part reads."""
 
     update: Any
     state: int
+    reals: Callable[[Any], tuple[float, ...]]
 
 
 LAYERS: dict[type[Any], Layer] = {
@@ -73,8 +74,10 @@ EXPERTS: dict[type[Any], Expert] = {
 }
 
 OPTIMISERS: dict[type[Any], Optimiser] = {
-    spec.Adam: Optimiser(optim.adam, 2),
-    spec.Sgd: Optimiser(optim.sgd, 1),
+    spec.Adam: Optimiser(optim.adam, 2, lambda it: (it.beta1, it.beta2, it.decay)),
+    spec.RmsProp: Optimiser(optim.rmsprop, 1, lambda it: (it.decay,)),
+    spec.Sgd: Optimiser(optim.sgd, 1, lambda it: (it.momentum,)),
+    spec.Obgd: Optimiser(optim.obgd, 0, lambda it: (it.kappa,)),
 }
 
 HEADS: dict[type[Any], Any] = {spec.Gaussian: gaussian.grad}

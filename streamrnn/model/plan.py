@@ -347,10 +347,8 @@ def _reals(sizes: Sizes) -> NDArray[np.float64]:
     optimiser, level = sizes.model.optimiser, sizes.conformal.level
     reals[c.SCALE_RATE], reals[c.LEVEL], reals[c.THRESHOLD] = sizes.model.scale_rate, level, sizes.anomaly.alert_rate
     reals[c.RATE], reals[c.CLIP] = optimiser.rate, optimiser.clip
-    if isinstance(optimiser, spec.Adam):
-        reals[c.DECAY1], reals[c.DECAY2] = optimiser.beta1, optimiser.beta2
-    else:
-        reals[c.DECAY1] = optimiser.momentum
+    own = OPTIMISERS[type(optimiser)].reals(optimiser)
+    reals[c.FIRST : c.FIRST + len(own)] = own
     normal = statistics.NormalDist().inv_cdf(0.5 + level / 2)
     reals[c.START_QUANTILE] = normal / np.sqrt(2 / np.pi)  # in mean absolute errors
     return reals

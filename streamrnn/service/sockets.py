@@ -9,8 +9,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import zmq
+from zmq.backend import Socket as BareSocket
 
 from streamrnn.config import Input, Limits, Output
 from streamrnn.errors import ConfigError, StreamrnnError
@@ -178,7 +180,7 @@ class Sockets:
         for socket in self._serve:
             self._poller.register(socket, zmq.POLLIN)
         self._output = output.socket
-        self._send = output.socket.send
+        self._send = partial(BareSocket.send, output.socket)  # pyzmq's Python layer costs 0.3 us a part
 
     def _receive(self, socket: zmq.Socket[bytes], origin: int, most: int, frames: list[Frame]) -> None:
         """Take messages until there are no more, or `most`. One look at a message's parts is all that is made."""

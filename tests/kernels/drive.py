@@ -112,10 +112,8 @@ def optimise(
     part, dtype = OPTIMISERS[type(optimiser)], str(w.dtype)
     reals = np.zeros(c.REALS)
     reals[c.RATE] = optimiser.rate
-    if isinstance(optimiser, spec.Adam):
-        reals[c.DECAY1], reals[c.DECAY2] = optimiser.beta1, optimiser.beta2
-    else:
-        reals[c.DECAY1] = optimiser.momentum
+    own = part.reals(optimiser)
+    reals[c.FIRST : c.FIRST + len(own)] = own
     w, state = w.copy(), state.copy()
     _optimise(part.update.address(dtype), w, g.astype(dtype), state, reals, scale, step)
     return w, state

@@ -17,7 +17,20 @@ def adam(w: Array, g: Array, state: Array, optimiser: spec.Adam, step: int) -> t
     v = optimiser.beta2 * v + (1.0 - optimiser.beta2) * g**2
     corrected_m = m / (1.0 - optimiser.beta1**step)
     corrected_v = v / (1.0 - optimiser.beta2**step)
-    return w - optimiser.rate * corrected_m / (np.sqrt(corrected_v) + 1e-8), np.concatenate([m, v])
+    shrunk = w - optimiser.rate * optimiser.decay * w
+    return shrunk - optimiser.rate * corrected_m / (np.sqrt(corrected_v) + 1e-8), np.concatenate([m, v])
+
+
+def rmsprop(w: Array, g: Array, state: Array, optimiser: spec.RmsProp, step: int) -> tuple[Array, Array]:
+    """Divide by a running average of the gradient's size (Tieleman and Hinton 2012, lecture 6.5)."""
+    v = optimiser.decay * state + (1.0 - optimiser.decay) * g**2
+    return w - optimiser.rate * g / (np.sqrt(v) + 1e-8), v
+
+
+def obgd(w: Array, g: Array, state: Array, optimiser: spec.Obgd, step: int) -> tuple[Array, Array]:
+    """The step is divided by the overshoot M = rate kappa |g|_1 where that exceeds 1 (Elsayed et al. 2024)."""
+    overshoot = optimiser.rate * optimiser.kappa * np.abs(g).sum()
+    return w - (optimiser.rate / max(overshoot, 1.0)) * g, state
 
 
 def sgd(w: Array, g: Array, state: Array, optimiser: spec.Sgd, step: int) -> tuple[Array, Array]:
@@ -33,4 +46,9 @@ def clip(g: Array, labels: int, limit: float) -> Array:
     return mean if norm <= limit else mean * (limit / norm)
 
 
-OPTIMISERS: dict[type[Any], Any] = {spec.Adam: adam, spec.Sgd: sgd}
+OPTIMISERS: dict[type[Any], Any] = {
+    spec.Adam: adam,
+    spec.RmsProp: rmsprop,
+    spec.Sgd: sgd,
+    spec.Obgd: obgd,
+}
