@@ -82,7 +82,7 @@ class Engine:
         )
         reals[:, c.IN_TIME], reals[:, c.IN_LABEL], reals[:, c.IN_VALUES :] = batch.time, batch.label, batch.values
         out_ints, out_reals = self._room(n)
-        step.run(self._places, self._scratch.f32, ints, reals, out_ints, out_reals)
+        step.run(self._places, self._scratch.f32, self._order(each), ints, reals, out_ints, out_reals)
         self._bank.touch(each)
         return self._outcomes(out_ints, out_reals)
 
@@ -137,8 +137,17 @@ class Engine:
         """Compile the step, or load it from the cache, by running it over no observation at all."""
         out_ints, out_reals = self._room(0)
         ints, reals = np.empty((0, c.IN_INTS), np.int64), np.empty((0, c.IN_VALUES + len(self.model.features)))
-        step.run(self._places, self._scratch.f32, ints, reals, out_ints, out_reals)
+        step.run(self._places, self._scratch.f32, np.empty(0, np.int64), ints, reals, out_ints, out_reals)
         step.tell(self._places, self._scratch.f32, np.empty(0, np.int64), out_ints, out_reals)
+
+    def _order(self, rows: Ints) -> Ints:
+        """The order in which to step through observations of `rows`: stream by stream, while it is in the cache.
+
+        Each stream's own order stays. With pooled weights the streams meet in them, so the order of arrival does.
+        """
+        if self._plan.pooled:
+            return np.arange(len(rows))
+        return np.argsort(rows, kind="stable")
 
     def _room(self, n: int) -> tuple[Ints, Floats]:
         """Columns for n outcomes."""

@@ -213,14 +213,15 @@ def emit(plan, row, r, bits, lost, out_ints, out_reals):
 
 
 @jit
-def run(places, real, ints, reals, out_ints, out_reals):
-    """A whole batch, in order of arrival. Only planes, outcomes and scratch are written.
+def run(places, real, order, ints, reals, out_ints, out_reals):
+    """A whole batch. Only planes, outcomes and scratch are written.
 
-    places: table.addresses; real: any array of the network's precision; ints (N, IN_INTS), reals (N, IN_VALUES + F),
-    out_ints (N, OUT_INTS), out_reals (N, OUT_FORECAST + 3 T K + 3 T).
+    places: table.addresses; real: any array of the network's precision; order (N): the observations in the order to
+    take them; ints (N, IN_INTS), reals (N, IN_VALUES + F), out_ints (N, OUT_INTS), out_reals (N, OUT_FORECAST + 3 T K
+    + 3 T).
     """
     plan, planes, scratch = borrow(places, real, reals, ints)
-    for i in range(ints.shape[0]):
+    for i in order:
         r = ints[i, c.IN_ROW]
         row = view(plan, planes, r)
         bits, lost = observe(plan, row, scratch, at(ints, i * c.IN_INTS), at(reals, i * reals.shape[1]))

@@ -32,6 +32,9 @@ from streamrnn.wire.sentence import reason
 from streamrnn.wire.topics import DEAD_LETTER, STATUS, topic_of
 
 Message = tuple[bytes, bytes]
+Number = float | None
+# One outcome: seq, time, score, is it an anomaly, skill, learned, warming up, cells (T * K * 3), time ahead (K)
+Told = tuple[int, float, Number, bool, Number, int, bool, list[Number], list[Number]]
 
 _EVENTS = OPENED | WORSENED | CLOSED
 _MARKS = LATE | DUPLICATE | MISSING
@@ -77,7 +80,7 @@ class Encoder:
         format: Literal["json", "msgpack"] = "json",
     ) -> None:
         self._targets = tuple(targets)
-        self._steps = np.array(horizons, np.float64)
+        self._steps = np.array(horizons, np.float64)  # (K)
         self._level = level
         # msgspec writes NaN as null in JSON; in MessagePack we have to put the null there.
         self._nulls = format == "msgpack"
@@ -94,9 +97,38 @@ class Encoder:
         """Predictions in order of the runs, then anomalies. `names` by row; `lsn` of the frame of each run."""
         if not len(outcomes):
             return []
-        topics, sheet = self._known(names), self._sheet(outcomes)
-        bits = int(np.bitwise_or.reduce(outcomes.bits))
+        topics, bits = self._known(names), int(np.bitwise_or.reduce(outcomes.bits))
         marked = bool(bits & (_MARKS | _SILENT)) or replayed or bool(batch.ids)
+        if marked or True in batch.columnar:
+            messages = self._mixed(batch, outcomes, topics, lsn, replayed, marked)
+        else:
+            messages = self._plain(outcomes, topics, lsn)
+        if bits & _EVENTS:
+            messages += self._anomalies(batch, outcomes, lsn, replayed)
+        return messages
+
+    def _plain(self, outcomes: Outcomes, topics: list[Topics], lsn: Sequence[int | None]) -> list[Message]:
+        """The answers to single observations with nothing to mark, which is what most batches are."""
+        body, one, messages = self._body, self._one, []
+        for row, position, told in zip(outcomes.row.tolist(), lsn, self._told(outcomes), strict=True):
+            topic = topics[row]
+            topic.lsn = position
+            topic.predictions += 1
+            messages.append((topic.prediction, body(one(topic, told))))
+        return messages
+
+    def _mixed(
+        self,
+        batch: Batch,
+        outcomes: Outcomes,
+        topics: list[Topics],
+        lsn: Sequence[int | None],
+        replayed: bool,
+        marked: bool,
+    ) -> list[Message]:
+        """The answers to a batch with columns, marks or late labels in it."""
+        sheet = self._sheet(outcomes)
+        rows = None if all(batch.columnar) else self._told(outcomes)
         messages: list[Message] = []
         start = 0
         for length, columnar, position in zip(batch.lengths.tolist(), batch.columnar, lsn, strict=True):
@@ -106,14 +138,14 @@ class Encoder:
                 if sheet.bits[i] & _SILENT:
                     continue
                 topic.predictions += 1
-                message = self._many(sheet, i, i + length, topic) if columnar else self._one(sheet, i, topic)
+                message = (
+                    self._one(topic, rows[i]) if rows and not columnar else self._many(sheet, i, i + length, topic)
+                )
                 if marked:
                     _mark(message, sheet, slice(i, i + length) if columnar else i, batch.ids)
                     message.replayed = replayed or UNSET
                 messages.append((topic.prediction, self._body(message)))
             start += length
-        if bits & _EVENTS:
-            messages += self._anomalies(batch, outcomes, lsn, replayed)
         return messages
 
     def retained(self, name: str, outcomes: Outcomes) -> Message:
@@ -123,9 +155,8 @@ class Encoder:
         """
         row = int(outcomes.row[0])
         topic = self._topics[row] if row < len(self._topics) else _topics(name)
-        sheet = self._sheet(outcomes)
-        message = self._one(sheet, 0, topic)
-        _mark(message, sheet, 0, {})
+        message = self._one(topic, self._told(outcomes)[0])
+        _mark(message, self._sheet(outcomes), 0, {})
         message.retained = True
         return topic.prediction, self._body(message)
 
@@ -150,9 +181,7 @@ class Encoder:
         return self._topics
 
     def _sheet(self, outcomes: Outcomes) -> Sheet:
-        count, steps = len(outcomes), self._steps[:, None]
-        interval = np.where(outcomes.interval > 0.0, outcomes.interval, np.nan)
-        ahead = np.where(steps > 0.0, outcomes.time + steps * interval, outcomes.time)
+        count = len(outcomes)
         return Sheet(
             row=outcomes.row.tolist(),
             bits=outcomes.bits.tolist(),
@@ -163,7 +192,30 @@ class Encoder:
             anomaly=((outcomes.bits & ANOMALY) != 0).tolist(),
             skill=self._list(outcomes.skill),
             cells=self._lists(outcomes.forecast.reshape(count, -1).T),
-            ahead=self._lists(ahead),
+            ahead=self._lists(self._ahead(outcomes).T),
+        )
+
+    def _ahead(self, outcomes: Outcomes) -> Floats:
+        """The time that each horizon foretells (n, K), NaN while the interval between observations is unknown."""
+        interval = np.where(outcomes.interval > 0.0, outcomes.interval, np.nan)[:, None]
+        time = outcomes.time[:, None]
+        return np.where(self._steps > 0.0, time + self._steps * interval, time)
+
+    def _told(self, outcomes: Outcomes) -> list[Told]:
+        """The outcomes one by one, as `_one` takes them."""
+        return list(
+            zip(
+                outcomes.seq.tolist(),
+                outcomes.time.tolist(),
+                self._list(outcomes.score),
+                ((outcomes.bits & ANOMALY) != 0).tolist(),
+                self._list(outcomes.skill),
+                outcomes.learned.tolist(),
+                ((outcomes.bits & WARMING) != 0).tolist(),
+                self._lists(outcomes.forecast.reshape(len(outcomes), -1)),
+                self._lists(self._ahead(outcomes)),
+                strict=True,
+            )
         )
 
     def _list(self, column: Floats) -> Any:
@@ -176,26 +228,25 @@ class Encoder:
             return [[plain(number) for number in column] for column in columns.tolist()]
         return columns.tolist()
 
-    def _one(self, sheet: Sheet, i: int, topic: Topics) -> Prediction:
-        """The answer to observation `i`."""
-        cells, ahead = sheet.cells, sheet.ahead
+    def _one(self, topic: Topics, told: Told) -> Prediction:
+        """The answer to one observation."""
+        seq, time, score, anomaly, skill, learned, warming, cells, ahead = told
         forecasts = [
-            Forecast(target, step, ahead[k][i], cells[j][i], cells[j + 1][i], cells[j + 2][i])
-            for target, step, k, j in self._cells
+            Forecast(target, step, ahead[k], cells[j], cells[j + 1], cells[j + 2]) for target, step, k, j in self._cells
         ]
         return Prediction(
             topic.name,
-            sheet.seq[i],
+            seq,
             topic.predictions,
             topic.lsn,
-            sheet.time[i],
+            time,
             forecasts,
             self._level,
-            sheet.score[i],
-            sheet.anomaly[i],
-            sheet.skill[i],
-            sheet.learned[i],
-            sheet.bits[i] & WARMING != 0,
+            score,
+            anomaly,
+            skill,
+            learned,
+            warming,
         )
 
     def _many(self, sheet: Sheet, start: int, stop: int, topic: Topics) -> Prediction:

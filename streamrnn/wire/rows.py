@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from streamrnn.errors import WireError
-from streamrnn.messages import END, LABEL_ONLY
+from streamrnn.messages import END, LABEL_ONLY, STAMPED
 from streamrnn.wire.forms import Columns, Observation
 
 _NAME_BYTES = 128
@@ -58,7 +58,11 @@ class Rows:
         self.lengths.append(1)
         self.columnar.append(False)
         self.places.append(place)
-        self.time.append(place.received if item.time is None else item.time)
+        if item.time is None:
+            self.time.append(place.received)
+            self.bits[row] = self.bits.get(row, 0) | STAMPED
+        else:
+            self.time.append(item.time)
         self.seq.append(item.seq)
         if item.label is not None:
             self.label[row] = item.label
@@ -87,6 +91,8 @@ class Rows:
         self.seq += [None] * length if item.seq is None else item.seq
         if item.label is not None or item.id is not None or item.values is None or item.end is not False:
             self._rare(item, row, length)
+        if item.time is None:
+            self.bits.update((row + i, self.bits.get(row + i, 0) | STAMPED) for i in range(length))
 
     def _rare(self, item: Columns[Any], row: int, length: int) -> None:
         """Labels, ids and bits of the run that begins at `row`."""

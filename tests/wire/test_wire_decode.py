@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from streamrnn.errors import ConfigError
-from streamrnn.messages import END, LABEL_ONLY
+from streamrnn.messages import END, LABEL_ONLY, STAMPED
 from streamrnn.wire import REASONS, Decoded, Decoder, Frame, Source
 
 FEATURES = ("flow", "a temperature")
@@ -54,7 +54,7 @@ def test_what_is_absent_or_null_is_missing_and_the_time_is_that_of_receipt() -> 
     batch = decode(dumped({"stream": "a", "values": {"flow": None}}), dumped(observation(label=None, id=None))).batch
     assert np.isnan(batch.values[0]).all()
     assert batch.time.tolist() == [50.0, 10.5]
-    assert (batch.seq.tolist(), batch.ident.tolist(), batch.bits.tolist()) == ([-1, 3], [0, 0], [0, 0])
+    assert (batch.seq.tolist(), batch.ident.tolist(), batch.bits.tolist()) == ([-1, 3], [0, 0], [STAMPED, 0])
     assert np.isnan(batch.label).all()
 
 
@@ -114,13 +114,13 @@ def test_columns() -> None:
 
 def test_columns_without_time_and_one_end_for_the_last_row() -> None:
     batch = decode(dumped({"stream": "a", "values": {"flow": [1, 2]}, "end": True})).batch
-    assert (batch.time.tolist(), batch.bits.tolist()) == ([50.0, 50.0], [0, END])
+    assert (batch.time.tolist(), batch.bits.tolist()) == ([50.0, 50.0], [STAMPED, STAMPED | END])
 
 
 def test_a_late_label_needs_its_id_and_a_task_that_takes_labels() -> None:
     late = {"stream": "a", "label": 2.5, "id": "x"}
     batch = decode(dumped(late), dumped({**late, "label": [1, 2], "id": ["p", "q"]}), task="label").batch
-    assert batch.bits.tolist() == [LABEL_ONLY] * 3
+    assert batch.bits.tolist() == [LABEL_ONLY | STAMPED] * 3
     assert batch.label.tolist() == [2.5, 1.0, 2.0]
     assert np.isnan(batch.values).all()
     assert [r.reason for r in decode(dumped(late)).refusals] == ["schema"]
