@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from streamrnn.errors import SnapshotError
+from streamrnn.errors import ConfigError, SnapshotError
 from streamrnn.kernels import table as c
 from streamrnn.messages import Ints
 from streamrnn.model import init
@@ -29,9 +29,14 @@ class Bank:
         self.dtype = dtype
         self.names: list[str] = []
         self._rows: dict[str, int] = {}
-        self._f32 = np.zeros((capacity, plan.f32.width), dtype)
-        self._f64 = np.zeros((capacity, plan.f64.width))
-        self._i64 = np.zeros((capacity, plan.i64.width), np.int64)
+        try:
+            self._f32 = np.zeros((capacity, plan.f32.width), dtype)
+            self._f64 = np.zeros((capacity, plan.f64.width))
+            self._i64 = np.zeros((capacity, plan.i64.width), np.int64)
+        except MemoryError:
+            raise ConfigError(
+                f"no memory for {capacity} streams of this model", "lower limits.max_streams, or use a smaller model"
+            ) from None
         self._fresh = (init.real(plan), init.count(plan))
         self._changed = np.zeros(capacity, np.int64)  # when each row was first changed since it was taken; 0: not
         self._touches = 0
@@ -63,6 +68,7 @@ class Bank:
             self._f32[row, : len(weights)] = weights
             self._i64[row, :base] = counts
         self._f64[row], self._i64[row, base:] = self._fresh
+        self._i64[row, base + c.PHASE] = init.phase(self.plan, name)
         self._rows[name] = row
         self.names.append(name)
         return row

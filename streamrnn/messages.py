@@ -31,7 +31,6 @@ ROLLED_BACK = 1024  # the row was put back to its last good weights
 MISSING = 2048  # at least one value was missing
 GAP = 4096  # one or more regular time steps were skipped before this observation
 UNMATCHED = 8192  # a late label whose observation is not remembered any more
-ACCEPTED = LEARNED | LATE | DUPLICATE  # every outcome has exactly one of these, or UNMATCHED, or SETTLED
 SETTLED = 16384  # a late label settled an earlier observation
 
 SEVERITIES = ("none", "minor", "major", "critical")

@@ -16,7 +16,7 @@ DAY = 86_400.0
 REACH = 10.0  # the network's output counts up to this many usual errors
 FLOOR = 1e-4  # of the target's spread: the least usual error
 ROUNDING = 1e-12  # of the last value: below it lies the noise of the mix's own arithmetic
-TINY = 1e-290  # on a series of zeros
+TINY = 1e-100  # on a series of zeros
 
 
 @jit

@@ -22,6 +22,7 @@ LARGEST = 690.0  # -ln of the smallest probability told
 def surprise(tail, a):
     """-ln P of an error at least as large as a, from what was seen before; then learn from it."""
     u = tail[c.TAIL_START]
+    tail[c.TAIL_SEEN] += 1
     mean = max((PRIOR_COUNT * PRIOR_MEAN + tail[c.TAIL_EXCESS]) / (PRIOR_COUNT + tail[c.TAIL_COUNT]), FLOOR)
     above = a > u
     if above:

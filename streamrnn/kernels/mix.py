@@ -19,13 +19,14 @@ from streamrnn.kernels.jit import jit
 FORGET = 0.01  # a memory of a hundred settled forecasts: .01 lost to .02 on load curves, won on bursts
 SLOPE = 2.0  # the loss is Huber's: beyond this many usual errors it grows linearly
 REACH = 5.0  # an expert's distance counts up to this many usual errors
+FAR = 1e6  # nothing is further off, in usual errors: after a run of zeros any value would be infinitely far
 EXACT = 0.5  # share of the loss itself in the regret, beside its linear part
 
 
 @jit
 def loss(x):
     """Huber's loss of a standardised error: x^2, linear beyond SLOPE."""
-    a = abs(x)
+    a = min(abs(x), FAR)
     return a * a if a <= SLOPE else SLOPE * (2.0 * a - SLOPE)
 
 

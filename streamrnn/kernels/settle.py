@@ -141,10 +141,13 @@ def judge(plan, row, errors):
         if not math.isnan(errors[j]):
             tail = carray(shift(row.real, p[c.TAIL] + j * c.TAIL_WIDTH), c.TAIL_WIDTH)
             share[j] = anomaly.surprise(tail, abs(errors[j]))
-            total += share[j]
-            largest = max(largest, share[j])
+            if tail[c.TAIL_SEEN] + 1 >= p[c.WARMUP]:
+                total += share[j]
+                largest = max(largest, share[j])
+            else:
+                share[j] = 0.0
     latest[c.SCORE], latest[c.TAIL_P] = math.nan, math.nan
-    if row.count[c.SEEN] < p[c.WARMUP] or largest < 0.0:
+    if largest < 0.0:  # no error, or all targets are still warming up
         share[:] = math.nan
         return 0
     for j in range(targets):

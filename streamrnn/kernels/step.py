@@ -21,6 +21,8 @@ from streamrnn.kernels.jit import jit
 from streamrnn.kernels.settle import judge, pending, settle_due, settle_one, show, stats_of, welcome
 from streamrnn.kernels.tbptt import learn
 
+MOST_LOST = 2**31  # sequence numbers: a larger gap is another count, not a loss
+
 
 @jit
 def borrow(places, f32, f64, i64):
@@ -63,8 +65,12 @@ def view(plan, planes, r):
 
 @jit
 def learn_if_due(plan, row, scratch, end):
-    """An optimiser update every `stride` observations, and at the end of a sequence."""
-    due = end or row.count[c.SEEN] % plan.ints[c.STRIDE] == 0
+    """An optimiser update every `stride` observations of the stream, and at the end of a sequence.
+
+    With pooled weights each stream counts from a phase of its own, so that the updates do not come in bursts and short
+    cases take part too.
+    """
+    due = end or (row.count[c.SEEN] + row.count[c.PHASE]) % plan.ints[c.STRIDE] == 0
     return learn(plan, row, scratch) if due and row.count[c.LABELS] > 0 else 0
 
 
@@ -123,7 +129,7 @@ def door(plan, row, time, seq, bits):
     seen = q[c.SEEN] > 0
     if seq >= 0 and seq <= q[c.SEQ] and (bits & c.STAMPED or time <= clock[c.TIME]):
         return c.DUPLICATE, 0
-    lost = seq - q[c.SEQ] - 1 if seq > q[c.SEQ] >= 0 else 0
+    lost = min(seq - q[c.SEQ] - 1, MOST_LOST) if seq > q[c.SEQ] >= 0 else 0
     if seq >= 0:
         q[c.SEQ] = seq
     if bits & c.LABEL_ONLY:
@@ -184,12 +190,21 @@ def skill(plan, row):
 
 
 @jit
+def warming(plan, row):
+    """Whether no target has been judged often enough yet for a score."""
+    seen = 0.0
+    for j in range(plan.ints[c.TARGETS]):
+        seen = max(seen, row.real[plan.ints[c.TAIL] + j * c.TAIL_WIDTH + c.TAIL_SEEN])
+    return seen + 1 < plan.ints[c.WARMUP]
+
+
+@jit
 def emit(plan, row, r, bits, lost, out_ints, out_reals):
     """Write an outcome: all of it is read from the row, so that it can be told again at any time."""
     p, q = plan.ints, row.count
     latest = shift(row.real, p[c.LATEST])
     bits |= c.ANOMALY if latest[c.SCORE] >= 0.5 else 0
-    bits |= c.WARMING if q[c.SEEN] < p[c.WARMUP] else 0
+    bits |= c.WARMING if warming(plan, row) else 0
     out_ints[c.OUT_ROW], out_ints[c.OUT_BITS], out_ints[c.OUT_LOST] = r, bits, lost
     out_ints[c.OUT_SEQ], out_ints[c.OUT_SEVERITY] = q[c.SEEN], q[c.SEVERITY]
     out_ints[c.OUT_EVENT], out_ints[c.OUT_LEARNED] = q[c.EVENT], q[c.LEARNT]

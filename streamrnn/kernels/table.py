@@ -67,19 +67,20 @@ T_MEAN, T_VARIANCE, T_LAST, T_ERROR, T_COUNT = range(5)
 TARGET_WIDTH = 5
 SPREAD, LOW, HIGH, RANGE, COUNT, ERROR, ERROR_LAST, ERROR_SEASONAL, COVERED, BREADTH, BOUNDED = range(11)
 STATS_WIDTH = 11
-TAIL_START, TAIL_EXCESS, TAIL_COUNT = range(3)
-TAIL_WIDTH = 3
+TAIL_START, TAIL_EXCESS, TAIL_COUNT, TAIL_SEEN = range(4)
+TAIL_WIDTH = 4
 ANCHOR, UNIT, MIXED, LOWER, UPPER, ISSUE, FORECASTS = range(7)  # of one pending forecast; then E experts, base, network
 SCORE, TAIL_P, STARTED, PEAK, TARGETS_FROM = range(5)  # then expected, actual, attribution (3, T)
 
 # --- records in i64
 STEPS, CLEAN = 0, 1  # learned: optimiser steps, clean updates
 COUNTS_WIDTH = 2
-SEEN, STEP, SEQ, EVENT, OPEN, CALM, SEVERITY, RING_AT, LEARNT = range(9)  # of the stream
-WRITTEN, POSITION, OLDEST, NEWEST, LABELS, FRESH = range(9, 15)  # of the tape
-SLOT = 15  # latest pending place
-STREAM_COUNTS, TAPE_COUNTS = 9, 6
-STATE_WIDTH = 16
+SEEN, STEP, SEQ, EVENT, RING_AT, PHASE = range(6)  # of the stream
+OPEN, CALM, SEVERITY = range(6, 9)  # of its latest anomaly event
+WRITTEN, POSITION, OLDEST, NEWEST, LABELS, FRESH, LEARNT = range(9, 16)  # of the tape
+SLOT = 16  # latest pending place
+STREAM_COUNTS, EVENT_COUNTS, TAPE_COUNTS = 6, 3, 7
+STATE_WIDTH = 17
 PLACE_STEP, PLACE_ROW, PLACE_IDENT = range(3)
 PLACE_WIDTH = 3
 

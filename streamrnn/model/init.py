@@ -99,6 +99,13 @@ def real(plan: Plan) -> NDArray[np.float64]:
     return row
 
 
+def phase(plan: Plan, name: str) -> int:
+    """Where a stream's count towards the next update begins: spread over the stride when weights are pooled."""
+    if not plan.pooled:
+        return 0
+    return int(generator(plan.sizes.model.seed, name).integers(plan.sizes.rule.stride))
+
+
 def count(plan: Plan) -> NDArray[np.int64]:
     """The i64 state of a stream that has seen nothing (without the learned part)."""
     p = plan.table.ints

@@ -283,6 +283,7 @@ def _count(sizes: Sizes, ints: NDArray[np.int64], i64: Plane) -> NDArray[np.int6
     """Counters and pending places. Returns the first place of every horizon."""
     name = f"{_net_name(sizes)} {sizes.rows} rows"
     i64.add("stream", c.STREAM_COUNTS)
+    i64.add(f"event {sizes.targets}", c.EVENT_COUNTS)
     i64.add(f"tape {name}", c.TAPE_COUNTS)
     slots = int(ints[c.SLOTS])
     start = i64.add(f"places {sizes.experts}{name} {slots}", 1 + slots * c.PLACE_WIDTH)

@@ -6,6 +6,7 @@ import pytest
 from streamrnn import messages as m
 from streamrnn import spec
 from streamrnn.engine import Engine
+from streamrnn.errors import ConfigError
 from streamrnn.kernels import table as c
 from tests.engine.feed import START, STEP, batch, feed, has, same, step, tiny, weights
 from tests.kernels import drive
@@ -98,3 +99,41 @@ def test_an_observation_without_label_has_no_tail_probability():
     told = feed(engine, noise(60), label=[*noise(59, 1), NAN])
     assert np.isnan(told.score[59])
     assert np.isnan(told.tail[59])
+
+
+@pytest.mark.parametrize("value", [1.7e18, 1e30])
+def test_a_first_value_after_zeros_leaves_no_nan_behind(value):
+    """In units of the usual error of zeros any value is infinitely far; infinity less infinity is NaN for ever."""
+    told = feed(Engine(tiny(experts=None), 1), [*[0.0] * 50, value, *noise(100)])
+    assert np.isfinite(told.forecast[2:]).all()
+
+
+def test_what_begins_anew_warms_up_anew():
+    old = Engine(tiny(), 1)
+    feed(old, noise(500))
+    new = Engine(tiny(features=("x", "y")), 1)
+    new.restore("a", old.export("a"), old.layout)
+    told = feed(new, np.stack([noise(150), noise(150, 1)], 1), time=START + STEP * np.arange(500, 650))
+    warmup = new._plan.sizes.anomaly.warmup
+    assert has(told, m.WARMING)[: warmup - 2].all()
+    assert not has(told, m.OPENED)[: warmup - 2].any()
+    assert not has(told, m.WARMING)[warmup:].any()
+
+
+def test_in_a_pool_short_cases_train_too():
+    """15 observations, stride 16, labels from the 10th on: of 16 phases, 5 bring an update before the case is over."""
+    engine = Engine(tiny(weights="pooled", rule=spec.Tbptt(4, 16)), 200)
+    updates = sum(has(feed(engine, noise(15, n), name=f"case-{n}"), m.UPDATED).sum() for n in range(200))
+    assert updates == pytest.approx(200 * 5 / 16, rel=0.5)
+
+
+def test_a_leap_of_the_sequence_number_is_not_a_loss_beyond_measure():
+    engine = Engine(tiny(), 1)
+    feed(engine, noise(1), seq=[0])
+    told = feed(engine, noise(1), time=[START + STEP], seq=[2**63 - 1])
+    assert told.lost[0] == 2**31
+
+
+def test_a_bank_that_cannot_be_allocated_is_the_operators_to_mend():
+    with pytest.raises(ConfigError, match="max_streams"):
+        Engine(tiny(horizons=(1, 4096)), 10**9)
