@@ -21,6 +21,7 @@ from streamrnn.kernels.jit import jit
 from streamrnn.kernels.settle import judge, pending, settle_due, settle_one, show, stats_of, welcome
 from streamrnn.kernels.tbptt import learn
 
+MOST_LATE = 64
 MOST_LOST = 2**31  # sequence numbers: a larger gap is another count, not a loss
 
 
@@ -123,7 +124,8 @@ def door(plan, row, time, seq, bits):
     """Duplicate and late observations stop here. Returns (outcome bits, sequence numbers lost).
 
     A sequence number that was seen is a duplicate unless the sender's clock has moved on: then the sender has started
-    its count again.
+    its count again. More than MOST_LATE late ones in a row are no stragglers: the clock has been set back, and is
+    followed.
     """
     q, clock = row.count, shift(row.real, plan.ints[c.CLOCK])
     seen = q[c.SEEN] > 0
@@ -134,8 +136,10 @@ def door(plan, row, time, seq, bits):
         q[c.SEQ] = seq
     if bits & c.LABEL_ONLY:
         return 0, lost
-    if seen and time < clock[c.TIME]:
+    q[c.LATENESS] = q[c.LATENESS] + 1 if seen and time < clock[c.TIME] else 0
+    if 0 < q[c.LATENESS] <= MOST_LATE:
         return c.LATE, lost
+    q[c.LATENESS] = 0
     return c.LEARNED, lost
 
 

@@ -75,12 +75,12 @@ SCORE, TAIL_P, STARTED, PEAK, TARGETS_FROM = range(5)  # then expected, actual, 
 # --- records in i64
 STEPS, CLEAN = 0, 1  # learned: optimiser steps, clean updates
 COUNTS_WIDTH = 2
-SEEN, STEP, SEQ, EVENT, RING_AT, PHASE = range(6)  # of the stream
-OPEN, CALM, SEVERITY = range(6, 9)  # of its latest anomaly event
-WRITTEN, POSITION, OLDEST, NEWEST, LABELS, FRESH, LEARNT = range(9, 16)  # of the tape
-SLOT = 16  # latest pending place
-STREAM_COUNTS, EVENT_COUNTS, TAPE_COUNTS = 6, 3, 7
-STATE_WIDTH = 17
+SEEN, STEP, SEQ, EVENT, RING_AT, PHASE, LATENESS = range(7)  # of the stream
+OPEN, CALM, SEVERITY = range(7, 10)  # of its latest anomaly event
+WRITTEN, POSITION, OLDEST, NEWEST, LABELS, FRESH, LEARNT = range(10, 17)  # of the tape
+SLOT = 17  # latest pending place
+STREAM_COUNTS, EVENT_COUNTS, TAPE_COUNTS = 7, 3, 7
+STATE_WIDTH = 18
 PLACE_STEP, PLACE_ROW, PLACE_IDENT = range(3)
 PLACE_WIDTH = 3
 

@@ -137,3 +137,13 @@ def test_a_leap_of_the_sequence_number_is_not_a_loss_beyond_measure():
 def test_a_bank_that_cannot_be_allocated_is_the_operators_to_mend():
     with pytest.raises(ConfigError, match="max_streams"):
         Engine(tiny(horizons=(1, 4096)), 10**9)
+
+
+def test_a_clock_that_was_set_back_is_followed_after_a_while():
+    engine = Engine(tiny(), 1)
+    feed(engine, noise(20), time=START + 1e9 + STEP * np.arange(20))  # a sender with a wrong clock
+    told = feed(engine, noise(100), time=START + STEP * np.arange(100))
+    assert has(told, m.LATE).tolist() == [True] * 64 + [False] * 36
+    assert has(told, m.LEARNED).tolist() == [False] * 64 + [True] * 36
+    assert told.time[-1] == START + STEP * 99
+    assert np.isfinite(told.forecast[-1]).all()
