@@ -15,34 +15,69 @@ from typing import NamedTuple
 
 import numpy as np
 
-# --- plan.ints: sizes
-FEATURES, TARGETS, HORIZONS, EXPERTS, INPUTS, LAYERS, OUTPUTS, TOP = range(8)
-ROWS, KEPT = 8, 9  # C; rows that stay when the tape is moved to its front
-WINDOW, STRIDE = 10, 11
-LABEL_TASK, LABEL_RING = 12, 13
-SLOTS, SLOT_WIDTH = 14, 15  # pending forecasts; numbers per target in one
-SEASONAL = 16  # index of the seasonal expert, -1 without
-POOLED = 17
-# widths of a row: state planes, and the two learned parts (equal to the state's own when weights are private)
-WIDTH_F32, WIDTH_F64, WIDTH_I64, WIDTH_LEARNED, WIDTH_COUNTS = 18, 19, 20, 21, 22
-BASE_F32, BASE_I64 = 23, 24  # where a row's own state begins behind the learned part
-# learned f32
-PARAMS, OPTIMISER, GOOD, READOUT = 25, 26, 27, 28
-PARAMS_LENGTH, OPTIMISER_LENGTH = 29, 30  # the readout: V (O, H of the top layer), b (O)
-# state f32, from BASE_F32
-KEEP, GRADIENT, TOPS, INPUT = 31, 32, 33, 34
-RAW, EXPERT_LENGTH, BLOCKS = 56, 57, 58  # EXPERT_LENGTH: f64 numbers of one target's experts
-# state f64
-CLOCK, SCALE, TARGET, EXPERT, MIX, STATS, TAIL, PENDING, LATEST = range(35, 44)
-MIX_WIDTH = 44
-# state i64, from BASE_I64
-PLACES = 45  # pending places, PLACE_WIDTH each
-# parts by address
-HEAD, OPTIMISE = 46, 47
-MEMORY_F32, MEMORY_LENGTH = 48, 49  # layers' states, one after the other
-WARMUP, QUIET = 50, 51
-SCRATCH_GRADIENT, SCRATCH_DY, SCRATCH_DX, SCRATCH_LAYER = 52, 53, 54, 55
+# --- plan.ints
 INTS = 59
+(
+    FEATURES,
+    TARGETS,
+    HORIZONS,
+    EXPERTS,
+    INPUTS,
+    LAYERS,
+    OUTPUTS,
+    TOP,  # units of the top layer
+    ROWS,  # C
+    KEPT,  # rows that stay when the tape is moved to its front
+    WINDOW,
+    STRIDE,
+    LABEL_TASK,
+    LABEL_RING,
+    SLOTS,  # places of pending forecasts
+    SLOT_WIDTH,  # numbers per target in one
+    SEASONAL,  # index of the seasonal expert, -1 without
+    POOLED,
+    WARMUP,
+    QUIET,
+    HEAD,  # parts, by address
+    OPTIMISE,
+    WIDTH_F32,  # of a row in each plane
+    WIDTH_F64,
+    WIDTH_I64,
+    WIDTH_LEARNED,  # of the learned parts: the row's own width when weights are private
+    WIDTH_COUNTS,
+    BASE_F32,  # where a row's own state begins behind the learned part
+    BASE_I64,
+    PARAMS,  # learned f32: layers, then the readout V (O, H of the top layer), b (O)
+    PARAMS_LENGTH,
+    READOUT,  # from PARAMS
+    OPTIMISER,
+    OPTIMISER_LENGTH,
+    GOOD,  # the last good parameters
+    MEMORY_F32,  # state f32, from BASE_F32: layers' states, one after the other
+    MEMORY_LENGTH,
+    INPUT,
+    KEEP,  # blocks of the tape: 0 where the state was reset before the row,
+    GRADIENT,  # gradient at the outputs,
+    TOPS,  # output of the top layer,
+    RAW,  # outputs of the network
+    BLOCKS,  # how many blocks the tape has
+    CLOCK,  # state f64
+    SCALE,
+    TARGET,
+    EXPERT,
+    EXPERT_LENGTH,  # numbers of one target's experts
+    MIX,
+    MIX_WIDTH,
+    STATS,
+    TAIL,
+    PENDING,
+    LATEST,
+    PLACES,  # state i64, from BASE_I64: pending places, PLACE_WIDTH each
+    SCRATCH_GRADIENT,  # scratch f32
+    SCRATCH_DY,
+    SCRATCH_DX,
+    SCRATCH_LAYER,
+) = range(INTS)
 
 # --- plan.layers (L, LAYER_WIDTH): two addresses, offsets, then the shape that the part receives
 FORWARD, BACKWARD, LAYER_PARAMS, LAYER_STATE, LAYER_TAPE, LAYER_SHAPE = range(6)
