@@ -70,8 +70,8 @@ class Engine:
 
     def step(self, batch: Batch, rows: Ints) -> Outcomes:
         """Observe a batch; `rows` (m) is the row of each run, as `admit` gave it. One outcome an observation."""
-        each = np.repeat(rows, batch.lengths)
-        n = len(each)
+        n = len(batch)
+        each = rows if len(rows) == n else np.repeat(rows, batch.lengths)
         ints = np.empty((n, c.IN_INTS), np.int64)
         reals = np.empty((n, c.IN_VALUES + len(self.model.features)))
         ints[:, c.IN_ROW], ints[:, c.IN_IDENT], ints[:, c.IN_SEQ], ints[:, c.IN_BITS] = (
@@ -145,7 +145,7 @@ class Engine:
 
         Each stream's own order stays. With pooled weights the streams meet in them, so the order of arrival does.
         """
-        if self._plan.pooled:
+        if self._plan.pooled or len(rows) == 1:
             return np.arange(len(rows))
         return np.argsort(rows, kind="stable")
 
@@ -156,26 +156,27 @@ class Engine:
 
     def _outcomes(self, ints: Ints, reals: Floats) -> Outcomes:
         n, t, k = len(ints), len(self.targets), len(self.horizons)
-        forecasts = c.OUT_FORECAST + 3 * t * k
-        named = [reals[:, forecasts + t * number : forecasts + t * (number + 1)] for number in range(3)]
+        row, bits, seq, severity, event, learned, lost = ints.T  # in the order of c.OUT_ROW ...
+        time, interval, score, tail, started, skill = reals.T[: c.OUT_FORECAST]  # ... and of c.OUT_TIME
+        end = c.OUT_FORECAST + 3 * t * k
         return Outcomes(
-            row=ints[:, c.OUT_ROW],
-            bits=ints[:, c.OUT_BITS],
-            seq=ints[:, c.OUT_SEQ],
-            severity=ints[:, c.OUT_SEVERITY],
-            event=ints[:, c.OUT_EVENT],
-            learned=ints[:, c.OUT_LEARNED],
-            lost=ints[:, c.OUT_LOST],
-            time=reals[:, c.OUT_TIME],
-            interval=reals[:, c.OUT_INTERVAL],
-            score=reals[:, c.OUT_SCORE],
-            tail=reals[:, c.OUT_TAIL],
-            started=reals[:, c.OUT_STARTED],
-            skill=reals[:, c.OUT_SKILL],
-            forecast=reals[:, c.OUT_FORECAST : forecasts].reshape(n, t, k, 3),
-            expected=named[0],
-            actual=named[1],
-            attribution=named[2],
+            row=row,
+            bits=bits,
+            seq=seq,
+            severity=severity,
+            event=event,
+            learned=learned,
+            lost=lost,
+            time=time,
+            interval=interval,
+            score=score,
+            tail=tail,
+            started=started,
+            skill=skill,
+            forecast=reals[:, c.OUT_FORECAST : end].reshape(n, t, k, 3),
+            expected=reals[:, end : end + t],
+            actual=reals[:, end + t : end + 2 * t],
+            attribution=reals[:, end + 2 * t :],
         )
 
 
