@@ -4,13 +4,14 @@ Missing is NaN. A cell that cannot be used marks its row in `bad`: index -> (rea
 the daemon's refusals.
 """
 
+import operator
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
-from streamrnn.messages import Floats
+from streamrnn.messages import Floats, Ints
 from streamrnn.wire.columns import LARGEST_VALUE, LATEST_TIME
 
 MISSING = {"", "na", "n/a", "nan", "null", "none", "-"}
@@ -39,6 +40,35 @@ def _number(cell: Any, i: int, column: str, bad: Bad) -> float:
     except (TypeError, ValueError, OverflowError):
         bad.setdefault(i, ("type", f"{column} is {str(cell)[:40]!r}"))
         return np.nan
+
+
+def counts(cells: Sequence[Any], column: str, bad: Bad) -> Ints:
+    """A column of whole numbers from 0 on, exact to 63 bits, -1 where a cell is missing."""
+    found = np.full(len(cells), -1, np.int64)
+    for i, cell in enumerate(cells):
+        if cell is None or (isinstance(cell, str) and cell.strip().lower() in MISSING):
+            continue
+        number = _whole(cell)
+        if number is None:
+            bad.setdefault(i, ("type", f"{column} is {str(cell)[:40]!r}, not a whole number"))
+        elif not 0 <= number < 2**63:
+            bad.setdefault(i, ("out_of_range", f"{column} is {number}, not in 0 to 2^63 - 1"))
+        else:
+            found[i] = number
+    return found
+
+
+def _whole(cell: Any) -> int | None:
+    """The whole number that a cell says; many programs write 7.0 for 7 in a column that has gaps."""
+    try:
+        return int(cell) if isinstance(cell, str) else operator.index(cell)
+    except (TypeError, ValueError):
+        pass
+    try:
+        number = float(cell)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return int(number) if number.is_integer() else None
 
 
 def times(cells: Sequence[Any], column: str, bad: Bad) -> Floats:

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import msgspec
 import numpy as np
 
-from streamrnn.cli.cells import numbers, times
+from streamrnn.cli.cells import counts, numbers, times
 from streamrnn.config import Columns
 from streamrnn.errors import EXIT_DATA, StreamrnnError
 from streamrnn.messages import END, LABEL_ONLY, Batch
@@ -149,7 +149,7 @@ class Rows:
         if self.columns.label:
             label = numbers(table.get(self.columns.label, [None] * n), self.columns.label, bad)
         time = self._times(table, n, bad)
-        seq = numbers(table.get("seq", [None] * n), "seq", bad)
+        seq = counts(table["seq"], "seq", bad) if "seq" in table else np.full(n, -1, np.int64)
         end = numbers(table.get("end", [None] * n), "end", bad)
         for i in sorted(bad):
             self._refuse(bad[i][0], lines[i], bad[i][1])
@@ -166,7 +166,7 @@ class Rows:
             values=np.ascontiguousarray(values[keep]),
             label=label[keep],
             ident=ident,
-            seq=np.nan_to_num(seq[keep], nan=-1.0).astype(np.int64),
+            seq=seq[keep],
             bits=LABEL_ONLY * only.astype(np.int64) + END * (end[keep] > 0),
             ids={j: idents[i] for j, i in enumerate(keep) if idents[i]},
         )

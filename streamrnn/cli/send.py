@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ import zmq
 from streamrnn.cli.rows import Rows
 from streamrnn.config import Columns
 from streamrnn.errors import StreamrnnError
-from streamrnn.messages import END, LABEL_ONLY, Batch
+from streamrnn.messages import END, LABEL_ONLY, STAMPED, Batch
 
 PATIENCE = 10_000  # ms to wait for somebody who takes what is sent
 NO_TAKER = "is the daemon running, and is this the endpoint of one of its pull inputs?"
@@ -82,15 +83,26 @@ def messages_of(batch: Batch, features: tuple[str, ...], frame: int) -> Iterator
     """The messages that say what a batch says, each with its number of observations."""
     start = 0
     for name, length in zip(batch.names, batch.lengths.tolist(), strict=True):
-        for first in range(start, start + length, frame):
-            part = slice(first, min(first + frame, start + length))
-            size = part.stop - first
-            yield (_single(batch, name, features, first) if frame == 1 else _columns(batch, name, features, part)), size
+        for part in _parts(batch, start, start + length, frame):
+            single = frame == 1
+            message = _single(batch, name, features, part.start) if single else _columns(batch, name, features, part)
+            yield message, part.stop - part.start
         start += length
 
 
+def _parts(batch: Batch, start: int, stop: int, frame: int) -> Iterator[slice]:
+    """A run in parts that columns can say: values, and times, are there for all rows of a part or for none."""
+    form = batch.bits[start:stop] & (LABEL_ONLY | STAMPED)
+    edges = [start, *(start + 1 + np.flatnonzero(np.diff(form))).tolist(), stop]
+    for first, last in pairwise(edges):
+        for begin in range(first, last, frame):
+            yield slice(begin, min(begin + frame, last))
+
+
 def _single(batch: Batch, name: str, features: tuple[str, ...], i: int) -> dict[str, Any]:
-    message: dict[str, Any] = {"stream": name, "time": float(batch.time[i])}
+    message: dict[str, Any] = {"stream": name}
+    if not batch.bits[i] & STAMPED:
+        message["time"] = float(batch.time[i])
     if not batch.bits[i] & LABEL_ONLY:
         message["values"] = {f: _given(x) for f, x in zip(features, batch.values[i].tolist(), strict=True)}
     if batch.seq[i] >= 0:
@@ -105,18 +117,21 @@ def _single(batch: Batch, name: str, features: tuple[str, ...], i: int) -> dict[
 
 
 def _columns(batch: Batch, name: str, features: tuple[str, ...], part: slice) -> dict[str, Any]:
-    columns = batch.values[part].T.tolist()
-    message: dict[str, Any] = {
-        "stream": name,
-        "time": batch.time[part].tolist(),
-        "values": {f: [_given(x) for x in column] for f, column in zip(features, columns, strict=True)},
-    }
-    if (batch.seq[part] >= 0).all():
-        message["seq"] = batch.seq[part].tolist()
+    form, seq = int(batch.bits[part.start]), batch.seq[part].tolist()
+    message: dict[str, Any] = {"stream": name}
+    if not form & STAMPED:
+        message["time"] = batch.time[part].tolist()
+    if not form & LABEL_ONLY:
+        columns = batch.values[part].T.tolist()
+        message["values"] = {f: [_given(x) for x in column] for f, column in zip(features, columns, strict=True)}
+    if max(seq) >= 0:
+        message["seq"] = [number if number >= 0 else None for number in seq]
     if not np.isnan(batch.label[part]).all():
         message["label"] = [_given(x) for x in batch.label[part].tolist()]
     if batch.ids:
         message["id"] = [batch.ids.get(i) for i in range(part.start, part.stop)]
+    if (batch.bits[part] & END).any():
+        message["end"] = (batch.bits[part] & END != 0).tolist()
     return message
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamrnn import messages
-from streamrnn.cli.cells import numbers, times
+from streamrnn.cli.cells import counts, numbers, times
 from streamrnn.cli.rows import FileError, Rows
 from streamrnn.config import Columns
 from streamrnn.wire.columns import digest
@@ -129,6 +129,14 @@ def test_numbers_of_text_are_those_of_the_values(cells):
     text = ["" if cell is None else str(cell) for cell in cells]
     assert np.array_equal(numbers(text, "x", bad), wanted, equal_nan=True)
     assert bad == {}
+
+
+def test_counts_are_exact_and_what_is_none_is_marked():
+    bad = {}
+    cells = ["9007199254740993", 9223372036854775807, "7.0", 8.0, None, "", "-1", 2**63, "1.5", "many", "inf"]
+    assert counts(cells, "seq", bad).tolist()[:6] == [9007199254740993, 2**63 - 1, 7, 8, -1, -1]
+    reasons = ["out_of_range", "out_of_range", "type", "type", "type"]
+    assert {i: reason for i, (reason, _) in bad.items()} == dict(enumerate(reasons, start=6))
 
 
 def test_times_of_all_forms_are_one_moment():

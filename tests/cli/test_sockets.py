@@ -12,6 +12,7 @@ from streamrnn.cli import tail
 from streamrnn.cli.rows import Rows
 from streamrnn.cli.send import messages_of
 from streamrnn.config import Columns
+from streamrnn.messages import END, LABEL_ONLY
 from streamrnn.wire import Decoder, Frame, Source
 from tests.cli.console import call
 
@@ -43,6 +44,32 @@ def test_what_is_sent_is_read_back_as_it_stood_in_the_file(tmp_path, frame, enco
     for column in ("time", "values", "label", "ident", "seq", "bits"):
         assert np.array_equal(getattr(found.batch, column), getattr(batch, column), equal_nan=True), column
     assert np.repeat(found.batch.names, found.batch.lengths).tolist() == np.repeat(batch.names, batch.lengths).tolist()
+
+
+MARKED = """\
+{"time": 1, "values": {"heat": 1}, "seq": 9007199254740993}
+{"time": 2, "values": {"heat": 2}, "end": true}
+{"time": 3, "values": {"heat": 3}, "seq": 9223372036854775807}
+{"time": 4, "label": 0.5, "id": "a"}
+{"time": 5, "label": 1.5, "id": "b"}
+{"time": 6, "values": {"heat": null}, "id": "c"}
+{"time": 7, "values": {"heat": 4}, "end": true}
+"""
+
+
+@pytest.mark.parametrize("frame", [1, 2, 3, 64])
+def test_ends_late_labels_and_large_sequence_numbers_arrive_as_they_stood(tmp_path, frame):
+    path = tmp_path / "rows.ndjson"
+    path.write_text(MARKED)
+    rows = Rows(path, Columns(label="label", id="id"), ("heat",))
+    (batch,) = rows.batches()
+    assert batch.seq.tolist() == [9007199254740993, -1, 2**63 - 1, -1, -1, -1, -1]
+    assert batch.bits.tolist() == [0, END, 0, LABEL_ONLY, LABEL_ONLY, 0, END]
+    bodies = [msgspec.json.encode(message) for message, _ in messages_of(batch, rows.features, frame)]
+    found = Decoder(("heat",), "label", [Source()], 4096).decode([Frame(0, 0.0, b"", body) for body in bodies])
+    assert found.refusals == []
+    for column in ("time", "values", "label", "ident", "seq", "bits"):
+        assert np.array_equal(getattr(found.batch, column), getattr(batch, column), equal_nan=True), column
 
 
 def test_send_as_a_command(tmp_path, monkeypatch, capsys):
