@@ -31,7 +31,7 @@ from streamrnn.service.store import Store
 from streamrnn.service.supervisor import Supervisor
 from streamrnn.service.telemetry import Telemetry
 from streamrnn.service.web import Web
-from streamrnn.wire import Decoded, Decoder, Encoder, Frame, Source
+from streamrnn.wire import Decoded, Decoder, Encoder, Frame
 
 IDLE = 0.1  # seconds a poll waits; how soon a signal is noticed
 CHORES = 0.1  # seconds between rounds of what need not be done every turn
@@ -66,7 +66,10 @@ class Daemon:
             self._store = Store(_directory(config), config.state.durability, config.state.interval)
             opened.callback(self._store.close)
             self._journal, self._checkpoint = Journal(self._store), Checkpoint(self._store)
+            agreed = recovery.agree(self._store, self._journal, recovery.reading(config))
             held = self._recover()
+            if not agreed:
+                self._settle(config)
             self._published = self._journal.last  # everything up to this lsn has been sent, or is in `held`
             self._sockets = Sockets(config.input, config.output, config.limits, self._retained.answer)
             opened.callback(self._sockets.close)
@@ -220,6 +223,11 @@ class Daemon:
         _log.info("recovered", streams=len(applied), observations=count, messages=len(held), seconds=seconds)
         return held
 
+    def _settle(self, config: Config) -> None:
+        """From now on the journal is written with `config`: no journaled frame is read by two configurations."""
+        self._checkpoint.finish(self._engine, self._journal.last)
+        recovery.note(self._store, recovery.reading(config))
+
     def announce(self) -> None:
         """Say that we are ready, and send what a stop had held up. Signals must be listened to by now."""
         held, self._held = self._held, []
@@ -279,7 +287,7 @@ class Daemon:
         left = self._sockets.change(config.input, config.output, config.limits)
         if left:
             self._serve(left)
-        self._checkpoint.finish(self._engine, self._journal.last)  # no journaled frame is read by two configurations
+        self._settle(config)
         told: dict[str, Any] = {}
         if engine is not self._engine:
             told["dropped"] = sorted(recovery.carry_over(self._engine, engine, self._alive))
@@ -338,8 +346,7 @@ def _directory(config: Config) -> Path:
 
 
 def _decoder(config: Config) -> Decoder:
-    sources = [Source(spec.format, spec.stream, spec.stream_from_topic) for spec in config.input]
-    return Decoder(config.model.features, config.model.task, sources, config.limits.max_observations)
+    return Decoder(config.model.features, config.model.task, recovery.sources(config), config.limits.max_observations)
 
 
 def _encoder(engine: Engine, config: Config) -> Encoder:

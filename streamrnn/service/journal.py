@@ -65,6 +65,12 @@ class Journal:
         marks = self._store.marks
         return Stats(marks.rows, marks.bytes, time.monotonic() - self._store.committed)
 
+    @property
+    def waiting(self) -> int:
+        """Frames above the floor: those a start has to replay."""
+        ((count,),) = self._store.read("SELECT count(*) FROM journal WHERE lsn > ?", self._store.marks.floor)
+        return int(count)
+
     def append(self, frames: Sequence[Frame], published: int) -> list[int]:
         """Journal a batch; everything up to lsn `published` has been sent. Returns the lsn of each frame.
 

@@ -2,20 +2,51 @@
 
 Of each journaled frame the observations that a restored row already holds are passed over (`checkpoint` says why that
 is exact). What was accepted and perhaps not published before the stop is encoded, to be sent once the sockets are open.
+
+A journaled frame is read again only by a configuration that reads it as the first time: what the journal is written
+with stands in the database (`Reading`), and a start with another one is refused while there is something to replay.
+Rejected: replaying what can still be read, since the rest would be gone without anybody having been asked.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import structlog
+from msgspec import Struct
 
+from streamrnn.config import Config
 from streamrnn.engine import Engine
+from streamrnn.errors import ConfigError
 from streamrnn.messages import Batch, Outcomes, keep_runs
 from streamrnn.service.checkpoint import Checkpoint
 from streamrnn.service.journal import Journal
-from streamrnn.wire import Decoder, Frame
+from streamrnn.service.store import Store
+from streamrnn.spec import Model
+from streamrnn.wire import Decoder, Frame, Source
+
+_READING = "reading"  # key in the database
 
 _log = structlog.get_logger("streamrnn")
+
+
+class Reading(Struct, frozen=True):
+    """All that decides what a journaled frame means and whether there is room for it."""
+
+    model: Model
+    sources: tuple[Source, ...]
+    max_streams: int
+    max_observations: int
+
+    def covers(self, other: "Reading") -> bool:
+        """Whether frames that were journaled under `other` are read the same, and none is refused."""
+        last = len(self.sources) - 1
+        return (
+            self.model == other.model
+            and self.max_streams >= other.max_streams
+            and self.max_observations >= other.max_observations
+            and all(self.sources[min(origin, last)] == source for origin, source in enumerate(other.sources))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +57,48 @@ class Replayed:
     outcomes: Outcomes
     lsns: list[int]  # (m) of each run's frame
     due: bool  # perhaps not published before the stop
+
+
+def reading(config: Config) -> Reading:
+    """How a configuration reads its inputs."""
+    return Reading(config.model, sources(config), config.limits.max_streams, config.limits.max_observations)
+
+
+def sources(config: Config) -> tuple[Source, ...]:
+    """The inputs, as the decoder takes them."""
+    return tuple(Source(spec.format, spec.stream, spec.stream_from_topic) for spec in config.input)
+
+
+def agree(store: Store, journal: Journal, now: Reading) -> bool:
+    """Whether the journal was written with `now`. Raises ConfigError when frames wait in it that `now` cannot read.
+
+    Nothing is changed. A database that does not say what it was written with is taken as it is.
+    """
+    text = store.about().get(_READING)
+    if text is None:
+        return False
+    try:
+        before = msgspec.json.decode(text, type=Reading)
+    except msgspec.MsgspecError:  # of another version, or damaged
+        before = None
+    if before == now:
+        return True
+    waiting = journal.waiting
+    if waiting and (before is None or not now.covers(before)):
+        raise ConfigError(
+            f"{waiting} journaled frames wait to be replayed, and this configuration cannot read or hold them as the "
+            "one they were received under",
+            "start once with the old configuration and stop it cleanly (SIGTERM), then change it; or move "
+            f"{store.path} away to begin anew without them",
+        )
+    return False
+
+
+def note(store: Store, now: Reading) -> None:
+    """Put down what the journal is written with from now on, and commit; nothing may wait to be replayed."""
+    with store.writing() as connection:
+        text = msgspec.json.encode(now).decode()
+        connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_READING, text))
 
 
 def restore(engine: Engine, checkpoint: Checkpoint) -> dict[str, int]:
