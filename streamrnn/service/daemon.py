@@ -57,7 +57,7 @@ class Daemon:
         self._work = 0.0  # seconds of serving since the last checkpoint
         self._round = False  # a checkpoint is under way
         self._saved = self._chores = self._told = time.monotonic()  # when each was last done
-        self._engine = Engine(config.model, config.limits.max_streams)
+        self._engine = _engine(config)
         self._decoder, self._encoder = _decoder(config), _encoder(self._engine, config)
         self._telemetry = Telemetry([spec.endpoint for spec in config.input], self._measure)
         self._letters = Letters(config.limits.dead_letters_per_second, self._encoder, self._telemetry)
@@ -305,7 +305,7 @@ class Daemon:
     def _build(self, config: Config) -> Engine:
         """Another engine; it may have to compile for longer than the watchdog waits."""
         with ThreadPoolExecutor(1) as builder:
-            engine = builder.submit(Engine, config.model, config.limits.max_streams)
+            engine = builder.submit(_engine, config)
             while not wait([engine], 1.0).done:
                 self._alive()
             return engine.result()
@@ -343,6 +343,15 @@ def run(path: Path) -> int:
 
 def _directory(config: Config) -> Path:
     return Path(config.state.path or os.environ.get("STATE_DIRECTORY", "").split(":")[0] or "state")
+
+
+def _engine(config: Config) -> Engine:
+    """The engine; an allocation that fails anywhere on the way is the operator's to mend, not the daemon's end."""
+    try:
+        return Engine(config.model, config.limits.max_streams)
+    except MemoryError:
+        hint = "lower limits.max_streams, or use a smaller model"
+        raise ConfigError(f"no memory for {config.limits.max_streams} streams of this model", hint) from None
 
 
 def _decoder(config: Config) -> Decoder:

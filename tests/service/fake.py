@@ -10,6 +10,10 @@ from streamrnn.errors import ConfigError, SnapshotError
 from streamrnn.messages import Batch, Health, Ints, Outcomes
 
 
+def allocate(capacity: int, horizon: int) -> None:
+    """Where memory could be short; nothing here needs any."""
+
+
 class Engine:
     """The engine's interface. A negative flow of -999 is a bug of ours."""
 
@@ -19,6 +23,7 @@ class Engine:
     def __init__(self, model: spec.Model, capacity: int) -> None:
         if model.seed == 666:
             raise ConfigError("no such plan")
+        allocate(capacity, max(model.horizons))
         self.model = model
         self.capacity = capacity
         self.targets = tuple(model.targets or model.features)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import fake
 import pytest
 import zmq
 from conftest import Turned
@@ -305,6 +306,28 @@ def test_a_bad_file_changes_nothing_and_is_told(turned: Make, before: str, after
     one.peers.push = one.peers.pushing()
     one.send(2.5)
     assert last(one, predictions) == 2.5
+
+
+def test_a_model_too_large_for_the_memory_is_refused_and_the_daemon_lives(
+    turned: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def allocate(capacity: int, horizons: int) -> None:
+        if capacity * horizons > 1_000_000:
+            raise MemoryError
+
+    monkeypatch.setattr(fake, "allocate", allocate)
+    one = turned()
+    predictions = one.subscribed(b"prediction/a/")
+    replaced(one, 'features = ["flow"]', 'features = ["flow"]\nhorizons = [1, 4096]')
+    one.file.write_text(one.file.read_text() + "[limits]\nmax_streams = 1000000\n")
+    told = reloaded(one)
+    assert told["state"] == "reload_refused"
+    assert "memory" in told["error"]
+    one.send(2.5)
+    assert last(one, predictions) == 2.5
+    one.stop()
+    with pytest.raises(ConfigError, match="memory"):
+        one.start()
 
 
 def test_another_model_keeps_the_state_that_fits_and_says_what_it_dropped(turned: Make) -> None:
