@@ -17,16 +17,22 @@ import typer
 import zmq
 from rich.console import Console
 
+from streamrnn.cli import engine_bench
 from streamrnn.cli.child import Child, daemon, fetch, free_ports, samples
 from streamrnn.cli.figures import Figure, figure, write
 from streamrnn.cli.load import Load, Rate
 from streamrnn.cli.show import refuse_unwritable, table
 
-app = typer.Typer(
-    help="Measure what this machine can do.\n\n\b\nExamples:\n  streamrnn bench service --json service.json",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+HELP = """\
+Measure what this machine can do.
+
+\b
+Examples:
+  streamrnn bench service --json service.json
+  streamrnn bench engine
+"""
+
+app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
 
 MODEL = """\
 [model]
@@ -48,6 +54,9 @@ START = 1_700_000_000
 @app.callback()
 def _group() -> None:
     """A group, so that further benches become `bench NAME`."""
+
+
+app.command("engine")(engine_bench.command)
 
 
 @app.command("service")
