@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from streamrnn.errors import ConfigError
+from streamrnn.rules import naming, refuse
 from streamrnn.spec import Model
 
 Seconds = Annotated[float, Meta(gt=0.0, le=86_400.0)]
@@ -112,15 +113,15 @@ def parse(text: str, environment: dict[str, str] | None = None) -> Config:
 
 
 def load(path: Path) -> Config:
-    """Read a TOML file. Raises ConfigError."""
+    """Read a TOML file and refuse what can never work (`rules`). Raises ConfigError."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}", "give the path of a TOML file") from None
-    try:
-        return parse(text)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error.args[0]}", error.hint) from None
+    with naming(path):
+        found = parse(text)
+        refuse(found)
+    return found
 
 
 def _substitute(raw: Any, environment: dict[str, str]) -> None:
