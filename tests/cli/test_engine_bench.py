@@ -16,6 +16,5 @@ def test_every_figure_is_told_and_none_is_nonsense(monkeypatch):
         f"{cell}.{what}" for cell in cells for what in ("us", "gflops", "sgemm_fraction", "bytes_per_stream")
     } < set(rows)
     assert all(value is not None and value > 0 for value in rows.values())
-    assert rows["gru8.stride1.us"] > rows["gru8.stride16.us"]  # seventeen rows a sample against three
     assert rows["gru8.stride1.bytes_per_stream"] > rows["gru4.stride1.bytes_per_stream"]
     assert {"gru16.streams1.obs_per_s", "gru16.streams50.obs_per_s", "gru32.one_call.us"} < set(rows)
