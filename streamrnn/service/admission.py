@@ -1,5 +1,6 @@
 """Who is let in: the last step before the journal, so that what stands there is never refused."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -39,6 +40,17 @@ def admit(engine: "Engine", frames: Sequence[Frame], decoded: Decoded) -> Admitt
         return Admitted(batch, rows, [frames[index] for index in origin], list(range(len(origin))), refused)
     place = {index: position for position, index in enumerate(held)}
     return Admitted(batch, rows, [frames[index] for index in held], [place[index] for index in origin], refused)
+
+
+def by_input(frames: Sequence[Frame], decoded: Decoded) -> tuple[dict[int, int], dict[int, int]]:
+    """Frames and observations of each input."""
+    first = frames[0].origin
+    if first == frames[-1].origin:  # inputs are drained one after the other
+        return {first: len(frames)}, {first: decoded.observations}
+    observations: Counter[int] = Counter(frames[refusal.frame].origin for refusal in decoded.refusals)
+    for index, length in zip(decoded.frame, decoded.batch.lengths.tolist(), strict=True):
+        observations[frames[index].origin] += length
+    return Counter(frame.origin for frame in frames), observations
 
 
 def _full(capacity: int, frames: Sequence[Frame], decoded: Decoded, keep: Sequence[bool]) -> list[Refused]:

@@ -21,7 +21,7 @@ from streamrnn.config import Config, load
 from streamrnn.engine import Engine
 from streamrnn.errors import EXIT_ERROR, EXIT_OK, ConfigError, StreamrnnError
 from streamrnn.service import logs, recovery
-from streamrnn.service.admission import Refused, admit
+from streamrnn.service.admission import Refused, admit, by_input
 from streamrnn.service.checkpoint import Checkpoint
 from streamrnn.service.journal import Journal
 from streamrnn.service.letters import Letters
@@ -31,7 +31,7 @@ from streamrnn.service.store import Store
 from streamrnn.service.supervisor import Supervisor
 from streamrnn.service.telemetry import Telemetry
 from streamrnn.service.web import Web
-from streamrnn.wire import Decoded, Decoder, Encoder, Frame
+from streamrnn.wire import Decoder, Encoder, Frame
 
 IDLE = 0.1  # seconds a poll waits; how soon a signal is noticed
 CHORES = 0.1  # seconds between rounds of what need not be done every turn
@@ -146,12 +146,20 @@ class Daemon:
             self._published = lsns[-1]
             self._telemetry.served(outcomes, messages, time.time() - frames[0].received)
         self._refuse(admitted.refused)
-        self._telemetry.received(*_by_input(frames, decoded), frames[-1].received)
+        self._telemetry.received(*by_input(frames, decoded), frames[-1].received)
         self._work += time.perf_counter() - started
 
     def _refuse(self, refused: Sequence[Refused]) -> None:
         if refused:
             self._sockets.send(self._letters.write(refused, time.monotonic()))
+
+    def _refuse_malformed(self) -> None:
+        """What the sockets could not make a frame of."""
+        malformed, self._sockets.malformed = self._sockets.malformed, []
+        if malformed:
+            counts = Counter(origin for origin, _ in malformed)
+            self._telemetry.received(counts, counts, malformed[-1][1].received)
+            self._refuse([(origin, refusal, 1) for origin, refusal in malformed])
 
     def _tend(self, waiting: int) -> None:
         """What follows a turn."""
@@ -173,11 +181,7 @@ class Daemon:
             self._saved, self._work = now, 0.0
 
     def _do_chores(self, now: float) -> None:
-        malformed, self._sockets.malformed = self._sockets.malformed, []
-        if malformed:
-            counts = Counter(origin for origin, _ in malformed)
-            self._telemetry.received(counts, counts, malformed[-1][1].received)
-            self._refuse([(origin, refusal, 1) for origin, refusal in malformed])
+        self._refuse_malformed()
         for reason, count in self._sockets.ended.items():
             self._telemetry.count("streamrnn_peers_disconnected_total", count, reason)
         if self._sockets.ended["cut"]:
@@ -284,9 +288,10 @@ class Daemon:
                 raise ConfigError(f"limits.max_streams is below the {len(engine.names)} streams that are known")
             engine = self._build(config)
         decoder = _decoder(config)
-        left = self._sockets.change(config.input, config.output, config.limits)
-        if left:
-            self._serve(left)
+        try:
+            self._sockets.change(config.input, config.output, config.limits)
+        finally:
+            self._serve_left()
         self._settle(config)
         told: dict[str, Any] = {}
         if engine is not self._engine:
@@ -301,6 +306,14 @@ class Daemon:
         self._retained.follow(engine, self._encoder, config.output.format)
         logs.configure(config.log.level)
         return told
+
+    def _serve_left(self) -> None:
+        """Serve what was taken from inputs that were closed or are read otherwise from now on, as it was sent to us."""
+        left, self._sockets.left = self._sockets.left, []
+        for start in range(0, len(left), self.config.limits.max_batch):
+            self._serve(left[start : start + self.config.limits.max_batch])
+            self._alive()
+        self._refuse_malformed()
 
     def _build(self, config: Config) -> Engine:
         """Another engine; it may have to compile for longer than the watchdog waits."""
@@ -360,17 +373,6 @@ def _decoder(config: Config) -> Decoder:
 
 def _encoder(engine: Engine, config: Config) -> Encoder:
     return Encoder(engine.targets, engine.horizons, engine.level, config.output.format)
-
-
-def _by_input(frames: Sequence[Frame], decoded: Decoded) -> tuple[dict[int, int], dict[int, int]]:
-    """Frames and observations of each input."""
-    first = frames[0].origin
-    if first == frames[-1].origin:  # inputs are drained one after the other
-        return {first: len(frames)}, {first: decoded.observations}
-    observations: Counter[int] = Counter(frames[refusal.frame].origin for refusal in decoded.refusals)
-    for index, length in zip(decoded.frame, decoded.batch.lengths.tolist(), strict=True):
-        observations[frames[index].origin] += length
-    return Counter(frame.origin for frame in frames), observations
 
 
 def _at_start(old: Config, new: Config) -> list[str]:

@@ -7,11 +7,13 @@ above its limit ends the connection, a silent peer is dropped, closing waits at 
 import errno
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import zmq
+from msgspec import structs
 from zmq.backend import Socket as BareSocket
 
 from streamrnn.config import Input, Limits, Output
@@ -25,6 +27,7 @@ Answer = Callable[[bytes], Message]  # subscribed topic ("" for an unsubscriptio
 
 SUBSCRIPTION_BYTES = 512
 SUBSCRIPTIONS = 100  # served a turn, so that a flood of them does not hold up the inputs
+MOST_LEFT = 1 << 20  # frames taken out of an input at a change, should its senders never rest
 QUEUED_FRAMES, QUEUED_BYTES = 1000, 64 * 1024 * 1024  # waiting for us, a peer: the lesser of the two
 
 COMMON: dict[int, int] = {
@@ -47,7 +50,7 @@ _NOBLOCK = int(zmq.NOBLOCK)  # plain integers: an enum costs pyzmq a conversion 
 _MORE = int(zmq.SNDMORE | zmq.NOBLOCK)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Port:
     """One open socket, as it was asked for."""
 
@@ -57,8 +60,14 @@ class Port:
     endpoint: str  # with the port number that was chosen
 
     def close(self) -> None:
+        """Returns when the endpoint is free: libzmq removes the file of an ipc endpoint later, from another thread,
+        and it could be that of the next socket by then."""
         self.peers.close()
         self.socket.close()
+        path = Path(self.endpoint.removeprefix("ipc://"))
+        until = time.monotonic() + 1.0
+        while _binds(self.wanted[0]) and path.exists() and time.monotonic() < until:
+            time.sleep(0.001)
 
 
 class Sockets:
@@ -71,13 +80,15 @@ class Sockets:
     def __init__(self, inputs: Sequence[Input], output: Output, limits: Limits, answer: Answer) -> None:
         self.ended: Counter[str] = Counter()  # connections, by peers.REASONS
         self.malformed: list[tuple[int, Refusal]] = []  # input and refusal of messages with too many parts
+        self.left: list[Frame] = []  # taken out of inputs by `change`; the origin is the input as it was before
         self.subscribed = 0  # subscriptions read so far
         self._answer = answer
         self._max_batch = limits.max_batch
         self._context = zmq.Context()
         self._ports: list[Port] = []  # the inputs in order, then the output
         try:
-            self._open_all(_wanted(inputs, output, limits))
+            self._arrange(_wanted(inputs, output, limits))
+            self._listen()
         except StreamrnnError:
             self.close()
             raise
@@ -114,21 +125,19 @@ class Sockets:
             send(topic, _MORE)
             send(body, _NOBLOCK)
 
-    def change(self, inputs: Sequence[Input], output: Output, limits: Limits) -> list[Frame]:
-        """Close what is no longer wanted and open what is new; frames that waited in a closed input are returned.
+    def change(self, inputs: Sequence[Input], output: Output, limits: Limits) -> None:
+        """Open what is new and close what is no longer wanted; what waited in an input that is closed, or is read
+        otherwise from now on, is put into `left`.
 
-        Raises ConfigError or StreamrnnError when an endpoint cannot be opened; all is then as it was before.
+        What is new is opened first, and given up again when one endpoint cannot be opened. Only what takes the place of
+        an open socket at its own endpoint has to come after that one is closed.
+
+        Raises ConfigError or StreamrnnError when an endpoint cannot be opened; all is then as it was before, and what
+        was taken on the way is in `left` none the less. RuntimeError: an endpoint that we held is lost.
         """
-        wanted, before = _wanted(inputs, output, limits), [port.wanted for port in self._ports]
-        left = self._take_unwanted(wanted)
-        try:
-            self._open_all(wanted)
-        except StreamrnnError:
-            self._take_unwanted(before)
-            self._open_all(before)
-            raise
+        self._arrange(_wanted(inputs, output, limits))
         self._max_batch = limits.max_batch
-        return left
+        self._listen()
 
     def close(self) -> None:
         """Close all; what was published is still sent to subscribers that take it within a second."""
@@ -137,34 +146,54 @@ class Sockets:
         self._ports = []
         self._context.term()
 
-    def _open_all(self, wanted: Sequence[Wanted]) -> None:
-        """Make the ports those that are wanted, in their order; what is open already is kept."""
-        kept, ports = list(self._ports), []
-        try:
-            for want in wanted:
-                port = next((port for port in kept if port.wanted == want), None)
-                if port is None:
-                    port = _open(self._context, *want, self.ended)
-                else:
-                    kept.remove(port)
-                ports.append(port)
-        finally:
-            self._ports = ports + kept  # nothing is forgotten when one cannot be opened
-        self._listen()
-
-    def _take_unwanted(self, wanted: Sequence[Wanted]) -> list[Frame]:
-        """Close the ports that are not wanted; what waited in them is returned."""
-        left: list[Frame] = []
-        keep = []
-        for origin, port in enumerate(self._ports):
-            if port.wanted in wanted:
-                keep.append(port)
-                continue
-            if isinstance(port.wanted[0], Input):
-                self._receive(port.socket, origin, 1 << 20, left)
+    def _arrange(self, wanted: Sequence[Wanted]) -> None:
+        """Make the ports those that are wanted, in their order."""
+        before, kept = self._ports, _kept(self._ports, wanted)
+        going = [port for port in before if port not in kept.values()]
+        held = {port.wanted[0].endpoint for port in going}
+        new = {place: want for place, want in enumerate(wanted) if place not in kept}
+        ports = kept | self._open({place: want for place, want in new.items() if want[0].endpoint not in held})
+        self._take([port for place, port in kept.items() if port.wanted == wanted[place]])
+        for port in going:
             port.close()
-        self._ports = keep
-        return left
+        try:
+            ports |= self._open({place: want for place, want in new.items() if want[0].endpoint in held})
+        except StreamrnnError:
+            for port in ports.values():
+                if port not in before:
+                    port.close()
+            self._put_back(going)
+            raise
+        self._ports = [replace(ports[place], wanted=want) for place, want in enumerate(wanted)]
+
+    def _open(self, wanted: Mapping[int, Wanted]) -> dict[int, Port]:
+        """Open all of them, or none and raise."""
+        ports: dict[int, Port] = {}
+        try:
+            for place, want in wanted.items():
+                ports[place] = _open(self._context, *want, self.ended)
+        except StreamrnnError:
+            for port in ports.values():
+                port.close()
+            raise
+        return ports
+
+    def _take(self, same: Sequence[Port]) -> None:
+        """Take what waits in the inputs that do not stay the `same`."""
+        for origin, port in enumerate(self._ports):
+            if port not in same and isinstance(port.wanted[0], Input):
+                self._receive(port.socket, origin, MOST_LEFT, self.left)
+
+    def _put_back(self, closed: Sequence[Port]) -> None:
+        """Open again what was closed, in its old place."""
+        before = self._ports
+        self._ports = [port for port in before if port not in closed]
+        try:
+            again = self._open({place: port.wanted for place, port in enumerate(before) if port in closed})
+        except StreamrnnError as error:
+            raise RuntimeError(f"an endpoint that was ours is lost: {error}") from error
+        self._ports = [again.get(place, port) for place, port in enumerate(before)]
+        self._listen()
 
     def _listen(self) -> None:
         """Say what is to be done for each socket that has something."""
@@ -240,6 +269,25 @@ def _listener(peers: Peers) -> Callable[[list[Frame]], None]:
     return lambda _: peers.serve()
 
 
+def _kept(ports: Sequence[Port], wanted: Sequence[Wanted]) -> dict[int, Port]:
+    """Which port serves on for which place among the wanted: what a message means is no matter of its socket."""
+    free, kept = list(ports), {}
+    for place, want in enumerate(wanted):
+        port = next((port for port in free if _as_socket(port.wanted) == _as_socket(want)), None)
+        if port is not None:
+            free.remove(port)
+            kept[place] = port
+    return kept
+
+
+def _as_socket(wanted: Wanted) -> Wanted:
+    """The same without what only the decoder or the encoder reads."""
+    spec, limit = wanted
+    if isinstance(spec, Output):
+        return structs.replace(spec, format="json"), limit
+    return structs.replace(spec, format="auto", stream=None, stream_from_topic=False), limit
+
+
 def _wanted(inputs: Sequence[Input], output: Output, limits: Limits) -> list[Wanted]:
     return [*((spec, limits.max_frame_bytes) for spec in inputs), (output, SUBSCRIPTION_BYTES)]
 
@@ -279,8 +327,7 @@ def _attach(socket: zmq.Socket[bytes], spec: Input | Output) -> None:
     if isinstance(spec, Input) and spec.kind == "sub":
         for topic in spec.topics:
             socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
-    bind = isinstance(spec, Output) or (spec.kind == "pull" if spec.bind is None else spec.bind)
-    if not bind:
+    if not _binds(spec):
         socket.connect(spec.endpoint)
         return
     for _ in range(20):  # an endpoint that was just closed is free again within a moment
@@ -292,6 +339,10 @@ def _attach(socket: zmq.Socket[bytes], spec: Input | Output) -> None:
                 raise
             time.sleep(0.05)
     socket.bind(spec.endpoint)
+
+
+def _binds(spec: Input | Output) -> bool:
+    return isinstance(spec, Output) or (spec.kind == "pull" if spec.bind is None else spec.bind)
 
 
 def _blame(spec: Input | Output, error: zmq.ZMQError) -> StreamrnnError:

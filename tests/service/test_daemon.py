@@ -375,6 +375,80 @@ def test_limits_change_without_losing_a_stream(turned: Make) -> None:
     assert "below the 2 streams" in reloaded(one)["error"]
 
 
+def second(one: Turned) -> zmq.Socket[bytes]:
+    """A PUSH to a second input, which is added; its connection has been seen."""
+    replaced(one, "[output]", f'[[input]]\nendpoint = "ipc://{one.path}/second"\n[output]')
+    one.daemon.reload()
+    one.peers.endpoints = one.daemon.endpoints[1:]
+    push = one.peers.pushing()
+    push.send(b"")
+    one.until(lambda: one.value("streamrnn_frames_received_total", f"ipc://{one.path}/second") == 1)
+    return push
+
+
+def waiting(one: Turned, origin: int) -> bool:
+    return bool(one.daemon._sockets.ports[origin].socket.poll(10_000))
+
+
+def test_an_input_goes_while_a_message_of_many_parts_and_a_good_one_wait_in_it(turned: Make) -> None:
+    one = turned()
+    push = second(one)
+    letters = one.subscribed(b"deadletter/")
+    push.send_multipart([b"one", b"two", b"three"])
+    push.send_json({"stream": "a", "values": {"flow": 1.0}})
+    assert waiting(one, 1)
+    replaced(one, f'[[input]]\nendpoint = "ipc://{one.path}/second"\n', "")
+    one.daemon.reload()
+    assert len(one.daemon.endpoints) == 2
+    assert one.received(letters)[1]["input"] == 1
+    assert one.value("streamrnn_frames_received_total", f"ipc://{one.path}/second") == 3
+    assert one.value("streamrnn_observations_applied_total") == 1
+    one.until(lambda: True)
+
+
+def test_a_message_of_many_parts_that_was_taken_before_the_reload_is_its_inputs(turned: Make) -> None:
+    one = turned()
+    push = second(one)
+    push.send_multipart([b"one", b"two"])
+    assert waiting(one, 1)
+    while not one.daemon._sockets.malformed:
+        one.daemon._sockets.poll(0.01)
+    replaced(one, f'[[input]]\nendpoint = "ipc://{one.path}/second"\n', "")
+    one.daemon.reload()
+    one.until(lambda: not one.daemon._sockets.malformed)
+    assert one.value("streamrnn_frames_received_total", f"ipc://{one.path}/second") == 2
+
+
+def test_a_refused_reload_loses_nothing_that_waits(turned: Make) -> None:
+    one = turned()
+    one.send(0.0)
+    one.until(lambda: one.value("streamrnn_observations_applied_total") == 1)
+    for k in range(1, 6):
+        one.send(float(k))
+    assert waiting(one, 0)
+    replaced(one, "/in", "/no/such/directory/in")
+    one.daemon.reload()
+    assert one.value("streamrnn_config_reloads_total", "refused") == 1
+    one.until(lambda: one.value("streamrnn_observations_applied_total") == 6)
+
+
+def test_what_was_left_is_served_in_batches_of_the_usual_size(turned: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = turned("[limits]\nmax_batch = 2\n")
+    sizes: list[int] = []
+    served = one.daemon._serve
+    monkeypatch.setattr(one.daemon, "_serve", lambda frames: (sizes.append(len(frames)), served(frames)))
+    one.send(0.0)
+    one.until(lambda: one.value("streamrnn_observations_applied_total") == 1)
+    for k in range(1, 6):
+        one.send(float(k))
+    while one.daemon._sockets.ports[0].socket.poll(10_000) and len(one.daemon._sockets.left) < 5:
+        one.daemon._sockets._take([])
+    replaced(one, "/in", "/other")
+    one.daemon.reload()
+    assert sizes == [1, 2, 2, 1]
+    assert one.value("streamrnn_observations_applied_total") == 6
+
+
 def test_what_cannot_change_while_running_is_told(turned: Make) -> None:
     one = turned()
     replaced(one, "port = 0", "port = 1")

@@ -11,6 +11,7 @@ import zmq
 
 from streamrnn.config import Input, Limits, Output
 from streamrnn.errors import ConfigError, StreamrnnError
+from streamrnn.service import sockets as module
 from streamrnn.service.sockets import Message, Sockets
 from streamrnn.wire import Frame
 
@@ -251,7 +252,8 @@ def test_a_changed_input_gives_up_what_it_held_and_the_rest_stays_connected(room
     push = room.peer(zmq.PUSH, old.endpoint)
     push.send(b"waiting")
     assert sockets.ports[1].socket.poll(PATIENCE * 1000)
-    assert [(f.origin, f.body) for f in sockets.change([new, kept], output, Limits())] == [(1, b"waiting")]
+    sockets.change([new, kept], output, Limits())
+    assert [(f.origin, f.body) for f in sockets.left] == [(1, b"waiting")]
     room.peer(zmq.PUSH, new.endpoint).send(b"to the new one")
     room.peer(zmq.PUSH, kept.endpoint).send(b"to the kept one")
     assert sorted((f.origin, f.body) for f in room.frames(2)) == [(0, b"to the new one"), (1, b"to the kept one")]
@@ -267,6 +269,75 @@ def test_a_change_that_fails_leaves_all_as_it_was(room: Room) -> None:
         sockets.change([Input(endpoint="ipc:///no/such/directory/in")], output, Limits())
     room.peer(zmq.PUSH, old.endpoint).send(b"served")
     assert [frame.body for frame in room.frames(1)] == [b"served"]
+
+
+def test_a_change_that_fails_does_not_touch_what_waits_in_the_input_it_was_to_close(room: Room) -> None:
+    old, output = Input(endpoint=f"ipc://{room.path}/old"), Output(endpoint=f"ipc://{room.path}/out")
+    sockets = room.open(old, output=output)
+    push = room.greeted()
+    for body in (b"1", b"2"):
+        push.send(body)
+    assert sockets.ports[0].socket.poll(PATIENCE * 1000)
+    with pytest.raises(ConfigError):
+        sockets.change([Input(endpoint="ipc:///no/such/directory/in")], output, Limits())
+    push.send(b"3")  # over the same connection
+    assert [frame.body for frame in [*sockets.left, *room.frames(3)]] == [b"1", b"2", b"3"]
+    assert not sockets.ended
+
+
+def test_what_was_taken_from_an_endpoint_that_could_not_be_changed_is_left_and_the_endpoint_is_back(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, output = Input(endpoint=f"ipc://{room.path}/old"), Output(endpoint=f"ipc://{room.path}/out")
+    sockets = room.open(old, output=output)
+    push = room.greeted()
+    push.send_multipart([b"two", b"parts"])
+    push.send(b"waiting")
+    assert sockets.ports[0].socket.poll(PATIENCE * 1000)
+    before = module._open
+
+    def fails(context: Any, spec: Input, limit: int, ended: Any) -> Any:
+        if limit == 2048:
+            raise ConfigError("cannot be")
+        return before(context, spec, limit, ended)
+
+    monkeypatch.setattr(module, "_open", fails)
+    with pytest.raises(ConfigError):
+        sockets.change([old], output, Limits(max_frame_bytes=2048))
+    assert [(frame.origin, frame.body) for frame in sockets.left] == [(0, b"waiting")]
+    assert [origin for origin, _ in sockets.malformed] == [0]
+    room.sent(push, b"served")  # it has come back by itself
+
+
+def test_an_endpoint_is_opened_anew_with_another_limit(room: Room) -> None:
+    old, output = Input(endpoint=f"ipc://{room.path}/old"), Output(endpoint=f"ipc://{room.path}/out")
+    sockets = room.open(old, output=output)
+    push = room.greeted()
+    sockets.change([old], output, Limits(max_frame_bytes=2048))
+    assert sockets.ports[0].socket.getsockopt(zmq.MAXMSGSIZE) == 2048
+    room.sent(push, b"served")
+
+
+def test_an_input_that_is_only_read_otherwise_stays_connected_and_gives_up_what_it_held(room: Room) -> None:
+    old, output = Input(endpoint=f"ipc://{room.path}/old"), Output(endpoint=f"ipc://{room.path}/out")
+    sockets = room.open(old, output=output)
+    push = room.greeted()
+    push.send(b"waiting")
+    assert sockets.ports[0].socket.poll(PATIENCE * 1000)
+    sockets.change(
+        [Input(endpoint=old.endpoint, stream="b")], Output(endpoint=output.endpoint, format="msgpack"), Limits()
+    )
+    assert [frame.body for frame in sockets.left] == [b"waiting"]
+    push.send(b"next")
+    assert [frame.body for frame in room.frames(1)] == [b"next"]
+    assert not sockets.ended
+
+
+def test_one_of_two_equal_inputs_goes(room: Room) -> None:
+    same, output = Input(kind="sub", endpoint=f"ipc://{room.path}/pub"), Output(endpoint=f"ipc://{room.path}/out")
+    sockets = room.open(same, same, output=output)
+    sockets.change([same], output, Limits())
+    assert len(sockets.ports) == 2
 
 
 def test_two_equal_inputs_are_two(room: Room) -> None:
