@@ -79,7 +79,8 @@ def times(cells: Sequence[Any], column: str, bad: Bad) -> Floats:
         found = np.array([_moment(cell) for cell in cells], np.float64)
     found = np.where(found > LATEST_TIME, found / 1000.0, found)
     for i in np.flatnonzero(~((found >= 0.0) & (found <= LATEST_TIME))).tolist():
-        bad.setdefault(i, ("time", f"{column} is {str(cells[i])[:40]!r}"))
+        said = "missing" if cells[i] in (None, "") else repr(str(cells[i])[:40])
+        bad.setdefault(i, ("time", f"{column} is {said}"))
     return found
 
 

@@ -15,11 +15,14 @@ from rich.console import Console
 
 from streamrnn.cli.rows import BATCH, FileError, Rows
 from streamrnn.cli.score import Score, Step
-from streamrnn.cli.show import number, percent, progress, refuse_unwritable, table
-from streamrnn.messages import ANOMALY, OPENED, Batch, Outcomes
+from streamrnn.cli.show import number, percent, progress, refusals, refuse_unwritable, table
+from streamrnn.messages import ANOMALY, OPENED, Batch, Outcomes, keep_runs
+from streamrnn.rules import naming
 
 if TYPE_CHECKING:
     from streamrnn.engine import Engine
+
+TARGET_WIDTH = 11  # columns of a terminal that a target's name has at least; a longer one is broken
 
 Write = Callable[[Batch, Outcomes, list[str]], None]
 
@@ -63,7 +66,8 @@ def command(
     refuse_unwritable(output, None if str(summary) == "-" else summary)
     from streamrnn.engine import Engine
 
-    engine = Engine(read.model, read.limits.max_streams)
+    with naming(config):
+        engine = Engine(read.model, read.limits.max_streams)
     score = Score(engine.targets, engine.horizons)
     with open_outcomes(output, engine) as write, progress("replaying", rows.bytes) as advance:
         totals = replay(engine, rows, score, write, advance)
@@ -75,7 +79,7 @@ def command(
     if str(summary) != "-":
         show(totals, score, engine.level)
     if totals.refused:
-        typer.echo(f"refused: {totals.refused}; the first: {rows.tally.first_refusal}", err=True)
+        typer.echo(refusals(rows.tally), err=True)
     if totals.refused_streams:
         typer.echo(f"{totals.refused_streams} rows of streams beyond limits.max_streams were left out", err=True)
 
@@ -108,22 +112,7 @@ def _known(batch: Batch, places: Any) -> tuple[Batch, Any]:
     """The batch without the runs that have no row."""
     if (places >= 0).all():
         return batch, places
-    runs = np.flatnonzero(places >= 0)
-    keep = np.repeat(places >= 0, batch.lengths)
-    index = np.flatnonzero(keep)
-    kept = Batch(
-        names=[batch.names[r] for r in runs],
-        lengths=batch.lengths[runs],
-        columnar=[batch.columnar[r] for r in runs],
-        time=batch.time[index],
-        values=batch.values[index],
-        label=batch.label[index],
-        ident=batch.ident[index],
-        seq=batch.seq[index],
-        bits=batch.bits[index],
-        ids={j: batch.ids[i] for j, i in enumerate(index.tolist()) if i in batch.ids},
-    )
-    return kept, places[runs]
+    return keep_runs(batch, (places >= 0).tolist()), places[places >= 0]
 
 
 def _rates(totals: Totals) -> dict[str, float | None]:
@@ -195,7 +184,10 @@ def _ndjson_writer(file: IO[str], header: list[str]) -> Write:
 def show(totals: Totals, score: Score, level: float) -> None:
     """The summary for a reader."""
     title = f"Mean absolute error beside naive forecasts; the {percent(level)} interval"
-    made = table(title, "target", "step", "MAE", "last value", "skill", "24 h ago", "skill", "coverage", "width")
+    heads = ("target", "step", "MAE", "last\nvalue", "skill", "24 h\nago", "skill", "cover-\nage", "width")
+    made = table(title, *heads)
+    made.collapse_padding = True  # fits into 80 columns
+    made.columns[0].min_width, made.columns[0].overflow = TARGET_WIDTH, "fold"
     for step in score.steps():
         made.add_row(*_cells(step))
     console = Console()

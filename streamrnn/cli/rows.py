@@ -14,11 +14,12 @@ from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from streamrnn.cli.cells import counts, numbers, times
 from streamrnn.config import Columns
 from streamrnn.errors import EXIT_DATA, StreamrnnError
-from streamrnn.messages import END, LABEL_ONLY, Batch
+from streamrnn.messages import END, LABEL_ONLY, STAMPED, Batch, Floats
 from streamrnn.wire.columns import digest
 
 BATCH = 4096  # rows in one batch: memory stays small and the engine's call is long enough to be worth it
@@ -26,6 +27,7 @@ ROLES = ("stream", "time", "label", "id", "seq", "end")  # keys of the wire form
 MAPPING_HINT = "name the columns under [columns] in the configuration"
 
 Table = dict[str, Sequence[Any]]
+Mask = NDArray[np.bool_]
 
 
 class FileError(StreamrnnError):
@@ -56,6 +58,7 @@ class Rows:
         self.columns = columns
         self.features = tuple(features)
         self.tally = Tally()
+        self._latest = 0.0  # time of the row before
         try:
             self.bytes = path.stat().st_size
         except OSError as error:
@@ -70,9 +73,12 @@ class Rows:
                 self.tally.accepted += len(batch)
                 if len(batch):
                     yield batch
-        if not self.tally.accepted:
-            why = self.tally.first_refusal or "there are no rows"
-            raise FileError(f"{self.path}: nothing to use: {why}", MAPPING_HINT)
+        if self.tally.accepted:
+            return
+        if self.tally.first_refusal:
+            raise FileError(f"{self.path}: nothing to use: {self.tally.first_refusal}", MAPPING_HINT)
+        why = "only a header and no rows" if self.features and self.tally.position and read == self._csv else "empty"
+        raise FileError(f"{self.path}: the file is {why}", "record some observations first")
 
     def _lines(self, file: BinaryIO) -> Iterator[str]:
         for line in file:
@@ -81,8 +87,9 @@ class Rows:
 
     def _csv(self, file: BinaryIO, size: int) -> Iterator[tuple[Table, list[int]]]:
         reader = csv.reader(self._lines(file))
-        header = [name.strip() for name in next(reader, [])]
-        self._resolve(header)
+        header = [name.strip() for name in next((row for row in reader if row), [])]
+        if header:
+            self._resolve(header)
         while chunk := [(reader.line_num, row) for row in islice(reader, size)]:
             kept = []
             for line, row in chunk:
@@ -148,16 +155,16 @@ class Rows:
         label = np.full(n, np.nan)
         if self.columns.label:
             label = numbers(table.get(self.columns.label, [None] * n), self.columns.label, bad)
-        time = self._times(table, n, bad)
+        idents = self._idents(table, n)
+        only = np.isnan(values).all(axis=1) & ~np.isnan(label) & np.array([text != "" for text in idents], np.bool_)
+        time, stamped = self._times(table, only, bad)
         seq = counts(table["seq"], "seq", bad) if "seq" in table else np.full(n, -1, np.int64)
         end = numbers(table.get("end", [None] * n), "end", bad)
         for i in sorted(bad):
             self._refuse(bad[i][0], lines[i], bad[i][1])
         keep = np.array([i for i in range(n) if i not in bad], np.int64)
-        idents = self._idents(table, n)
         runs = [(name, len(list(run))) for name, run in groupby(self._names(table, keep))]
         ident = np.array([digest(idents[i]) if idents[i] else 0 for i in keep], np.int64)
-        only = np.isnan(values[keep]).all(axis=1) & ~np.isnan(label[keep]) & (ident != 0)
         return Batch(
             names=[name for name, _ in runs],
             lengths=np.array([length for _, length in runs], np.int64),
@@ -167,14 +174,27 @@ class Rows:
             label=label[keep],
             ident=ident,
             seq=seq[keep],
-            bits=LABEL_ONLY * only.astype(np.int64) + END * (end[keep] > 0),
+            bits=LABEL_ONLY * only[keep] + STAMPED * stamped[keep] + END * (end[keep] > 0),
             ids={j: idents[i] for j, i in enumerate(keep) if idents[i]},
         )
 
-    def _times(self, table: Table, n: int, bad: dict[int, tuple[str, str]]) -> Any:
+    def _times(self, table: Table, late: Mask, bad: dict[int, tuple[str, str]]) -> tuple[Floats, Mask]:
+        """The times, and which of them no cell said: a `late` label may come without, as it does to the daemon. It
+        gets that of the row before."""
+        n = len(late)
         if self.columns.time is None:
-            return np.arange(self.tally.read - n, self.tally.read, dtype=np.float64)
-        return times(table.get(self.columns.time, [None] * n), self.columns.time, bad)
+            return np.arange(self.tally.read - n, self.tally.read, dtype=np.float64), np.zeros(n, np.bool_)
+        cells = table.get(self.columns.time, [None] * n)
+        stamped = late & np.array([cell in (None, "") for cell in cells], np.bool_)
+        if stamped.any():
+            cells = [0.0 if missing else cell for cell, missing in zip(cells, stamped, strict=True)]
+        found = times(cells, self.columns.time, bad)
+        for i in range(n):
+            if stamped[i]:
+                found[i] = self._latest
+            elif i not in bad:
+                self._latest = float(found[i])
+        return found, stamped
 
     def _names(self, table: Table, keep: Any) -> Iterator[str]:
         column = self.columns.stream

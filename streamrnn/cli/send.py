@@ -46,7 +46,7 @@ def command(
       streamrnn send past.ndjson tcp://127.0.0.1:5555 --rate 100
       streamrnn send big.csv ipc:///run/streamrnn/in --columns config.toml --frame 64 --format msgpack
     """
-    from streamrnn.cli.show import progress
+    from streamrnn.cli.show import progress, refusals
 
     rows = open_rows(file, columns)
     encode = msgspec.json.encode if body is Format.JSON else msgspec.msgpack.encode
@@ -63,10 +63,9 @@ def command(
                 _send(socket, encode(message), endpoint)
                 sent += size
             advance(rows.tally.position)
-    refused = sum(rows.tally.refused.values())
     typer.echo(f"sent {sent} observations in {time.monotonic() - begin:.1f} s")
-    if refused:
-        typer.echo(f"left out {refused} rows, the first: {rows.tally.first_refusal}", err=True)
+    if rows.tally.refused:
+        typer.echo(refusals(rows.tally), err=True)
 
 
 def open_rows(file: Path, config: Path | None) -> Rows:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from streamrnn.cli.rows import Tally
 from streamrnn.errors import StreamrnnError
 
 
@@ -46,6 +47,12 @@ def refuse_unwritable(*paths: Path | None) -> None:
         target = path if path.exists() else path.parent
         if path.is_dir() or not os.access(target, os.W_OK):
             raise StreamrnnError(f"cannot write {path}", "give a file in a directory that exists and is yours")
+
+
+def refusals(tally: Tally) -> str:
+    """What was left out of a file, in a sentence."""
+    reasons = ", ".join(f"{reason} {count}" for reason, count in tally.refused.most_common())
+    return f"left out {sum(tally.refused.values())} rows ({reasons}); the first: {tally.first_refusal}"
 
 
 def percent(value: float | None) -> str:

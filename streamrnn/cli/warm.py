@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from streamrnn.errors import StreamrnnError
+from streamrnn.rules import naming
 
 
 def command(config: Annotated[Path, typer.Argument(help="The TOML file.", show_default=False)]) -> None:
@@ -27,7 +28,8 @@ def command(config: Annotated[Path, typer.Argument(help="The TOML file.", show_d
     from streamrnn.engine import Engine
     from streamrnn.kernels.jit import CACHE
 
-    Engine(model, capacity=1)
+    with naming(config):
+        Engine(model, capacity=1)
     seconds = time.perf_counter() - begin
     if CACHE is None:
         raise StreamrnnError("compiled, but there is nowhere to keep it", "set NUMBA_CACHE_DIR to a private directory")

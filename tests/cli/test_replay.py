@@ -130,11 +130,24 @@ def test_streams_beyond_the_limit_are_left_out_and_told(tmp_path, monkeypatch, c
 def test_refused_rows_are_told(tmp_path, monkeypatch, capsys):
     path, file = tmp_path / "config.toml", tmp_path / "rows.csv"
     path.write_text(CONFIG)
-    file.write_text("time,pump,flow,level\n0,a,1,2\n1,a,inf,2\n2,a,1,2\n")
+    file.write_text("time,pump,flow,level\n0,a,1,2\n1,a,inf,2\n2,a,1,2\n3,a,-inf,2\nsoon,a,1,2\n")
     code, out, err = call(monkeypatch, capsys, "replay", path, file)
     assert code == 0
     assert "2 observations" in out
-    assert "line 3: not_finite: flow is inf" in err
+    assert "left out 3 rows (not_finite 2, time 1); the first: line 3: not_finite: flow is inf" in err
+
+
+@pytest.mark.parametrize("target", ["flow", "temperature", "a_rather_long_name_of_a_sensor"])
+def test_the_table_fits_a_terminal_of_80_columns_with_its_names(target, tmp_path, monkeypatch, capsys):
+    path, file = tmp_path / "config.toml", tmp_path / "rows.csv"
+    path.write_text(CONFIG.replace('"flow"', f'"{target}"'))
+    file.write_text(f"time,pump,{target},level\n" + "".join(f"{1800 * i},a,{1e3 + i % 7},2\n" for i in range(200)))
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, err = call(monkeypatch, capsys, "replay", path, file)
+    assert code == 0, err
+    assert target[:11] in out
+    assert "…" not in out
+    assert max(map(len, out.splitlines())) <= 80
 
 
 def test_an_output_of_no_known_form_is_refused(files, tmp_path, monkeypatch, capsys):

@@ -121,6 +121,37 @@ def test_a_missing_column_is_named_with_those_there_are(tmp_path):
         read(tmp_path, "x.csv", "time,T\n1,2\n", Columns(), ("heat",))
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("x.csv", "", "the file is empty"),
+        ("x.csv", "\n\n", "the file is empty"),
+        ("x.ndjson", "", "the file is empty"),
+        ("x.csv", "time,heat\n", "only a header and no rows"),
+    ],
+)
+def test_an_empty_file_is_called_empty(tmp_path, name, text, why):
+    with pytest.raises(FileError, match=why):
+        read(tmp_path, name, text, Columns(), ("heat",))
+
+
+@pytest.mark.parametrize("size", [1, 2, 4096])
+def test_a_late_label_needs_no_time_and_gets_that_of_the_row_before(tmp_path, size):
+    lines = [
+        {"time": 5.0, "heat": 1, "id": "a"},
+        {"id": "a", "label": 2},
+        {"heat": 3},
+        {"time": 7.0, "heat": 4},
+        {"id": "a", "label": 5},
+    ]
+    text = "\n".join(json.dumps(line) for line in lines)
+    rows, batches = read(tmp_path, "x.ndjson", text, Columns(label="label", id="id"), ("heat",), size)
+    late = messages.LABEL_ONLY | messages.STAMPED
+    assert [time for batch in batches for time in batch.time.tolist()] == [5.0, 5.0, 7.0, 7.0]
+    assert [bits for batch in batches for bits in batch.bits.tolist()] == [0, late, 0, late]
+    assert rows.tally.first_refusal == "line 3: time: time is missing"
+
+
 @given(st.lists(st.floats(-1e29, 1e29) | st.none() | st.just("") | st.just("n/a"), min_size=1))
 def test_numbers_of_text_are_those_of_the_values(cells):
     bad = {}

@@ -12,7 +12,7 @@ from streamrnn.cli import tail
 from streamrnn.cli.rows import Rows
 from streamrnn.cli.send import messages_of
 from streamrnn.config import Columns
-from streamrnn.messages import END, LABEL_ONLY
+from streamrnn.messages import END, LABEL_ONLY, STAMPED
 from streamrnn.wire import Decoder, Frame, Source
 from tests.cli.console import call
 
@@ -51,7 +51,7 @@ MARKED = """\
 {"time": 2, "values": {"heat": 2}, "end": true}
 {"time": 3, "values": {"heat": 3}, "seq": 9223372036854775807}
 {"time": 4, "label": 0.5, "id": "a"}
-{"time": 5, "label": 1.5, "id": "b"}
+{"label": 1.5, "id": "b"}
 {"time": 6, "values": {"heat": null}, "id": "c"}
 {"time": 7, "values": {"heat": 4}, "end": true}
 """
@@ -64,9 +64,9 @@ def test_ends_late_labels_and_large_sequence_numbers_arrive_as_they_stood(tmp_pa
     rows = Rows(path, Columns(label="label", id="id"), ("heat",))
     (batch,) = rows.batches()
     assert batch.seq.tolist() == [9007199254740993, -1, 2**63 - 1, -1, -1, -1, -1]
-    assert batch.bits.tolist() == [0, END, 0, LABEL_ONLY, LABEL_ONLY, 0, END]
+    assert batch.bits.tolist() == [0, END, 0, LABEL_ONLY, LABEL_ONLY | STAMPED, 0, END]
     bodies = [msgspec.json.encode(message) for message, _ in messages_of(batch, rows.features, frame)]
-    found = Decoder(("heat",), "label", [Source()], 4096).decode([Frame(0, 0.0, b"", body) for body in bodies])
+    found = Decoder(("heat",), "label", [Source()], 4096).decode([Frame(0, 4.0, b"", body) for body in bodies])
     assert found.refusals == []
     for column in ("time", "values", "label", "ident", "seq", "bits"):
         assert np.array_equal(getattr(found.batch, column), getattr(batch, column), equal_nan=True), column
@@ -105,7 +105,7 @@ def test_send_with_the_columns_of_a_configuration_and_a_rate(tmp_path, monkeypat
         code, _, err = call(monkeypatch, capsys, *arguments)
         bodies = receive(pull, 2)
     assert code == 0
-    assert "left out 1 rows, the first: line 4: not_finite" in err
+    assert "left out 1 rows (not_finite 1); the first: line 4: not_finite" in err
     assert [msgspec.msgpack.decode(body) for body in bodies] == [
         {"stream": "oven", "time": 1.0, "values": {"t": 2.0}},
         {"stream": "oven", "time": 2.0, "values": {"t": None}},
