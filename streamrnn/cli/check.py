@@ -1,5 +1,6 @@
 """`check`: is a configuration right, and what will it need?"""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,8 @@ from rich.console import Console
 
 from streamrnn.cli.show import size, table
 from streamrnn.config import Config, load
+from streamrnn.errors import ConfigError
+from streamrnn.rules import naming
 
 if TYPE_CHECKING:
     from streamrnn.model.plan import Plan
@@ -20,14 +23,17 @@ def command(
 ) -> None:
     """Read a configuration, plan the model and say what memory it will need; nothing is started or compiled.
 
-    Exits with 78 and a hint when the configuration is wrong.
+    Exits with 78 and a hint when the configuration is wrong, or needs more memory than this machine has.
 
     \b
     Examples:
       streamrnn check config.toml
       streamrnn check config.toml --json | jq .memory.total_bytes
     """
-    found = describe(load(config))
+    read = load(config)
+    with naming(config):
+        found = describe(read)
+        fit(found["memory"], physical())
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
     else:
@@ -71,12 +77,28 @@ def memory(plan: "Plan", streams: int) -> dict[str, int]:
     return {"stream_bytes": each, "shared_bytes": shared, "streams": streams, "total_bytes": shared + each * streams}
 
 
+def physical() -> int:
+    """Bytes of memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def fit(need: dict[str, int], there: int) -> None:
+    """Raise ConfigError when the state of all streams is larger than the memory that is `there`."""
+    if need["total_bytes"] > there:
+        streams = max(0, there - need["shared_bytes"]) // need["stream_bytes"]
+        raise ConfigError(
+            f"limits.max_streams: {need['streams']} streams need {size(need['total_bytes'])}, "
+            f"and this machine has {size(there)}",
+            f"it has room for at most {streams} streams of this model; choose fewer or a smaller model",
+        )
+
+
 def queues(config: Config) -> list[dict[str, Any]]:
     """The most that waits in each socket, for every connected peer."""
-    from streamrnn.service.sockets import QUEUED_BYTES, QUEUED_FRAMES
+    from streamrnn.service.sockets import queued_frames
 
     limit = config.limits.max_frame_bytes
-    frames = max(1, min(QUEUED_FRAMES, QUEUED_BYTES // limit))
+    frames = queued_frames(limit)
     found: list[dict[str, Any]] = [
         {"socket": each.kind, "endpoint": each.endpoint, "messages": frames, "bytes": frames * limit}
         for each in config.input

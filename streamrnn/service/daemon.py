@@ -20,6 +20,7 @@ from streamrnn import __version__
 from streamrnn.config import Config, load
 from streamrnn.engine import Engine
 from streamrnn.errors import EXIT_ERROR, EXIT_OK, ConfigError, StreamrnnError
+from streamrnn.rules import naming
 from streamrnn.service import logs, recovery
 from streamrnn.service.admission import Refused, admit, by_input
 from streamrnn.service.checkpoint import Checkpoint
@@ -339,7 +340,8 @@ def run(path: Path) -> int:
     try:
         config = load(path)
         logs.configure(config.log.level)
-        daemon = Daemon(config, path)
+        with naming(path):
+            daemon = Daemon(config, path)
         signal.signal(signal.SIGTERM, lambda *_: daemon.stop())
         signal.signal(signal.SIGINT, lambda *_: daemon.stop())
         signal.signal(signal.SIGHUP, lambda *_: daemon.ask_reload())

@@ -314,13 +314,18 @@ def _kind(spec: Input | Output) -> int:
     return zmq.PULL if spec.kind == "pull" else zmq.SUB
 
 
+def queued_frames(limit: int) -> int:
+    """How many frames of at most `limit` bytes may wait for us, a peer."""
+    return max(2, min(QUEUED_FRAMES, QUEUED_BYTES // limit))
+
+
 def _options(spec: Input | Output, limit: int) -> dict[int, int]:
     options: dict[int, int] = {zmq.MAXMSGSIZE: limit, **COMMON}
     if spec.endpoint.startswith("tcp:"):
         options |= TCP
     if isinstance(spec, Output):
         return options | {zmq.SNDHWM: spec.high_water, zmq.LINGER: 1000, zmq.XPUB_MANUAL_LAST_VALUE: 1}
-    return options | {zmq.RCVHWM: max(2, min(QUEUED_FRAMES, QUEUED_BYTES // limit)), zmq.LINGER: 0}
+    return options | {zmq.RCVHWM: queued_frames(limit), zmq.LINGER: 0}
 
 
 def _attach(socket: zmq.Socket[bytes], spec: Input | Output) -> None:

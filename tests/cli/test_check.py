@@ -1,13 +1,17 @@
 """What `check` says is what the engine takes."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import zmq
 
 from streamrnn import config
 from streamrnn.cli.check import describe
 from streamrnn.engine import Engine
+from streamrnn.service import sockets
 from tests.cli.console import call
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -39,3 +43,34 @@ def test_the_table_tells_the_memory(monkeypatch, capsys):
     assert code == 0
     assert "for 1000 streams" in out
     assert "shared by all streams" in out
+
+
+def test_what_the_plan_refuses_is_told_with_the_file(tmp_path, monkeypatch, capsys):
+    path, file = tmp_path / "config.toml", tmp_path / "rows.csv"
+    path.write_text('[model]\nfeatures = ["a"]\nhorizons = [3, 1]\n')
+    file.write_text("time,a\n1,2\n")
+    for command in (["check", path], ["warm", path], ["replay", path, file]):
+        code, _, err = call(monkeypatch, capsys, *command)
+        assert code == 78, command
+        assert f"{path}: model.horizons is not in ascending order" in err, command
+    ended = subprocess.run([sys.executable, "-m", "streamrnn", "run", path], capture_output=True, timeout=60)
+    assert ended.returncode == 78
+    assert f"{path}: model.horizons is not in ascending order" in json.loads(ended.stderr)["error"]
+
+
+def test_more_streams_than_memory_are_refused_with_how_many_fit(monkeypatch, capsys):
+    monkeypatch.setattr("streamrnn.cli.check.physical", lambda: 1_000_000)
+    code, out, err = call(monkeypatch, capsys, "check", CONFIG / "machines.toml")
+    assert code == 78
+    assert out == ""
+    assert "limits.max_streams: 1000 streams need" in err
+    assert "this machine has 976.6 KiB" in err
+    assert "room for at most" in err
+
+
+@pytest.mark.parametrize("limit", [1024, 1_048_576, 2**28, 2**30])
+def test_the_queues_are_those_of_the_sockets(limit):
+    read = config.parse(f'[model]\nfeatures = ["a"]\n[limits]\nmax_frame_bytes = {limit}\n')
+    frames = sockets._options(read.input[0], limit)[zmq.RCVHWM]
+    assert describe(read)["queues"][0]["messages"] == frames
+    assert describe(read)["queues"][0]["bytes"] == frames * limit
