@@ -24,8 +24,6 @@ REASONS = (
     "too_many",  # more observations in one frame than the limit
     "label",  # not a number, or late and without the id of its observation
     "capacity",  # a new stream when all rows are taken; counted by the service
-    "oversize",  # a frame above the limit, its sender is disconnected; counted by the service
-    "poison",  # a frame that stopped the daemon before; counted by the service
 )
 
 
