@@ -300,7 +300,9 @@ class Daemon:
         if later := _at_start(self.config, config):
             told["at_next_start"] = later
         if engine is not self._engine or config.output.format != self.config.output.format:
-            self._encoder = _encoder(engine, config)
+            encoder = _encoder(engine, config)
+            encoder.go_on_from(self._encoder)
+            self._encoder = encoder
         self.config, self._engine, self._decoder = config, engine, decoder
         self._telemetry.listen_to([spec.endpoint for spec in config.input])
         self._letters.rate, self._letters.encoder = config.limits.dead_letters_per_second, self._encoder

@@ -349,6 +349,30 @@ def test_another_model_keeps_the_state_that_fits_and_says_what_it_dropped(turned
     assert one.daemon._engine.outlook("a").seq[0] == 2
 
 
+@pytest.mark.parametrize("what", ["model", "format"])
+def test_a_reload_numbers_the_messages_on(turned: Make, what: str) -> None:
+    one = turned()
+    predictions, letters = one.subscribed(b"prediction/a/"), one.subscribed(b"deadletter/")
+    for k in (1, 2):
+        one.send(1.0)
+        assert one.received(predictions)[1]["topic_seq"] == k
+        one.peers.push.send(b"")
+        assert one.received(letters)[1]["topic_seq"] == k
+    if what == "format":  # another format and back, so that a test of JSON can read it
+        replaced(one, "[output]", '[output]\nformat = "msgpack"')
+        one.daemon.reload()
+        replaced(one, '\nformat = "msgpack"', "")
+        one.daemon.reload()
+    else:
+        replaced(one, 'features = ["flow"]', 'features = ["flow"]\nseed = 2')
+        one.daemon.reload()
+    assert one.value("streamrnn_config_reloads_total", "ok") >= 1
+    one.send(1.0)
+    assert one.received(predictions)[1]["topic_seq"] == 3
+    one.peers.push.send(b"")
+    assert one.received(letters)[1]["topic_seq"] == 3
+
+
 def test_another_input_is_listened_to(turned: Make) -> None:
     one = turned()
     predictions = one.subscribed(b"prediction/a/")
