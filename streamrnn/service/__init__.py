@@ -18,9 +18,10 @@ Decisions
 - libzmq tells of every end of a connection by the one event DISCONNECTED, whether the peer left or was cut off for a
   frame above MAXMSGSIZE. `peers` holds a second descriptor of each connection to tell the two apart. Rejected: a larger
   MAXMSGSIZE and a check of our own, which would hold the frame in memory first.
-- XPUB with XPUB_MANUAL_LAST_VALUE: what is sent first after a subscription was read goes to that subscriber alone. So
-  every subscription and unsubscription is answered by exactly one message (the last prediction, or the status), else
-  the next prediction would reach one subscriber only.
+- XPUB with XPUB_MANUAL, and XPUB_MANUAL_LAST_VALUE for the time of one message: what is sent then goes to the peer
+  whose subscription was read last. So a subscription is answered by the last prediction or the status, for that peer
+  alone. Rejected: XPUB_MANUAL_LAST_VALUE for good. Whatever is sent after an unsubscription was read would reach the
+  peer that sent it and no other, or all when that peer has left, and nothing tells the two apart.
 - Last values are computed from the engine when somebody asks, not cached: they cost nothing until then and are there
   right after a restart.
 - Counters are plain numbers that a collector turns into families when Prometheus asks. Rejected: one client object a

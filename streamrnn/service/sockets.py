@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 import zmq
 from msgspec import structs
@@ -23,7 +22,7 @@ from streamrnn.wire.frames import OFFENDER_BYTES, Frame, Refusal
 
 Message = tuple[bytes, bytes]  # topic, body
 Wanted = tuple[Input | Output, int]  # what to open, and its limit in bytes of a frame
-Answer = Callable[[bytes], Message]  # subscribed topic ("" for an unsubscription) -> what that peer alone is sent
+Answer = Callable[[bytes], Message]  # subscribed topic -> what that peer alone is sent
 
 SUBSCRIPTION_BYTES = 512
 SUBSCRIPTIONS = 100  # served a turn, so that a flood of them does not hold up the inputs
@@ -60,14 +59,8 @@ class Port:
     endpoint: str  # with the port number that was chosen
 
     def close(self) -> None:
-        """Returns when the endpoint is free: libzmq removes the file of an ipc endpoint later, from another thread,
-        and it could be that of the next socket by then."""
         self.peers.close()
         self.socket.close()
-        path = Path(self.endpoint.removeprefix("ipc://"))
-        until = time.monotonic() + 1.0
-        while _binds(self.wanted[0]) and path.exists() and time.monotonic() < until:
-            time.sleep(0.001)
 
 
 class Sockets:
@@ -239,21 +232,26 @@ class Sockets:
         self.malformed.append((origin, refusal))
 
     def _subscriptions(self, _: list[Frame]) -> None:
-        """Honour what subscribers asked for, and answer each with one message that reaches it alone."""
+        """Honour what subscribers asked for, and answer each subscription with one message that reaches it alone."""
         output = self._output
         try:
             for _i in range(SUBSCRIPTIONS):
                 request = output.recv(_NOBLOCK)
-                topic = b""
                 if request[:1] == b"\x01":
-                    topic = request[1:]
-                    output.setsockopt(zmq.SUBSCRIBE, topic)
+                    output.setsockopt(zmq.SUBSCRIBE, request[1:])
                     self.subscribed += 1
+                    self._send_alone(self._answer(request[1:]))
                 elif request[:1] == b"\x00":
                     output.setsockopt(zmq.UNSUBSCRIBE, request[1:])
-                self.send([self._answer(topic)])
         except zmq.Again:
             pass
+
+    def _send_alone(self, message: Message) -> None:
+        """Send to the peer whose subscription was read last; only for the time of this does libzmq mind which."""
+        self._output.setsockopt(zmq.XPUB_MANUAL_LAST_VALUE, 1)
+        self.send([message])
+        self._output.setsockopt(zmq.XPUB_MANUAL_LAST_VALUE, 0)  # this ends XPUB_MANUAL too
+        self._output.setsockopt(zmq.XPUB_MANUAL, 1)
 
 
 def _receiver(
@@ -324,7 +322,7 @@ def _options(spec: Input | Output, limit: int) -> dict[int, int]:
     if spec.endpoint.startswith("tcp:"):
         options |= TCP
     if isinstance(spec, Output):
-        return options | {zmq.SNDHWM: spec.high_water, zmq.LINGER: 1000, zmq.XPUB_MANUAL_LAST_VALUE: 1}
+        return options | {zmq.SNDHWM: spec.high_water, zmq.LINGER: 1000, zmq.XPUB_MANUAL: 1}
     return options | {zmq.RCVHWM: queued_frames(limit), zmq.LINGER: 0}
 
 
