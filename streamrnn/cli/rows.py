@@ -77,7 +77,8 @@ class Rows:
             return
         if self.tally.first_refusal:
             raise FileError(f"{self.path}: nothing to use: {self.tally.first_refusal}", MAPPING_HINT)
-        why = "only a header and no rows" if self.features and self.tally.position and read == self._csv else "empty"
+        with self.path.open("rb") as file:
+            why = "only a header and no rows" if file.read(4096).strip() else "empty"
         raise FileError(f"{self.path}: the file is {why}", "record some observations first")
 
     def _lines(self, file: BinaryIO) -> Iterator[str]:
