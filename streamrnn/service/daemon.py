@@ -350,7 +350,7 @@ def run(path: Path) -> int:
         daemon.announce()
         daemon.run()
     except StreamrnnError as error:
-        _log.critical("cannot go on", error=str(error))
+        _log.critical("cannot go on", error=error.args[0], hint=error.hint)
         return error.exit_code
     except Exception:
         _log.critical("a fault of ours; what was received is in the journal and is replayed", exc_info=True)
