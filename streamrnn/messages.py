@@ -95,36 +95,6 @@ class Health(Struct, frozen=True):
     width: Floats  # (K) interval width over the target's standard deviation
 
 
-def outcomes(n: int, targets: int, horizons: int) -> Outcomes:
-    """An empty set of columns for n observations."""
-
-    def ints() -> Ints:
-        return np.zeros(n, np.int64)
-
-    def floats(*shape: int) -> Floats:
-        return np.full((n, *shape), np.nan)
-
-    return Outcomes(
-        row=ints(),
-        bits=ints(),
-        seq=ints(),
-        severity=ints(),
-        event=ints(),
-        learned=ints(),
-        lost=ints(),
-        time=floats(),
-        interval=floats(),
-        score=floats(),
-        tail=floats(),
-        started=floats(),
-        skill=floats(),
-        forecast=floats(targets, horizons, 3),
-        expected=floats(targets),
-        actual=floats(targets),
-        attribution=floats(targets),
-    )
-
-
 def keep_runs(batch: Batch, keep: list[bool]) -> Batch:
     """The batch without the runs whose entry in `keep` (m) is false."""
     rows = np.repeat(np.asarray(keep, np.bool_), batch.lengths)

@@ -7,7 +7,7 @@ settle(shape, period, state, k, change, time)
 forecast(shape, period, state, steps, out, last, step, time, interval)
     Writes the forecast for each of the K horizons; always finite.
 
-shape is (K, ring or bins, -). float64: counters of bytes do not fit float32.
+shape is (K, ring or bins). float64: counters of bytes do not fit float32.
 """
 
 import math

@@ -85,7 +85,7 @@ LAYER_WIDTH = LAYER_SHAPE + 3
 
 # --- plan.experts (E, EXPERT_WIDTH): three addresses, offset inside a target's experts, then the shape
 OBSERVE, SETTLE, FORECAST, EXPERT_STATE, EXPERT_SHAPE = range(5)
-EXPERT_WIDTH = EXPERT_SHAPE + 3
+EXPERT_WIDTH = EXPERT_SHAPE + 2
 
 # --- plan.reals
 SCALE_RATE, LEVEL, THRESHOLD, RATE, CLIP, START_QUANTILE = range(6)
@@ -115,7 +115,6 @@ OPEN, CALM, SEVERITY = range(7, 10)  # of its latest anomaly event
 WRITTEN, POSITION, OLDEST, NEWEST, LABELS, FRESH, LEARNT = range(10, 17)  # of the tape
 SLOT = 17  # latest pending place
 STREAM_COUNTS, EVENT_COUNTS, TAPE_COUNTS = 7, 3, 7
-STATE_WIDTH = 18
 PLACE_STEP, PLACE_ROW, PLACE_IDENT = range(3)
 PLACE_WIDTH = 3
 

@@ -262,7 +262,7 @@ def _real(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> NDArray[np.int64
     for row, expert in zip(table, sizes.experts, strict=True):
         size = getattr(expert, "ring", getattr(expert, "bins", 0))
         row[c.EXPERT_STATE] = length
-        row[c.EXPERT_SHAPE :] = k, size, 0
+        row[c.EXPERT_SHAPE :] = k, size
         length += EXPERTS[type(expert)].state(k, size)
     slots = sizes.model.label_memory if sizes.labelled else sum(sizes.horizons)
     ints[c.EXPERT_LENGTH], ints[c.MIX_WIDTH] = length, 4 * (e + 2)

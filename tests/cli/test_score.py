@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 
 from streamrnn import messages
 from streamrnn.cli.score import Score
+from tests.columns import outcomes
 
 
 def outcomes_of(streams, horizons, rng):
     """One outcome a row, streams interleaved: rows of (stream, position, value)."""
     n = len(streams)
-    found = messages.outcomes(n, 1, len(horizons))
+    found = outcomes(n, 1, len(horizons))
     found.row[:] = [row for row, _, _ in streams]
     found.time[:] = [3600.0 * position for _, position, _ in streams]
     found.interval[:] = 3600.0

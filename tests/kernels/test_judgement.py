@@ -77,7 +77,7 @@ def test_severity_equals_the_twin_and_starts_at_a_score_of_one_half(rate: float)
 
 
 def test_an_event_opens_worsens_and_closes_after_the_quiet() -> None:
-    latest, count = np.full(c.TARGETS_FROM, np.nan), np.zeros(c.STATE_WIDTH, np.int64)
+    latest, count = np.full(c.TARGETS_FROM, np.nan), np.zeros(c.SLOT + 1, np.int64)
     told = [
         anomaly.follow(latest, count, level, float(time), 3)
         for time, level in enumerate([0, 1, 1, 0, 2, 1, 0, 0, 0, 0, 3, 0, 0, 0])

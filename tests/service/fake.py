@@ -8,6 +8,7 @@ import numpy as np
 from streamrnn import messages, spec
 from streamrnn.errors import ConfigError, SnapshotError
 from streamrnn.messages import Batch, Health, Ints, Outcomes
+from tests.columns import outcomes
 
 
 def allocate(capacity: int, horizon: int) -> None:
@@ -43,7 +44,7 @@ class Engine:
         return np.array([self.names.index(name) if name in self._state else -1 for name in names], np.int64)
 
     def step(self, batch: Batch, rows: Ints) -> Outcomes:
-        out = messages.outcomes(len(batch), len(self.targets), len(self.horizons))
+        out = outcomes(len(batch), len(self.targets), len(self.horizons))
         names = [name for name, length in zip(batch.names, batch.lengths, strict=True) for _ in range(length)]
         for i, name in enumerate(names):
             if (batch.values[i] == -999.0).any():
@@ -64,7 +65,7 @@ class Engine:
     def outlook(self, name: str) -> Outcomes | None:
         if name not in self._state:
             return None
-        out = messages.outcomes(1, len(self.targets), len(self.horizons))
+        out = outcomes(1, len(self.targets), len(self.horizons))
         out.row[0] = self.names.index(name)
         self._tell(out, 0, name)
         return out

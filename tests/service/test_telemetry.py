@@ -16,6 +16,7 @@ from streamrnn.errors import StreamrnnError
 from streamrnn.messages import Health
 from streamrnn.service.telemetry import METRICS, Telemetry
 from streamrnn.service.web import CONNECTIONS, Web
+from tests.columns import outcomes
 
 
 def nothing(_: Telemetry) -> None:
@@ -73,14 +74,14 @@ def test_open_metrics_is_negotiated(web: Web) -> None:
 
 
 def test_what_was_lost_only_grows_however_large_the_gaps_are(telemetry: Telemetry) -> None:
-    out = messages.outcomes(4, 1, 1)
+    out = outcomes(4, 1, 1)
     out.lost[:] = [2**62, 2**62, 2**62, -5]
     telemetry.served(out, [], 0.0)
     assert telemetry.value("streamrnn_observations_lost_total") == 3 * 2.0**62
 
 
 def test_a_batch_is_counted_by_its_bits(telemetry: Telemetry, web: Web) -> None:
-    out = messages.outcomes(6, 1, 1)
+    out = outcomes(6, 1, 1)
     out.bits[:] = [
         messages.LEARNED | messages.UPDATED | messages.MISSING,
         messages.LEARNED | messages.OPENED | messages.ANOMALY,

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from streamrnn import messages as said
-from streamrnn.messages import Batch, Outcomes, outcomes
+from streamrnn.messages import Batch, Outcomes
 from streamrnn.wire import FIELDS, Encoder, Refusal, topic_of
+from tests.columns import outcomes
 
 NAN = float("nan")
 PREDICTION = [
