@@ -3,11 +3,14 @@
 `jit` makes a function that other kernels call. `Part` makes a C function that a plan reaches by its address (see
 call.py): compiled alone, once per float type, and only when a plan asks for it.
 
-The cache directory carries a digest of every source of this package: Numba notices an edited file but not an edited
-callee in another file, and would serve the stale caller. The index is a pickle and the payload native code, so a
-directory that others can write is not used at all.
+Numba notices an edited file but not an edited callee in another file, and would serve the stale caller. So what is
+compiled from a module is cached under a digest of the sources that it reaches by its imports: an edited kernel is
+compiled again with all that is built on it, and nothing else is. The index is a pickle and the payload native code, so
+a directory that others can write is not used at all.
 """
 
+import ast
+import functools
 import hashlib
 import os
 import platform
@@ -25,22 +28,45 @@ FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
 FLOATS = {"float32": types.float32, "float64": types.float64}
 
 
-def _digest() -> str:
-    """What compiled code depends on: sources, Numba, the interpreter and the CPU."""
-    sha = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        sha.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
-    sha.update(f"{numba.__version__} {platform.python_version()} {binding.get_host_cpu_name()}".encode())
+HERE = Path(__file__).parent
+BUILD = f"{numba.__version__} {platform.python_version()} {binding.get_host_cpu_name()}"
+
+
+def _imports(module: str) -> set[str]:
+    """Modules of this package that a module of it imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse((HERE / f"{module}.py").read_bytes())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(__package__ or "?"):
+            below = (node.module or "").removeprefix(f"{__package__}").strip(".")
+            found |= {below} if below else {name.name for name in node.names}
+    return found
+
+
+def reach(module: str) -> set[str]:
+    """The module and all that it is built on; this file is part of every one."""
+    seen, waiting = {"jit"}, {module}
+    while waiting:
+        name = waiting.pop()
+        seen.add(name)
+        waiting |= _imports(name) - seen
+    return seen
+
+
+def digest(modules: set[str]) -> str:
+    """What code compiled from `modules` depends on: their sources, Numba, the interpreter and the CPU."""
+    sha = hashlib.sha256(BUILD.encode())
+    for name in sorted(modules):
+        sha.update(name.encode() + b"\0" + (HERE / f"{name}.py").read_bytes() + b"\0")
     return sha.hexdigest()[:16]
 
 
-DIGEST = _digest()
+DIGEST = digest({source.stem for source in HERE.glob("*.py")})
 
 
 def cache_directory() -> Path | None:
     """A private directory for compiled code, made if need be; None when there is none to be had."""
     base = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    path = Path(base) / "streamrnn" / DIGEST
+    path = Path(base) / "streamrnn"
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = path.stat()
@@ -57,10 +83,17 @@ CACHE = cache_directory()
 _OPTIONS = {"cache": CACHE is not None, "fastmath": FASTMATH, "error_model": "numpy", "nogil": True}
 
 
+@functools.cache
+def _place(module: str) -> str:
+    """Where in the cache the code of a module goes: a kernel's under its own digest, a test's under that of all."""
+    package, _, name = module.rpartition(".")
+    return digest(reach(name)) if package == __package__ else DIGEST
+
+
 def _cached(decorate: Callable, function: Callable) -> Callable:
     """Decorate with Numba's cache pointed at ours, and nobody else's pointed there."""
     before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = "" if CACHE is None else str(CACHE)
+    numba.config.CACHE_DIR = "" if CACHE is None else str(CACHE / _place(function.__module__))
     try:
         return decorate(function)
     finally:
