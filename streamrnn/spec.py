@@ -50,6 +50,22 @@ class Gaussian(Part, frozen=True, tag="gaussian"):
     """Mean and log standard deviation per target and horizon, trained by likelihood."""
 
 
+class Student(Part, frozen=True, tag="student"):
+    """Location and log scale of a Student-t with `dof` degrees of freedom, by likelihood: robust to outliers."""
+
+    dof: Annotated[float, Meta(gt=0.0, le=1000.0)] = 4.0
+
+
+class Quantile(Part, frozen=True, tag="quantile"):
+    """Quantiles at `levels`, which cannot cross, by pinball loss; the forecast is the median."""
+
+    levels: Annotated[tuple[Fraction, ...], Meta(min_length=1, max_length=15)] = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+class Binary(Part, frozen=True, tag="binary"):
+    """Probability that the label, 0 or 1, is 1; by likelihood. Task "label" alone."""
+
+
 class Adam(Part, frozen=True, tag="adam"):
     """Adam (Kingma and Ba 2015) after clipping the gradient to norm `clip`; with `decay`, AdamW."""
 
@@ -122,6 +138,7 @@ class Anomaly(Part, frozen=True, tag="anomaly"):
 
 Layer = Elman | Gru | Lstm
 Expert = Last | Seasonal | Profile
+Head = Gaussian | Student | Quantile | Binary
 Optimiser = Adam | RmsProp | Sgd | Obgd
 Monitor = Conformal | Anomaly
 
@@ -137,7 +154,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     layers: tuple[Layer, ...] | None = None
     experts: tuple[Expert, ...] | None = None
     rule: Tbptt | None = None
-    head: Gaussian = Gaussian()
+    head: Head = Gaussian()
     optimiser: Optimiser = Adam()
     monitors: tuple[Monitor, ...] = (Conformal(), Anomaly())
     weights: Literal["per_stream", "pooled"] = "per_stream"

@@ -110,7 +110,7 @@ def network(plan, row, scratch):
 
 @jit
 def experts(plan, row, j, f, time):
-    """Forecasts f (E + 1, K) of target j by every expert but the network."""
+    """Forecasts f (E, K) of target j by every expert but the network. Returns its last value."""
     p = plan.ints
     last = row.real[p[c.TARGET] + j * c.TARGET_WIDTH + c.T_LAST]
     for e in range(p[c.EXPERTS]):
@@ -143,7 +143,7 @@ def usual_error(plan, row, j, k):
 
 @jit
 def issue(plan, row, j, k, place, f, out, time):
-    """Make target j's forecast at horizon k pending: experts f (E + 1, K), network output `out` (2)."""
+    """Make target j's forecast at horizon k pending: experts f (E, K), last value, the network's point `out`."""
     p = plan.ints
     n, horizons, width = p[c.EXPERTS], p[c.HORIZONS], p[c.MIX_WIDTH]
     record = carray(shift(row.real, p[c.MIX] + (j * horizons + k) * width), width)
@@ -153,7 +153,8 @@ def issue(plan, row, j, k, place, f, out, time):
         r[c.FORECASTS + e] = f[e * horizons + k]
     base = mix.blend(record, r[c.FORECASTS :], n)
     unit = usual_error(plan, row, j, k)
-    r[c.FORECASTS + n], r[c.FORECASTS + n + 1] = base, base + unit * min(max(out, -REACH), REACH)
+    network = out if p[c.HEAD_ABSOLUTE] else base + unit * min(max(out, -REACH), REACH)
+    r[c.FORECASTS + n], r[c.FORECASTS + n + 1] = base, network
     mixed = mix.blend(record[4 * n :], r[c.FORECASTS + n :], 2)
     known = stats[c.COUNT] > 0
     r[c.ANCHOR], r[c.UNIT], r[c.ISSUE], r[c.MIXED] = f[n * horizons], unit, time, mixed
@@ -175,7 +176,7 @@ def advance(plan, row, scratch, values, time, ident):
         bits |= roll_back(plan, row)
         out[:] = 0
     n, horizons = p[c.EXPERTS], p[c.HORIZONS]
-    f = carray(shift(scratch.f64, p[c.TARGETS]), (n + 1) * horizons + 1)
+    f = carray(shift(scratch.f64, p[c.TARGETS]), n * horizons + 2)
     for k in range(horizons):
         place = plan.slots[k] + (q[c.SEEN] % p[c.LABEL_RING] if p[c.LABEL_TASK] else q[c.STEP] % plan.horizons[k])
         due = carray(shift(q, p[c.PLACES] + c.PLACE_WIDTH * place), c.PLACE_WIDTH)
@@ -189,5 +190,8 @@ def advance(plan, row, scratch, values, time, ident):
             if math.isnan(last):
                 pending(plan, row, place, j)[c.MIXED] = math.nan
             else:
-                issue(plan, row, j, k, place, f, float(out[2 * (j * horizons + k)]), time)
+                o = at(out, (j * horizons + k) * p[c.HEAD_WIDTH])
+                point = at(f, n * horizons + 1)
+                call(p[c.HEAD_READ], p[c.HEAD_WIDTH], o, shift(plan.reals, c.HEAD_REALS), point)
+                issue(plan, row, j, k, place, f, point[0], time)
     return bits

@@ -34,8 +34,17 @@ def teach(plan, row, place, j, k, target):
     t = number - (q[c.WRITTEN] - q[c.POSITION])
     if t < 0 or q[c.SEEN] < TRAIN_FROM:
         return
-    offset = t * p[c.OUTPUTS] + 2 * (j * p[c.HORIZONS] + k)
-    call(p[c.HEAD], shift(row.net, p[c.RAW] + offset), target, shift(row.net, p[c.GRADIENT] + offset))
+    width = p[c.HEAD_WIDTH]
+    offset = t * p[c.OUTPUTS] + width * (j * p[c.HORIZONS] + k)
+    call(
+        p[c.HEAD_GRAD],
+        width,
+        shift(row.net, p[c.RAW] + offset),
+        target,
+        shift(row.net, p[c.GRADIENT] + offset),
+        shift(plan.reals, c.HEAD_REALS),
+        shift(row.real, p[c.LOSS]),
+    )
     fresh = q[c.LABELS] == 0
     q[c.OLDEST] = number if fresh else min(q[c.OLDEST], number)
     q[c.NEWEST] = number if fresh else max(q[c.NEWEST], number)
@@ -56,8 +65,9 @@ def settle_one(plan, row, place, j, k, y):
     stats = stats_of(plan, row, j, k)
     seasonal = f[c.FORECASTS + p[c.SEASONAL]] if p[c.SEASONAL] >= 0 else math.nan
     base = f[c.FORECASTS + experts]
-    mix.update(record[: 4 * experts], plan.priors, f[c.FORECASTS : c.FORECASTS + experts], base, y, unit)
-    mix.update(record[4 * experts :], shift(plan.priors, experts), f[c.FORECASTS + experts :], mixed, y, unit)
+    size = 1.0 if p[c.HEAD_ABSOLUTE] else unit  # of probabilities: the loss stays square, and so proper (Brier 1950)
+    mix.update(record[: 4 * experts], plan.priors, f[c.FORECASTS : c.FORECASTS + experts], base, y, size)
+    mix.update(record[4 * experts :], shift(plan.priors, experts), f[c.FORECASTS + experts :], mixed, y, size)
     covered = 1.0 if f[c.LOWER] <= y <= f[c.UPPER] else 0.0
     conformal.settle(stats, abs(y - mixed), abs(y - f[c.ANCHOR]), abs(y - seasonal), covered, f[c.UPPER] - f[c.LOWER])
     conformal.track(stats, (y - mixed) / unit, plan.reals[c.LEVEL], plan.horizons[k])
@@ -72,7 +82,7 @@ def settle_one(plan, row, place, j, k, y):
             y - f[c.ANCHOR],
             f[c.ISSUE],
         )
-    teach(plan, row, place, j, k, (y - base) / unit)
+    teach(plan, row, place, j, k, y if p[c.HEAD_ABSOLUTE] else (y - base) / unit)
     return (y - mixed) / unit
 
 

@@ -4,7 +4,7 @@
 here and in every kernel:
 
     F features    T targets    K horizons    E experts beside the network    I inputs of the network
-    H units of a layer    O outputs of the network, 2 T K    C rows of the tape    L layers    N observations
+    H units of a layer    O outputs of the network, T K of N a head    C rows of the tape    L layers    N observations
 
 A stream is one row in each of three planes: `f32` (network), `f64` (clocks, scalers, experts, calibration, pending
 forecasts) and `i64` (counters, places). What is *learned by gradient* lies in front in the row of `f32` and `i64`, so
@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 # --- plan.ints
-INTS = 59
+INTS = 63
 (
     FEATURES,
     TARGETS,
@@ -38,8 +38,11 @@ INTS = 59
     POOLED,
     WARMUP,
     QUIET,
-    HEAD,  # parts, by address
+    HEAD_GRAD,  # parts, by address
+    HEAD_READ,
     OPTIMISE,
+    HEAD_WIDTH,  # outputs per target and horizon
+    HEAD_ABSOLUTE,  # the head sees the target itself, not the error of the mix
     WIDTH_F32,  # of a row in each plane
     WIDTH_F64,
     WIDTH_I64,
@@ -72,6 +75,7 @@ INTS = 59
     TAIL,
     PENDING,
     LATEST,
+    LOSS,  # of the latest label that was taught
     PLACES,  # state i64, from BASE_I64: pending places, PLACE_WIDTH each
     SCRATCH_GRADIENT,  # scratch f32
     SCRATCH_DY,
@@ -90,7 +94,7 @@ EXPERT_WIDTH = EXPERT_SHAPE + 2
 # --- plan.reals
 SCALE_RATE, LEVEL, THRESHOLD, RATE, CLIP, START_QUANTILE = range(6)
 FIRST, SECOND, SHRINK = range(6, 9)  # the optimiser's own: see its part
-REALS = 9
+HEAD_REALS = 9  # from here on the head's own
 
 # --- records in f64
 INTERVALS = 15  # how many last intervals the running median looks at
@@ -144,7 +148,7 @@ class Plan(NamedTuple):
     horizons: np.ndarray  # (K) steps
     slots: np.ndarray  # (K) first pending place of each horizon
     blocks: np.ndarray  # (B, 2) tape blocks of a row: offset from BASE_F32, width; each of C rows
-    reals: np.ndarray  # (REALS)
+    reals: np.ndarray  # (HEAD_REALS + the head's own)
 
 
 class Planes(NamedTuple):

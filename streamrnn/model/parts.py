@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from streamrnn import spec
-from streamrnn.kernels import gaussian, gru, lstm, naive, optim, rnn
+from streamrnn.kernels import binary, gaussian, gru, lstm, naive, optim, quantile, rnn, student
 
 
 class Layer(NamedTuple):
@@ -34,6 +34,16 @@ class Optimiser(NamedTuple):
     update: Any
     state: int
     reals: Callable[[Any], tuple[float, ...]]
+
+
+class Head(NamedTuple):
+    """A head kind: its parts, its outputs per target and horizon, its own reals, whether it sees the target itself."""
+
+    grad: Any
+    read: Any
+    width: Callable[[Any], int]
+    reals: Callable[[Any], tuple[float, ...]]
+    absolute: bool
 
 
 LAYERS: dict[type[Any], Layer] = {
@@ -80,4 +90,9 @@ OPTIMISERS: dict[type[Any], Optimiser] = {
     spec.Obgd: Optimiser(optim.obgd, 0, lambda it: (it.kappa,)),
 }
 
-HEADS: dict[type[Any], Any] = {spec.Gaussian: gaussian.grad}
+HEADS: dict[type[Any], Head] = {
+    spec.Gaussian: Head(gaussian.grad, gaussian.read, lambda it: 2, lambda it: (), False),
+    spec.Student: Head(student.grad, student.read, lambda it: 2, lambda it: (it.dof,), False),
+    spec.Quantile: Head(quantile.grad, quantile.read, lambda it: len(it.levels), lambda it: it.levels, False),
+    spec.Binary: Head(binary.grad, binary.read, lambda it: 1, lambda it: (), True),
+}

@@ -45,7 +45,8 @@ class Sizes:
 
     @property
     def outputs(self) -> int:
-        return 2 * len(self.targets) * len(self.horizons)
+        head = self.model.head
+        return HEADS[type(head)].width(head) * len(self.targets) * len(self.horizons)
 
     @property
     def rows(self) -> int:
@@ -133,6 +134,16 @@ def _refuse(model: spec.Model) -> None:
             "write each horizon once, the shortest first",
         ),
         (labelled and model.horizons != (1,), "model.horizons with task 'label'", "leave horizons out"),
+        (
+            isinstance(model.head, spec.Binary) and not labelled,
+            "model.head 'binary' with task 'forecast'",
+            'it foretells a label that is 0 or 1: set task = "label"',
+        ),
+        (
+            isinstance(model.head, spec.Quantile) and not _symmetric(model.head.levels),
+            "model.head.levels do not ascend around 0.5",
+            "write an odd number of levels between 0 and 1, ascending, with 0.5 in the middle",
+        ),
         (model.layers == (), "model.layers is empty", "leave it out for the preset's"),
         (model.experts == (), "model.experts is empty", "leave it out for the preset's; keep at least 'last'"),
         (
@@ -144,6 +155,11 @@ def _refuse(model: spec.Model) -> None:
     for wrong, message, hint in rules:
         if wrong:
             raise ConfigError(message, hint)
+
+
+def _symmetric(levels: tuple[float, ...]) -> bool:
+    """Whether the levels ascend and have the median in their middle."""
+    return list(levels) == sorted(set(levels)) and len(levels) % 2 == 1 and levels[len(levels) // 2] == 0.5
 
 
 def compose(model: spec.Model) -> Plan:
@@ -189,7 +205,8 @@ def link(plan: Plan, dtype: str) -> None:
         part = EXPERTS[type(expert)]
         row[c.OBSERVE], row[c.SETTLE] = part.observe.address(dtype), part.settle.address(dtype)
         row[c.FORECAST] = part.forecast.address(dtype)
-    table.ints[c.HEAD] = HEADS[type(sizes.model.head)].address(dtype)
+    head = HEADS[type(sizes.model.head)]
+    table.ints[c.HEAD_GRAD], table.ints[c.HEAD_READ] = head.grad.address(dtype), head.read.address(dtype)
     table.ints[c.OPTIMISE] = OPTIMISERS[type(sizes.model.optimiser)].update.address(dtype)
 
 
@@ -207,7 +224,7 @@ def _layers(sizes: Sizes) -> NDArray[np.int64]:
 
 def _net_name(sizes: Sizes) -> str:
     """What the meaning of the weights depends on."""
-    return f"{sizes.layers}{sizes.model.features}{sizes.targets}{sizes.horizons}"
+    return f"{sizes.layers}{sizes.model.features}{sizes.targets}{sizes.horizons}{sizes.model.head}"
 
 
 def _learned(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f32: Plane, i64: Plane) -> None:
@@ -276,6 +293,7 @@ def _real(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> NDArray[np.int64
     ints[c.TAIL] = f64.add(f"tail {sizes.targets}", n * c.TAIL_WIDTH)
     ints[c.PENDING] = f64.add(f"pending {sizes.experts}{what} {slots}", slots * n * (c.FORECASTS + e + 2))
     ints[c.LATEST] = f64.add(f"latest {sizes.targets}", c.TARGETS_FROM + 3 * n)
+    ints[c.LOSS] = f64.add(f"loss {sizes.model.head}", 1)
     return table
 
 
@@ -300,8 +318,8 @@ def _scratch(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64]) -
     ints[c.SCRATCH_DY] = ints[c.PARAMS_LENGTH]
     ints[c.SCRATCH_DX] = ints[c.SCRATCH_DY] + rows * widest
     ints[c.SCRATCH_LAYER] = ints[c.SCRATCH_DX] + rows * widest
-    f64 = len(sizes.targets) + (len(sizes.experts) + 1) * len(sizes.horizons)
-    return int(ints[c.SCRATCH_LAYER]) + own, f64 + 1
+    f64 = len(sizes.targets) + len(sizes.experts) * len(sizes.horizons) + 2
+    return int(ints[c.SCRATCH_LAYER]) + own, f64
 
 
 def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
@@ -315,6 +333,8 @@ def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
         c.INPUTS: sizes.inputs,
         c.LAYERS: len(sizes.layers),
         c.OUTPUTS: sizes.outputs,
+        c.HEAD_WIDTH: HEADS[type(sizes.model.head)].width(sizes.model.head),
+        c.HEAD_ABSOLUTE: int(HEADS[type(sizes.model.head)].absolute),
         c.ROWS: sizes.rows,
         c.KEPT: sizes.kept,
         c.WINDOW: sizes.rule.window,
@@ -344,8 +364,8 @@ def _targets(sizes: Sizes) -> NDArray[np.int64]:
 
 def _reals(sizes: Sizes) -> NDArray[np.float64]:
     """Rates and levels."""
-    reals = np.zeros(c.REALS)
-    optimiser, level = sizes.model.optimiser, sizes.conformal.level
+    optimiser, level, head = sizes.model.optimiser, sizes.conformal.level, sizes.model.head
+    reals = np.concatenate([np.zeros(c.HEAD_REALS), HEADS[type(head)].reals(head)])
     reals[c.SCALE_RATE], reals[c.LEVEL], reals[c.THRESHOLD] = sizes.model.scale_rate, level, sizes.anomaly.alert_rate
     reals[c.RATE], reals[c.CLIP] = optimiser.rate, optimiser.clip
     own = OPTIMISERS[type(optimiser)].reals(optimiser)

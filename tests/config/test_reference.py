@@ -65,14 +65,14 @@ def test_every_part_and_its_settings_are_named(part):
         assert re.search(rf"\b{name}\b", around), f"{tag}.{name}"
 
 
-@pytest.mark.parametrize("annotation", [spec.Layer, spec.Expert, spec.Optimiser, spec.Monitor])
+@pytest.mark.parametrize("annotation", [spec.Layer, spec.Expert, spec.Head, spec.Optimiser, spec.Monitor])
 def test_stated_defaults_of_parts_are_the_defaults(annotation):
     """A default in brackets or in an example is the one in the code."""
     text = section_text("model")
     for part in annotation.__args__ if isinstance(annotation, types.UnionType) else [annotation]:
         for field in msgspec.structs.fields(part):
             value = field.default
-            shown = {f"{value}", f"{value:g}", f"{value:.3f}"}
+            shown = {str(list(value))} if isinstance(value, tuple) else {f"{value}", f"{value:g}", f"{value:.3f}"}
             assert any(number in text for number in shown), f"{part.__name__}.{field.name} = {value}"
 
 

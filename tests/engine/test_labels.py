@@ -6,8 +6,9 @@ import pytest
 from streamrnn import messages as m
 from streamrnn import spec
 from streamrnn.engine import Engine
+from streamrnn.kernels import table as c
 from streamrnn.messages import Outcomes
-from tests.engine.feed import START, STEP, feed, finite, has, pick, same, tiny, weights
+from tests.engine.feed import START, STEP, feed, finite, has, pick, real, same, tiny, weights
 
 NAN = np.nan
 
@@ -95,6 +96,21 @@ def test_a_labelled_function_is_learned() -> None:
     told = feed(engine, x, label=y)
     error = np.abs(told.forecast[500:, 0, 0, 0] - y[500:]).mean()
     assert error < 0.5 * np.abs(y[500:] - y[499:-1]).mean()
+
+
+def test_the_probability_of_a_binary_label_is_learned() -> None:
+    """P(1) is 0.9 where x > 0 and 0.2 elsewhere."""
+    random = np.random.default_rng(3)
+    x = random.normal(0, 1, 4000)
+    p = np.where(x > 0, 0.9, 0.2)
+    y = (random.random(4000) < p).astype(float)
+    model = {"head": spec.Binary(), "layers": (spec.Gru(8),), "rule": spec.Tbptt(4, 1)}
+    engine = engine_of(**model)
+    told = feed(engine, x, label=y)
+    foretold = told.forecast[1:, 0, 0, 0]
+    assert ((foretold >= 0) & (foretold <= 1)).all()
+    assert np.abs(foretold[2000:] - p[2001:]).mean() < 0.1
+    assert 0 < real(engine, c.LOSS, 1)[0] < 5
 
 
 @pytest.mark.parametrize("age", [0, 3, 7])

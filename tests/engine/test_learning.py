@@ -42,6 +42,15 @@ def test_either_optimiser_learns(optimiser: spec.Optimiser) -> None:
     assert error < 0.7 * np.abs(np.diff(values[1500:])).mean()
 
 
+@pytest.mark.parametrize("head", [spec.Student(), spec.Quantile()], ids=repr)
+def test_any_head_learns(head: spec.Head) -> None:
+    values = sine(2500)
+    model = tiny(layers=(spec.Gru(8),), rule=spec.Tbptt(8, 2), optimiser=spec.Adam(rate=0.01), head=head)
+    told = feed(Engine(model, 1), values)
+    error = np.abs(told.forecast[1500:-1, 0, 0, 0] - values[1501:]).mean()
+    assert error < 0.7 * np.abs(np.diff(values[1500:])).mean()
+
+
 def test_stacked_layers_of_different_kinds_learn() -> None:
     values = henon(2500)
     layers = (spec.Gru(6), spec.Elman(5), spec.Lstm(4))

@@ -90,8 +90,8 @@ def test_units_do_not_matter(power):
 
 def test_beyond_the_clip_the_log_spread_is_not_pushed_further_out():
     """On a constant series the gradient would be 1 for ever, and the bias fall without bound."""
-    assert drive.head(spec.Gaussian, np.array([0.0, -10.0]), 0.0)[1] <= 0
-    assert drive.head(spec.Gaussian, np.array([0.0, 10.0]), 1e9)[1] >= 0
+    assert drive.grad(spec.Gaussian(), np.array([0.0, -10.0]), 0.0)[0][1] <= 0
+    assert drive.grad(spec.Gaussian(), np.array([0.0, 10.0]), 1e9)[0][1] >= 0
 
 
 def test_an_observation_without_label_has_no_tail_probability():

@@ -16,7 +16,7 @@ from streamrnn.engine import Engine
 from streamrnn.kernels import table as c
 from streamrnn.kernels.settle import TRAIN_FROM
 from tests.engine.feed import START, STEP, feed, has, real, tiny, weights
-from tests.naive import cells, gaussian, optim
+from tests.naive import cells, heads, optim
 
 UNITS, HORIZONS, WINDOW, STRIDE = 3, (1, 2), 4, 2
 Array = NDArray[np.float64]
@@ -25,10 +25,12 @@ Array = NDArray[np.float64]
 class Replica:
     """The network of one stream: parameters, the rows of all the past, the labels since the last update."""
 
-    def __init__(self, kind: type[Any], optimiser: spec.Optimiser, inputs: int, params: Array) -> None:
-        self.kind, self.optimiser, self.inputs = kind, optimiser, inputs
+    def __init__(self, kind: type[Any], head: Any, optimiser: spec.Optimiser, inputs: int, params: Array) -> None:
+        self.kind, self.head, self.optimiser, self.inputs = kind, head, optimiser, inputs
+        self.width = len(head.levels) if isinstance(head, spec.Quantile) else 2
+        self.outputs = self.width * len(HORIZONS)
         self.w = params.copy()
-        self.split = len(params) - (UNITS + 1) * 2 * len(HORIZONS)
+        self.split = len(params) - (UNITS + 1) * self.outputs
         self.kept = np.zeros((2 if isinstance(optimiser, spec.Adam) else 1) * len(params))
         self.state = np.zeros(cells.CELLS[kind].states * UNITS)
         self.rows: list[Any] = []
@@ -49,23 +51,25 @@ class Replica:
         self.outs.append(self.state[:UNITS] @ V + b)
 
     def readout(self) -> tuple[Array, Array]:
-        outputs = 2 * len(HORIZONS)
         flat = self.w[self.split :]
-        return flat[: UNITS * outputs].reshape(outputs, UNITS).T, flat[UNITS * outputs :]
+        return flat[: UNITS * self.outputs].reshape(self.outputs, UNITS).T, flat[UNITS * self.outputs :]
 
     def label(self, row: int, k: int, y: float) -> None:
         base, unit = self.stood_on[row][k]
-        mean, log = self.outs[row][2 * k : 2 * k + 2]
-        target = float(np.clip((y - base) / unit, mean - 2.999999 * np.exp(log), mean + 2.999999 * np.exp(log)))
-        gradient = self.due.setdefault(row, np.zeros(2 * len(HORIZONS)))
-        gradient[2 * k : 2 * k + 2] += gaussian.grad(mean, log, target)
+        mine = slice(self.width * k, self.width * (k + 1))
+        o, target = self.outs[row][mine], (y - base) / unit
+        self.loss = heads.HEADS[type(self.head)].loss(o, target, self.head)
+        if isinstance(self.head, spec.Gaussian):
+            target = float(np.clip(target, o[0] - 2.999999 * np.exp(o[1]), o[0] + 2.999999 * np.exp(o[1])))
+        gradient = self.due.setdefault(row, np.zeros(self.outputs))
+        gradient[mine] += heads.grad(self.head, o, target)
         self.labels += 1
 
     def learn(self) -> None:
         newest, oldest = max(self.due), min(self.due)
         span = range(max(0, min(newest + 1 - WINDOW, oldest)), newest + 1)
         V, _ = self.readout()
-        D = np.array([self.due.get(row, np.zeros(2 * len(HORIZONS))) for row in span])
+        D = np.array([self.due.get(row, np.zeros(self.outputs)) for row in span])
         Y = np.array([self.tops[row] for row in span])
         keep = np.array([self.keep[row] for row in span])
         g, _ = cells.back(self.kind, UNITS, self.w[: self.split], [self.rows[row] for row in span], keep, D @ V.T)
@@ -93,15 +97,25 @@ def stood_on(engine: Engine, step: int) -> list[tuple[float, float]]:
 @pytest.mark.parametrize("optimiser", [spec.Sgd(rate=0.05, clip=0.5), spec.Adam(rate=0.01)], ids=repr)
 @pytest.mark.parametrize("layer", [spec.Elman(UNITS), spec.Gru(UNITS), spec.Lstm(UNITS)], ids=repr)
 def test_training_equals_the_replica(layer: spec.Layer, optimiser: spec.Optimiser) -> None:
+    follow(layer, spec.Gaussian(), optimiser)
+
+
+@pytest.mark.parametrize("head", [spec.Student(), spec.Quantile()], ids=repr)
+def test_training_with_another_head_equals_the_replica(head: spec.Head) -> None:
+    follow(spec.Elman(UNITS), head, spec.Sgd(rate=0.05, clip=0.5))
+
+
+def follow(layer: spec.Layer, head: spec.Head, optimiser: spec.Optimiser) -> None:
+    """Run engine and replica side by side."""
     model = tiny(
         layers=(layer,), experts=(spec.Last(), spec.Profile()), rule=spec.Tbptt(WINDOW, STRIDE), horizons=HORIZONS,
-        optimiser=optimiser,
+        head=head, optimiser=optimiser,
     )  # fmt: skip
     engine = Engine(model, 1, "float64")
     engine.admit(["a"])
     p = engine._plan.table.ints
     start, inputs = int(p[c.BASE_F32] + p[c.INPUT]), int(p[c.INPUTS])
-    replica = Replica(type(layer), optimiser, inputs, weights(engine))
+    replica = Replica(type(layer), head, optimiser, inputs, weights(engine))
     values = np.sin(np.arange(60) / 3) + np.random.default_rng(1).normal(0, 0.3, 60)
     ends = {20, 33}
     moved = []
@@ -115,6 +129,8 @@ def test_training_equals_the_replica(layer: spec.Layer, optimiser: spec.Optimise
         bits = m.END if t in ends else 0
         told = feed(engine, [y], time=[START + STEP * t], bits=[bits])
         moved.append(bool(has(told, m.UPDATED)[0]))
+        if seen > TRAIN_FROM + max(HORIZONS):
+            assert real(engine, c.LOSS, 1)[0] == pytest.approx(replica.loss, rel=2e-5, abs=2e-5)
         replica.advance(engine._bank.planes.f32[start : start + inputs].copy())
         replica.stood_on.append(stood_on(engine, seen))
         if t in ends:

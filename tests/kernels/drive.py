@@ -40,8 +40,13 @@ def _optimise(address, w, g, state, reals, scale, step):
 
 
 @jit
-def _head(address, o, y, d):
-    call(address, at(o, 0), y, at(d, 0))
+def _grad(address, o, y, d, reals, loss):
+    call(address, len(o), at(o, 0), y, at(d, 0), at(reals, 0), at(loss, 0))
+
+
+@jit
+def _read(address, o, reals, f):
+    call(address, len(o), at(o, 0), at(reals, 0), at(f, 0))
 
 
 @jit
@@ -110,7 +115,7 @@ def optimise(
 ) -> tuple[Array, Array]:
     """One update; returns the new w and state, in the precision of w."""
     part, dtype = OPTIMISERS[type(optimiser)], str(w.dtype)
-    reals = np.zeros(c.REALS)
+    reals = np.zeros(c.HEAD_REALS)
     reals[c.RATE] = optimiser.rate
     own = part.reals(optimiser)
     reals[c.FIRST : c.FIRST + len(own)] = own
@@ -119,11 +124,20 @@ def optimise(
     return w, state
 
 
-def head(kind: type[Any], o: Array, y: float) -> Array:
-    """Gradient of a head's loss by its outputs."""
-    d = np.full_like(o, np.nan)
-    _head(HEADS[kind].address(str(o.dtype)), o, y, d)
-    return d
+def grad(head: spec.Head, o: Array, y: float) -> tuple[Array, float]:
+    """Gradient of a head's loss by its outputs, and the loss."""
+    d, loss = np.full_like(o, np.nan), np.full(1, np.nan)
+    part = HEADS[type(head)]
+    _grad(part.grad.address(str(o.dtype)), o, y, d, np.array([*part.reals(head), np.nan]), loss)
+    return d, float(loss[0])
+
+
+def read(head: spec.Head, o: Array) -> float:
+    """The point that a head's outputs mean."""
+    point = np.full(1, np.nan)
+    part = HEADS[type(head)]
+    _read(part.read.address(str(o.dtype)), o, np.array([*part.reals(head), np.nan]), point)
+    return float(point[0])
 
 
 class Expert:

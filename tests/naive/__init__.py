@@ -7,6 +7,6 @@ Rules
   them: the twin checks what is done with them.
 - tanh and sigmoid are the true ones: twin and kernel differ by the rational approximation, about 1e-7.
 
-The tables at the end of `cells`, `experts`, `optim` and `gaussian` name the twin of every part by its spec; the
+The tables at the end of `cells`, `experts`, `optim` and `heads` name the twin of every part by its spec; the
 contract tests look parts up there and fail when one has none.
 """
