@@ -40,10 +40,14 @@ class Lstm(Part, frozen=True, tag="lstm"):
 
 
 class Tbptt(Part, frozen=True, tag="tbptt"):
-    """Truncated back-propagation through time, BPTT(h; h') of Williams and Peng 1990: h = `window`, h' = `stride`."""
+    """Truncated back-propagation through time, BPTT(h; h') of Williams and Peng 1990: h = `window`, h' = `stride`.
+
+    `recompute` runs each window again under the weights of the update before it goes back through it.
+    """
 
     window: Annotated[int, Meta(ge=1, le=512)] = 16
     stride: Annotated[int, Meta(ge=1, le=512)] = 8
+    recompute: bool = False
 
 
 class Gaussian(Part, frozen=True, tag="gaussian"):

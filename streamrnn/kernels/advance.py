@@ -8,7 +8,8 @@ from streamrnn.kernels import mix, scale
 from streamrnn.kernels import table as c
 from streamrnn.kernels.call import at, call, shift
 from streamrnn.kernels.jit import jit
-from streamrnn.kernels.linalg import dots
+from streamrnn.kernels.network import through
+from streamrnn.kernels.recompute import remember
 from streamrnn.kernels.settle import pending, stats_of
 from streamrnn.kernels.tbptt import roll_back
 
@@ -77,34 +78,10 @@ def network(plan, row, scratch):
     """One step of all layers and the readout, onto the tape. Returns the tape's row."""
     p = plan.ints
     t = tape_row(plan, row)
-    o, m = p[c.OUTPUTS], p[c.TOP]
-    source = shift(row.net, p[c.INPUT])
-    for number in range(p[c.LAYERS]):
-        layer = shift(plan.layers, number * c.LAYER_WIDTH)
-        state = shift(row.net, layer[c.LAYER_STATE])
-        call(
-            layer[c.FORWARD],
-            shift(layer, c.LAYER_SHAPE),
-            shift(row.params, p[c.PARAMS] + layer[c.LAYER_PARAMS]),
-            state,
-            shift(row.net, layer[c.LAYER_TAPE]),
-            source,
-            shift(scratch.f32, p[c.SCRATCH_LAYER]),
-            t,
-        )
-        source = state
-    h = carray(source, m)
-    top = carray(shift(row.net, p[c.TOPS] + t * m), m)
-    out = carray(shift(row.net, p[c.RAW] + t * o), o)
-    V = carray(shift(row.params, p[c.PARAMS] + p[c.READOUT]), (o, m))
-    b = carray(shift(row.params, p[c.PARAMS] + p[c.READOUT] + m * o), o)
-    gradient = carray(shift(row.net, p[c.GRADIENT] + t * o), o)
-    for i in range(o):
-        out[i] = b[i]
-        gradient[i] = 0
-    for i in range(m):
-        top[i] = h[i]
-    dots(V, h, out)
+    if p[c.RECOMPUTE]:
+        remember(plan, row, t)
+    through(plan, row, scratch, shift(row.net, p[c.MEMORY_F32]), shift(row.net, p[c.INPUT]), t, c.FORWARD)
+    carray(shift(row.net, p[c.GRADIENT] + t * p[c.OUTPUTS]), p[c.OUTPUTS])[:] = 0
     return t
 
 

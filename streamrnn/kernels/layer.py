@@ -7,6 +7,9 @@ backward(shape, w, tape, keep, dy, dx, g, scratch, first, last)
     Rows first..last-1 of the tape, newest first. dy (last - first, H) is the gradient at each row's output; keep (C)
     is 0 where the state was reset before that row; dx (last - first, I) is overwritten; g gathers the gradient.
 
+train(...), as forward
+    The step again when a window is recomputed for an update; a layer that is the same in training has none.
+
 shape is (I, H, C): inputs, units, rows of the tape. Each tape quantity is a contiguous block of C rows.
 """
 

@@ -8,6 +8,7 @@ from streamrnn.kernels import anomaly, conformal, mix, scale
 from streamrnn.kernels import table as c
 from streamrnn.kernels.call import call, shift
 from streamrnn.kernels.jit import jit
+from streamrnn.kernels.network import grade
 
 TRAIN_FROM = 10  # observations before the network is given labels: the scalers must have settled
 
@@ -34,17 +35,10 @@ def teach(plan, row, place, j, k, target):
     t = number - (q[c.WRITTEN] - q[c.POSITION])
     if t < 0 or q[c.SEEN] < TRAIN_FROM:
         return
-    width = p[c.HEAD_WIDTH]
-    offset = t * p[c.OUTPUTS] + width * (j * p[c.HORIZONS] + k)
-    call(
-        p[c.HEAD_GRAD],
-        width,
-        shift(row.net, p[c.RAW] + offset),
-        target,
-        shift(row.net, p[c.GRADIENT] + offset),
-        shift(plan.reals, c.HEAD_REALS),
-        shift(row.real, p[c.LOSS]),
-    )
+    answer = j * p[c.HORIZONS] + k
+    if p[c.RECOMPUTE]:
+        row.net[p[c.ANSWERS] + t * p[c.TARGETS] * p[c.HORIZONS] + answer] = target
+    grade(plan, row, t, answer, target, shift(row.real, p[c.LOSS]))
     fresh = q[c.LABELS] == 0
     q[c.OLDEST] = number if fresh else min(q[c.OLDEST], number)
     q[c.NEWEST] = number if fresh else max(q[c.NEWEST], number)

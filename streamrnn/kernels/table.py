@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 # --- plan.ints
-INTS = 63
+INTS = 68
 (
     FEATURES,
     TARGETS,
@@ -62,7 +62,11 @@ INTS = 63
     KEEP,  # blocks of the tape: 0 where the state was reset before the row,
     GRADIENT,  # gradient at the outputs,
     TOPS,  # output of the top layer,
-    RAW,  # outputs of the network
+    RAW,  # outputs of the network,
+    RECOMPUTE,  # whether windows are run again: then also
+    PAST,  # inputs of the network,
+    BEFORE,  # all layers' states before the row,
+    ANSWERS,  # standardised answers to its forecasts (T K), NaN where none has come or it has been learned from
     BLOCKS,  # how many blocks the tape has
     CLOCK,  # state f64
     SCALE,
@@ -81,10 +85,11 @@ INTS = 63
     SCRATCH_DY,
     SCRATCH_DX,
     SCRATCH_LAYER,
+    SCRATCH_STATE,
 ) = range(INTS)
 
-# --- plan.layers (L, LAYER_WIDTH): two addresses, offsets, then the shape that the part receives
-FORWARD, BACKWARD, LAYER_PARAMS, LAYER_STATE, LAYER_TAPE, LAYER_SHAPE = range(6)
+# --- plan.layers (L, LAYER_WIDTH): three addresses, offsets, then the shape that the part receives
+FORWARD, BACKWARD, TRAIN, LAYER_PARAMS, LAYER_STATE, LAYER_TAPE, LAYER_SHAPE = range(7)
 LAYER_WIDTH = LAYER_SHAPE + 3
 
 # --- plan.experts (E, EXPERT_WIDTH): three addresses, offset inside a target's experts, then the shape

@@ -2,7 +2,7 @@
 
 Every `stride` observations the gradient of the labels that have arrived since goes back from the rows that issued
 their forecasts, through the activations stored then: `window` rows from the newest such row on, or as many as the
-labels themselves span. Stored activations are not computed again with the new weights.
+labels themselves span. Stored activations are used as they were lived, unless the rule says `recompute`.
 
 The firewall stands here: a gradient that is not finite moves nothing; weights that are not finite are put back to the
 last good ones, together with an emptied tape. Both are functions of the stream's own observations.
@@ -16,6 +16,7 @@ from streamrnn.kernels import table as c
 from streamrnn.kernels.call import call, shift
 from streamrnn.kernels.jit import jit
 from streamrnn.kernels.linalg import fold, matvec, sums
+from streamrnn.kernels.recompute import relive
 
 REFRESH = 64  # clean updates between two copies of the weights to the last good ones
 LARGEST = 1e4  # a weight beyond this is not a weight any more
@@ -119,6 +120,8 @@ def learn(plan, row, scratch):
     if newest < 0:  # late labels whose rows have left the tape since
         return 0
     first = max(0, min(newest + 1 - p[c.WINDOW], oldest))
+    if p[c.RECOMPUTE]:
+        relive(plan, row, scratch, first, newest + 1)
     G = backward(plan, row, scratch, first, newest + 1)
     used = (newest + 1 - oldest) * p[c.OUTPUTS]
     carray(shift(row.net, p[c.GRADIENT] + oldest * p[c.OUTPUTS]), used)[:] = 0

@@ -16,6 +16,7 @@ class Layer(NamedTuple):
     state: Callable[[int], int]
     tape: Callable[[int, int], tuple[int, ...]]  # width of each block of the tape
     scratch: Callable[[int, int], int]  # for that many rows back, H
+    train: Any = None  # instead of `forward` when a window is run again (the rule's `recompute`)
 
 
 class Expert(NamedTuple):

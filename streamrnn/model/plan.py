@@ -201,6 +201,7 @@ def link(plan: Plan, dtype: str) -> None:
     for row, layer in zip(table.layers, sizes.layers, strict=True):
         kind = LAYERS[type(layer)]
         row[c.FORWARD], row[c.BACKWARD] = kind.forward.address(dtype), kind.backward.address(dtype)
+        row[c.TRAIN] = (kind.train or kind.forward).address(dtype)
     for row, expert in zip(table.experts, sizes.experts, strict=True):
         part = EXPERTS[type(expert)]
         row[c.OBSERVE], row[c.SETTLE] = part.observe.address(dtype), part.settle.address(dtype)
@@ -262,6 +263,9 @@ def _net(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f32: 
     ints[c.INPUT] = f32.add(f"input {name}", sizes.inputs) - base
     ints[c.KEEP], ints[c.GRADIENT] = block("keep", 1), block("gradient", outputs)
     ints[c.TOPS], ints[c.RAW] = block("top", int(ints[c.TOP])), block("output", outputs)
+    if sizes.rule.recompute:
+        ints[c.PAST], ints[c.BEFORE] = block("past", sizes.inputs), block("before", int(ints[c.MEMORY_LENGTH]))
+        ints[c.ANSWERS] = block("answers", len(sizes.targets) * len(sizes.horizons))
     for row, layer in zip(layers, sizes.layers, strict=True):
         row[c.LAYER_TAPE] = f32.width - base
         for number, width in enumerate(LAYERS[type(layer)].tape(int(row[c.LAYER_SHAPE]), layer.size)):
@@ -318,8 +322,9 @@ def _scratch(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64]) -
     ints[c.SCRATCH_DY] = ints[c.PARAMS_LENGTH]
     ints[c.SCRATCH_DX] = ints[c.SCRATCH_DY] + rows * widest
     ints[c.SCRATCH_LAYER] = ints[c.SCRATCH_DX] + rows * widest
+    ints[c.SCRATCH_STATE] = ints[c.SCRATCH_LAYER] + own
     f64 = len(sizes.targets) + len(sizes.experts) * len(sizes.horizons) + 2
-    return int(ints[c.SCRATCH_LAYER]) + own, f64
+    return int(ints[c.SCRATCH_STATE] + ints[c.MEMORY_LENGTH]), f64
 
 
 def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
@@ -339,6 +344,7 @@ def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
         c.KEPT: sizes.kept,
         c.WINDOW: sizes.rule.window,
         c.STRIDE: sizes.rule.stride,
+        c.RECOMPUTE: int(sizes.rule.recompute),
         c.LABEL_TASK: int(sizes.labelled),
         c.LABEL_RING: sizes.model.label_memory,
         c.SEASONAL: seasonal[0] if seasonal else -1,

@@ -1,0 +1,55 @@
+"""Run a window again with the weights of now, so that its gradient is that of one network and not of several.
+
+With stride < window the rows of a window were lived under different weights, and the plain rule goes back through the
+activations of then ("stale"). With `recompute`, the tape also keeps what each row started from: the inputs, the state
+before it, and the answers to its forecasts. At an update the window is lived again from the state that was stored at
+its first row; outputs and their losses are computed anew, and then comes the ordinary backward pass. The live state is
+not touched, and stored states stay as they were lived.
+
+A layer that does something else while it is trained (dropout) has a part of its own for this pass: see TRAIN.
+"""
+
+import math
+
+from numba import carray
+
+from streamrnn.kernels import table as c
+from streamrnn.kernels.call import shift
+from streamrnn.kernels.jit import jit
+from streamrnn.kernels.network import grade, through
+
+
+@jit
+def remember(plan, row, t):
+    """Keep what row t starts from; nothing has been answered yet."""
+    p = plan.ints
+    inputs, memory, answers = p[c.INPUTS], p[c.MEMORY_LENGTH], p[c.TARGETS] * p[c.HORIZONS]
+    x, state = carray(shift(row.net, p[c.INPUT]), inputs), carray(shift(row.net, p[c.MEMORY_F32]), memory)
+    kept = carray(shift(row.net, p[c.PAST] + t * inputs), inputs)
+    before = carray(shift(row.net, p[c.BEFORE] + t * memory), memory)
+    for i in range(inputs):
+        kept[i] = x[i]
+    for i in range(memory):
+        before[i] = state[i]
+    carray(shift(row.net, p[c.ANSWERS] + t * answers), answers)[:] = math.nan
+
+
+@jit
+def relive(plan, row, scratch, first, last):
+    """Live rows first..last-1 of the tape again: activations, outputs and the gradients at them."""
+    p = plan.ints
+    memory, answers = p[c.MEMORY_LENGTH], p[c.TARGETS] * p[c.HORIZONS]
+    state = carray(shift(scratch.f32, p[c.SCRATCH_STATE]), memory)
+    before = carray(shift(row.net, p[c.BEFORE] + first * memory), memory)
+    for i in range(memory):
+        state[i] = before[i]
+    for t in range(first, last):
+        if row.net[p[c.KEEP] + t] == 0:
+            state[:] = 0
+        source = shift(row.net, p[c.PAST] + t * p[c.INPUTS])
+        through(plan, row, scratch, shift(scratch.f32, p[c.SCRATCH_STATE]), source, t, c.TRAIN)
+        given = carray(shift(row.net, p[c.ANSWERS] + t * answers), answers)
+        for answer in range(answers):
+            if not math.isnan(given[answer]):
+                grade(plan, row, t, answer, float(given[answer]), scratch.f64)
+                given[answer] = math.nan

@@ -1,0 +1,149 @@
+"""The network of one stream again, step by step in plain numpy: forward, labels, gradient, clipping, optimiser.
+
+From the engine come only the inputs of the network and what a forecast stood on (base and unit).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from streamrnn import messages as m
+from streamrnn import spec
+from streamrnn.engine import Engine
+from streamrnn.kernels import table as c
+from streamrnn.kernels.settle import TRAIN_FROM
+from tests.engine.feed import START, STEP, feed, has, real, weights
+from tests.naive import cells, heads, optim
+
+Array = NDArray[np.float64]
+
+
+class Replica:
+    """Parameters, the rows of all the past, the labels since the last update; one layer, BPTT(h; h')."""
+
+    def __init__(self, model: spec.Model, inputs: int, params: Array) -> None:
+        assert model.layers is not None
+        self.model, self.inputs = model, inputs
+        self.kind, self.units = type(model.layers[0]), model.layers[0].size
+        self.width = len(model.head.levels) if isinstance(model.head, spec.Quantile) else 2
+        self.outputs = self.width * len(model.horizons)
+        self.w = params.copy()
+        self.split = len(params) - (self.units + 1) * self.outputs
+        self.kept = np.zeros((2 if isinstance(model.optimiser, spec.Adam) else 1) * len(params))
+        self.state = np.zeros(cells.CELLS[self.kind].states * self.units)
+        self.xs: list[Array] = []
+        self.before: list[Array] = []
+        self.rows: list[Any] = []
+        self.tops: list[Array] = []
+        self.outs: list[Array] = []
+        self.keep: list[int] = []
+        self.stood_on: list[list[tuple[float, float]]] = []  # base and unit of every row and horizon
+        self.due: dict[int, list[tuple[int, float]]] = {}  # horizon and standardised answer, by row
+        self.labels, self.updates, self.fresh = 0, 0, True
+
+    def advance(self, x: Array) -> None:
+        self.keep.append(0 if self.fresh else 1)
+        self.fresh = False
+        self.xs.append(x)
+        self.before.append(self.state)
+        self.state, row, out = self.through(self.state, x)
+        self.rows.append(row)
+        self.tops.append(self.state[: self.units])
+        self.outs.append(out)
+
+    def through(self, state: Array, x: Array) -> tuple[Array, Any, Array]:
+        V, b = self.readout()
+        state, row = cells.CELLS[self.kind].forward(self.inputs, self.units, self.w[: self.split], state, x)
+        return state, row, state[: self.units] @ V + b
+
+    def readout(self) -> tuple[Array, Array]:
+        flat = self.w[self.split :]
+        return flat[: self.units * self.outputs].reshape(self.outputs, self.units).T, flat[self.units * self.outputs :]
+
+    def label(self, row: int, k: int, y: float) -> None:
+        base, unit = self.stood_on[row][k]
+        self.due.setdefault(row, []).append((k, (y - base) / unit))
+        self.loss = heads.HEADS[type(self.model.head)].loss(self.at(row, k), (y - base) / unit, self.model.head)
+        self.labels += 1
+
+    def at(self, row: int, k: int) -> Array:
+        """The outputs of a row at a horizon."""
+        return self.outs[row][self.width * k : self.width * (k + 1)]
+
+    def grade(self, row: int) -> Array:
+        """Gradient at the outputs of a row, of the answers that have come since the last update."""
+        d = np.zeros(self.outputs)
+        for k, answer in self.due.get(row, []):
+            o, target = self.at(row, k), answer
+            if isinstance(self.model.head, spec.Gaussian):
+                target = float(np.clip(answer, o[0] - 2.999999 * np.exp(o[1]), o[0] + 2.999999 * np.exp(o[1])))
+            d[self.width * k : self.width * (k + 1)] = heads.grad(self.model.head, o, target)
+        return d
+
+    def relive(self, span: Sequence[int]) -> None:
+        state = self.before[span[0]]
+        for t in span:
+            state, self.rows[t], self.outs[t] = self.through(state * self.keep[t], self.xs[t])
+            self.tops[t] = state[: self.units]
+
+    def learn(self) -> None:
+        assert isinstance(self.model.rule, spec.Tbptt)
+        newest, oldest = max(self.due), min(self.due)
+        span = range(max(0, min(newest + 1 - self.model.rule.window, oldest)), newest + 1)
+        if self.model.rule.recompute:
+            self.relive(span)
+        V, _ = self.readout()
+        D = np.array([self.grade(row) for row in span])
+        Y = np.array([self.tops[row] for row in span])
+        keep = np.array([self.keep[row] for row in span])
+        g, _ = cells.back(self.kind, self.units, self.w[: self.split], [self.rows[t] for t in span], keep, D @ V.T)
+        self.update(cells.join(g, D.T @ Y, D.sum(axis=0)))
+
+    def update(self, g: Array) -> None:
+        self.updates += 1
+        optimiser = self.model.optimiser
+        g = optim.clip(g, self.labels, optimiser.clip)
+        self.w, self.kept = optim.OPTIMISERS[type(optimiser)](self.w, g, self.kept, optimiser, self.updates)
+        self.due, self.labels = {}, 0
+
+    def end(self) -> None:
+        self.state, self.fresh = np.zeros_like(self.state), True
+
+
+def stood_on(engine: Engine, step: int) -> list[tuple[float, float]]:
+    """Base and unit of the forecasts that were just issued."""
+    p, table = engine._plan.table.ints, engine._plan.table
+    found = []
+    for k, h in enumerate(engine.horizons):
+        record = real(engine, c.PENDING, int(p[c.SLOTS] * p[c.SLOT_WIDTH])).reshape(-1, int(p[c.SLOT_WIDTH]))
+        pending = record[int(table.slots[k]) + step % h]
+        found.append((float(pending[c.FORECASTS + len(table.experts)]), float(pending[c.UNIT])))
+    return found
+
+
+def follow(engine: Engine, replica: Replica, values: Array, ends: set[int]) -> None:
+    """Feed both one by one and compare the weights after every observation."""
+    p = engine._plan.table.ints
+    start, inputs = int(p[c.BASE_F32] + p[c.INPUT]), int(p[c.INPUTS])
+    stride = engine._plan.sizes.rule.stride
+    moved = 0
+    for t, y in enumerate(values):
+        seen = t + 1
+        for k, h in enumerate(engine.horizons):
+            if t - h >= 0 and seen >= TRAIN_FROM:
+                replica.label(t - h, k, float(y))
+        if replica.labels and (seen % stride == 0 or t in ends):
+            replica.learn()
+        told = feed(engine, [y], time=[START + STEP * t], bits=[m.END if t in ends else 0])
+        moved += bool(has(told, m.UPDATED)[0])
+        if seen > TRAIN_FROM + max(engine.horizons):
+            assert real(engine, c.LOSS, 1)[0] == pytest.approx(replica.loss, rel=2e-5, abs=2e-5)
+        replica.advance(engine._bank.planes.f32[start : start + inputs].copy())
+        replica.stood_on.append(stood_on(engine, seen))
+        if t in ends:
+            replica.end()
+        np.testing.assert_allclose(weights(engine), replica.w, rtol=2e-5, atol=2e-6)
+    assert moved == replica.updates > 10
