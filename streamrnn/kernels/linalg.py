@@ -1,82 +1,92 @@
 """Matrix primitives for one sample, over contiguous views; matrices are input-major (I, O).
 
-Each is blocked by hand so that one pass over the output does four or eight multiply-adds per load and store of it,
-and indexed by the loop variable alone: an index that is a sum defeats the vectoriser (negative wrap-around check).
+Whole registers of outputs go through the tiles of simd.py, widest first; what is left over goes through plain loops.
 """
 
+from streamrnn.kernels import simd
+from streamrnn.kernels.call import at
 from streamrnn.kernels.jit import jit
+
+row8, row4, row2, row1 = simd.tile(1, 8, 1), simd.tile(1, 4, 2), simd.tile(1, 2, 4), simd.tile(1, 1, 4)
+square3, square2, square1 = simd.tile(4, 3, 1), simd.tile(4, 2, 1), simd.tile(4, 1, 2)
+
+
+@jit
+def combine(K, A, step, B, y):
+    """y += sum_k A[k step] B[k], A a pointer, B (K, O), y (O)."""
+    m = len(y)
+    L = simd.lanes(y)
+    j = 0
+    while j + 8 * L <= m:
+        row8(K, A, step, 0, at(B, j), m, at(y, j), 0)
+        j += 8 * L
+    if j + 4 * L <= m:
+        row4(K, A, step, 0, at(B, j), m, at(y, j), 0)
+        j += 4 * L
+    if j + 2 * L <= m:
+        row2(K, A, step, 0, at(B, j), m, at(y, j), 0)
+        j += 2 * L
+    if j + L <= m:
+        row1(K, A, step, 0, at(B, j), m, at(y, j), 0)
+        j += L
+    if j < m:
+        for k in range(K):
+            a, b = A[k * step], B[k]
+            for i in range(j, m):
+                y[i] += a * b[i]
 
 
 @jit
 def matvec(W, x, y):
-    """y += W' x, W (I, O), x (I), y (O): four inputs a pass."""
-    n, m = W.shape
-    blocks = n // 4
-    for b in range(blocks):
-        i = 4 * b
-        x0, x1, x2, x3 = x[i], x[i + 1], x[i + 2], x[i + 3]
-        w0, w1, w2, w3 = W[i], W[i + 1], W[i + 2], W[i + 3]
-        for j in range(m):
-            y[j] += (x0 * w0[j] + x1 * w1[j]) + (x2 * w2[j] + x3 * w3[j])
-    for i in range(4 * blocks, n):
-        xi = x[i]
-        wi = W[i]
-        for j in range(m):
-            y[j] += xi * wi[j]
+    """y += W' x, W (I, O), x (I), y (O)."""
+    combine(len(x), at(x, 0), 1, W, y)
 
 
 @jit
 def dots(W, d, y):
-    """y += W d, W (I, O), d (O), y (I): four dot products at once."""
+    """y += W d, W (I, O), d (O), y (I): a register of dot products at once."""
     n, m = W.shape
-    zero = W.dtype.type(0)
-    blocks = n // 4
-    for b in range(blocks):
-        i = 4 * b
-        w0, w1, w2, w3 = W[i], W[i + 1], W[i + 2], W[i + 3]
-        s0, s1, s2, s3 = zero, zero, zero, zero
+    L = simd.lanes(y)
+    whole = m // L
+    i = 0
+    while i + L <= n:
+        simd.dots(whole, at(W, i * m), m, at(d, 0), at(y, i))
+        for j in range(whole * L, m):
+            for r in range(i, i + L):
+                y[r] += W[r, j] * d[j]
+        i += L
+    for r in range(i, n):
+        w, s = W[r], W.dtype.type(0)
         for j in range(m):
-            s0 += w0[j] * d[j]
-            s1 += w1[j] * d[j]
-            s2 += w2[j] * d[j]
-            s3 += w3[j] * d[j]
-        y[i] += s0
-        y[i + 1] += s1
-        y[i + 2] += s2
-        y[i + 3] += s3
-    for i in range(4 * blocks, n):
-        wi = W[i]
-        s0 = zero
-        for j in range(m):
-            s0 += wi[j] * d[j]
-        y[i] += s0
+            s += w[j] * d[j]
+        y[r] += s
 
 
 @jit
 def fold(X, D, G):
-    """G += X' D, X (K, I), D (K, O), G (I, O): the tape's gradients as one product of rank K, eight rows a pass."""
-    rows, n = X.shape
+    """G += X' D, X (K, I), D (K, O), G (I, O): the tape's gradients as one product of rank K, four inputs at once."""
+    K, n = X.shape
     m = D.shape[1]
-    blocks = rows // 8
-    for b in range(blocks):
-        k = 8 * b
-        d0, d1, d2, d3 = D[k], D[k + 1], D[k + 2], D[k + 3]
-        d4, d5, d6, d7 = D[k + 4], D[k + 5], D[k + 6], D[k + 7]
-        for i in range(n):
-            g = G[i]
-            x0, x1, x2, x3 = X[k, i], X[k + 1, i], X[k + 2, i], X[k + 3, i]
-            x4, x5, x6, x7 = X[k + 4, i], X[k + 5, i], X[k + 6, i], X[k + 7, i]
-            for j in range(m):
-                g[j] += ((x0 * d0[j] + x1 * d1[j]) + (x2 * d2[j] + x3 * d3[j])) + (
-                    (x4 * d4[j] + x5 * d5[j]) + (x6 * d6[j] + x7 * d7[j])
-                )
-    for k in range(8 * blocks, rows):
-        d = D[k]
-        for i in range(n):
-            g = G[i]
-            x0 = X[k, i]
-            for j in range(m):
-                g[j] += x0 * d[j]
+    L = simd.lanes(G)
+    i = 0
+    while i + 4 <= n:
+        j = 0
+        while j + 3 * L <= m:
+            square3(K, at(X, i), n, 1, at(D, j), m, at(G, i * m + j), m)
+            j += 3 * L
+        if j + 2 * L <= m:
+            square2(K, at(X, i), n, 1, at(D, j), m, at(G, i * m + j), m)
+            j += 2 * L
+        if j + L <= m:
+            square1(K, at(X, i), n, 1, at(D, j), m, at(G, i * m + j), m)
+            j += L
+        for r in range(i, i + 4):
+            for c in range(j, m):
+                for k in range(K):
+                    G[r, c] += X[k, r] * D[k, c]
+        i += 4
+    for r in range(i, n):
+        combine(K, at(X, r), n, D, G[r])
 
 
 @jit

@@ -1,0 +1,168 @@
+"""Register tiles, written straight into LLVM's language: no loop that Numba can be given keeps a tile of sums in
+registers. Its vectoriser adds to memory, and so loads and stores the output once for every four inputs.
+
+    tile(rows, vectors, ways)   C += A' B over K steps, C a tile of rows x (vectors * lanes) sums; `ways` partial sums
+                                a place hide the latency of a multiply-add where a tile has fewer than eight of them
+    dots                        `lanes` dot products at once, then one transposing reduction of their sums
+
+Lanes are the numbers that fit a vector register of this CPU. Steps are counted in numbers; nothing is checked and
+nothing allocated. The order of the additions depends on the CPU's registers alone.
+
+Rejected: a transposed copy of U for the way back, which would turn its dot products into tiles. A quarter quicker
+there, and all of it lost to transposing when every observation moves the weights.
+"""
+
+from collections.abc import Callable
+
+from llvmlite import binding, ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+INDEX, LANE = ir.IntType(64), ir.IntType(32)
+FLAGS = ("reassoc", "contract", "arcp", "nsz")  # as in jit.py
+
+
+def _register() -> int:
+    """Bytes of a vector register."""
+    features = binding.get_host_cpu_features()
+    return 64 if features.get("avx512f") else 32 if features.get("avx") else 16
+
+
+REGISTER = _register()
+
+
+@intrinsic
+def lanes(typingctx, array):
+    """How many of the array's numbers a register holds."""
+
+    def codegen(context, builder, signature, values):
+        return context.get_constant(types.intp, REGISTER * 8 // signature.args[0].dtype.bitwidth)
+
+    return types.intp(array), codegen
+
+
+class Emit:
+    """The instructions of a tile over one type of numbers."""
+
+    def __init__(self, context, builder, real) -> None:
+        self.builder = builder
+        self.real = context.get_value_type(real)
+        self.size = real.bitwidth // 8
+        self.lanes = REGISTER // self.size
+        self.vector = ir.VectorType(self.real, self.lanes)
+
+    def at(self, pointer, *offsets):
+        """The pointer moved on by numbers."""
+        for offset in offsets:
+            pointer = self.builder.gep(pointer, [offset], source_etype=self.real)
+        return pointer
+
+    def load(self, pointer):
+        pointer = self.builder.bitcast(pointer, self.vector.as_pointer())
+        return self.builder.load(pointer, align=self.size, typ=self.vector)
+
+    def store(self, value, pointer) -> None:
+        self.builder.store(value, self.builder.bitcast(pointer, self.vector.as_pointer()), align=self.size)
+
+    def spread(self, pointer):
+        """One number in every lane."""
+        blank = ir.Constant(self.vector, ir.Undefined)
+        first = self.builder.insert_element(blank, self.builder.load(pointer, typ=self.real), LANE(0))
+        return self.shuffle(first, first, [0] * self.lanes)
+
+    def shuffle(self, a, b, places):
+        return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(LANE, self.lanes), places))
+
+    def add(self, a, b):
+        return self.builder.fadd(a, b, flags=FLAGS)
+
+    def more(self, sums, a, b) -> None:
+        """sums += a b."""
+        total = self.builder.load(sums, typ=self.vector)
+        self.builder.store(self.add(total, self.builder.fmul(a, b, flags=FLAGS)), sums)
+
+    def sums(self, count):
+        """Registers of zeros; LLVM takes them out of memory."""
+        zero = ir.Constant(self.vector, [0.0] * self.lanes)
+        places = [cgutils.alloca_once(self.builder, self.vector) for _ in range(count)]
+        for place in places:
+            self.builder.store(zero, place)
+        return places
+
+    def value(self, places):
+        """Sum of some registers."""
+        values = [self.builder.load(place, typ=self.vector) for place in places]
+        while len(values) > 1:
+            values = [self.add(*values[i : i + 2]) if i + 1 < len(values) else values[i] for i in range(0, len(values), 2)]
+        return values[0]
+
+    def transposed(self, values):
+        """One register whose lane i is the sum of the lanes of register i: halves as many registers at each level."""
+        span = 1
+        while len(values) > 1:
+            low = [i if i // span % 2 == 0 else self.lanes + i - span for i in range(self.lanes)]
+            high = [i + span if i // span % 2 == 0 else self.lanes + i for i in range(self.lanes)]
+            pairs = [(values[i], values[i + 1]) for i in range(0, len(values), 2)]
+            values = [self.add(self.shuffle(a, b, low), self.shuffle(a, b, high)) for a, b in pairs]
+            span *= 2
+        return values[0]
+
+
+def tile(rows: int, vectors: int, ways: int) -> Callable:
+    """A kernel (K, A, a_step, a_next, B, b_step, C, c_next): C[r c_next + j] += sum_k A[k a_step + r a_next]
+    B[k b_step + j] for rows r and j < vectors * lanes."""
+
+    @intrinsic
+    def kernel(typingctx, K, A, a_step, a_next, B, b_step, C, c_next):
+        def codegen(context, builder, signature, values):
+            steps, a, a_step, a_next, b, b_step, c, c_next = values
+            emit = Emit(context, builder, signature.args[1].dtype)
+            sums = [emit.sums(rows * vectors) for _ in range(ways)]
+
+            def step(k, way):
+                loaded = emit.at(b, builder.mul(k, b_step))
+                lines = [emit.load(emit.at(loaded, INDEX(v * emit.lanes))) for v in range(vectors)]
+                for r in range(rows):
+                    x = emit.spread(emit.at(a, builder.mul(k, a_step), builder.mul(INDEX(r), a_next)))
+                    for v in range(vectors):
+                        emit.more(sums[way][r * vectors + v], x, lines[v])
+
+            whole = builder.udiv(steps, INDEX(ways))
+            with cgutils.for_range(builder, whole) as loop:
+                for way in range(ways):
+                    step(builder.add(builder.mul(loop.index, INDEX(ways)), INDEX(way)), way)
+            if ways > 1:
+                with cgutils.for_range(builder, steps, start=builder.mul(whole, INDEX(ways))) as loop:
+                    step(loop.index, 0)
+            for r in range(rows):
+                for v in range(vectors):
+                    place = emit.at(c, builder.mul(INDEX(r), c_next), INDEX(v * emit.lanes))
+                    total = emit.value([way[r * vectors + v] for way in sums])
+                    emit.store(emit.add(emit.load(place), total), place)
+            return context.get_dummy_value()
+
+        step = types.intp
+        return types.void(step, A, step, step, B, step, C, step), codegen
+
+    return kernel
+
+
+@intrinsic
+def dots(typingctx, count, W, w_next, d, y):
+    """y[i] += sum_j W[i w_next + j] d[j] for i < lanes and j < count * lanes."""
+
+    def codegen(context, builder, signature, values):
+        count, w, w_next, d, y = values
+        emit = Emit(context, builder, signature.args[1].dtype)
+        sums = emit.sums(emit.lanes)
+        with cgutils.for_range(builder, count) as loop:
+            j = builder.mul(loop.index, INDEX(emit.lanes))
+            line = emit.load(emit.at(d, j))
+            for i in range(emit.lanes):
+                emit.more(sums[i], emit.load(emit.at(w, builder.mul(INDEX(i), w_next), j)), line)
+        total = emit.transposed([emit.value([place]) for place in sums])
+        emit.store(emit.add(emit.load(y), total), y)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, W, types.intp, d, y), codegen
