@@ -38,7 +38,7 @@ class Bank:
                 f"no memory for {capacity} streams of this model", "lower limits.max_streams, or use a smaller model"
             ) from None
         self._fresh = (init.real(plan), init.count(plan))
-        self._changed = np.zeros(capacity, np.int64)  # when each row was first changed since it was taken; 0: not
+        self.changed = np.zeros(capacity, np.int64)  # when each row was first changed since it was taken; 0: not
         self._touches = 0
         self._pool = init.learned(plan, POOL, dtype) if plan.pooled else None
         learned, counts = self._pool or (self._f32.reshape(-1), self._i64.reshape(-1))
@@ -73,16 +73,16 @@ class Bank:
         self.names.append(name)
         return row
 
-    def touch(self, rows: Ints) -> None:
-        """Mark rows as changed since they were last taken."""
+    def stamp(self) -> int:
+        """The mark to put into `changed` for rows that change now and were not changed since they were last taken."""
         self._touches += 1
-        self._changed[rows[self._changed[rows] == 0]] = self._touches
+        return self._touches
 
     def take_dirty(self, limit: int) -> list[str]:
         """Names of at most `limit` changed streams, the longest changed first; they count as unchanged from now on."""
-        rows = np.flatnonzero(self._changed[: len(self.names)])
-        rows = rows[np.argsort(self._changed[rows], kind="stable")[:limit]]
-        self._changed[rows] = 0
+        rows = np.flatnonzero(self.changed[: len(self.names)])
+        rows = rows[np.argsort(self.changed[rows], kind="stable")[:limit]]
+        self.changed[rows] = 0
         return [self.names[row] for row in rows]
 
     def export(self, name: str) -> bytes:

@@ -16,6 +16,8 @@ from streamrnn.kernels import table as c
 from streamrnn.messages import Batch, Floats, Health, Ints, Outcomes
 from streamrnn.model import plan as plans
 
+ALONE = np.zeros(1, np.int64)  # the order of a single observation
+
 
 class Engine:
     """A model for up to `capacity` streams. Raises ConfigError when the spec asks for what cannot be.
@@ -72,28 +74,19 @@ class Engine:
         """Observe a batch; `rows` (m) is the row of each run, as `admit` gave it. One outcome an observation."""
         n = len(batch)
         each = rows if len(rows) == n else np.repeat(rows, batch.lengths)
-        ints = np.empty((n, c.IN_INTS), np.int64)
-        reals = np.empty((n, c.IN_VALUES + len(self.model.features)))
-        ints[:, c.IN_ROW], ints[:, c.IN_IDENT], ints[:, c.IN_SEQ], ints[:, c.IN_BITS] = (
-            each,
-            batch.ident,
-            batch.seq,
-            batch.bits,
-        )
-        reals[:, c.IN_TIME], reals[:, c.IN_LABEL], reals[:, c.IN_VALUES :] = batch.time, batch.label, batch.values
-        out_ints, out_reals = self._room(n)
-        step.run(self._places, self._scratch.f32, self._order(each), ints, reals, out_ints, out_reals)
-        self._bank.touch(each)
-        return self._outcomes(out_ints, out_reals)
+        columns = c.Batch(each, batch.ident, batch.seq, batch.bits, batch.time, batch.label, batch.values)
+        told = self._room(n)
+        self._run(self._order(each), columns, told)
+        return told
 
     def outlook(self, name: str) -> Outcomes | None:
         """The outcome of a stream's last observation again, from its row alone; None for an unknown stream."""
         row = self._bank.find(name)
         if row is None:
             return None
-        out_ints, out_reals = self._room(1)
-        step.tell(self._places, self._scratch.f32, np.array([row]), out_ints, out_reals)
-        return self._outcomes(out_ints, out_reals)
+        told = self._room(1)
+        step.tell(self._places, self._scratch.f32, np.array([row]), told.ints, told.reals)
+        return told
 
     def take_dirty(self, limit: int) -> list[str]:
         """Names of at most `limit` streams that changed since they were last taken."""
@@ -135,49 +128,33 @@ class Engine:
 
     def warm(self) -> None:
         """Compile the step, or load it from the cache, by running it over no observation at all."""
-        out_ints, out_reals = self._room(0)
-        ints, reals = np.empty((0, c.IN_INTS), np.int64), np.empty((0, c.IN_VALUES + len(self.model.features)))
-        step.run(self._places, self._scratch.f32, np.empty(0, np.int64), ints, reals, out_ints, out_reals)
-        step.tell(self._places, self._scratch.f32, np.empty(0, np.int64), out_ints, out_reals)
+        none, floats, told = np.empty(0, np.int64), np.empty(0), self._room(0)
+        values = np.empty((0, len(self.model.features)))
+        self._run(none, c.Batch(none, none, none, none, floats, floats, values), told)
+        step.tell(self._places, self._scratch.f32, none, told.ints, told.reals)
+
+    def _run(self, order: Ints, columns: c.Batch, told: Outcomes) -> None:
+        bank = self._bank
+        step.run(
+            self._places, self._scratch.f32, order, columns, bank.changed, bank.stamp(), told.ints, told.reals
+        )  # fmt: skip
 
     def _order(self, rows: Ints) -> Ints:
         """The order in which to step through observations of `rows`: stream by stream, while it is in the cache.
 
         Each stream's own order stays. With pooled weights the streams meet in them, so the order of arrival does.
         """
-        if self._plan.pooled or len(rows) == 1:
+        if len(rows) == 1:
+            return ALONE
+        if self._plan.pooled:
             return np.arange(len(rows))
         return np.argsort(rows, kind="stable")
 
-    def _room(self, n: int) -> tuple[Ints, Floats]:
-        """Columns for n outcomes."""
+    def _room(self, n: int) -> Outcomes:
+        """Outcomes for n observations, to be filled."""
         targets, horizons = len(self.targets), len(self.horizons)
-        return np.empty((n, c.OUT_INTS), np.int64), np.empty((n, c.OUT_FORECAST + 3 * targets * (horizons + 1)))
-
-    def _outcomes(self, ints: Ints, reals: Floats) -> Outcomes:
-        n, t, k = len(ints), len(self.targets), len(self.horizons)
-        row, bits, seq, severity, event, learned, lost = ints.T  # in the order of c.OUT_ROW ...
-        time, interval, score, tail, started, skill = reals.T[: c.OUT_FORECAST]  # ... and of c.OUT_TIME
-        end = c.OUT_FORECAST + 3 * t * k
-        return Outcomes(
-            row=row,
-            bits=bits,
-            seq=seq,
-            severity=severity,
-            event=event,
-            learned=learned,
-            lost=lost,
-            time=time,
-            interval=interval,
-            score=score,
-            tail=tail,
-            started=started,
-            skill=skill,
-            forecast=reals[:, c.OUT_FORECAST : end].reshape(n, t, k, 3),
-            expected=reals[:, end : end + t],
-            actual=reals[:, end + t : end + 2 * t],
-            attribution=reals[:, end + 2 * t :],
-        )
+        width = c.OUT_FORECAST + 3 * targets * (horizons + 1)
+        return Outcomes(np.empty((n, c.OUT_INTS), np.int64), np.empty((n, width)), targets, horizons)
 
 
 def _median(values: Floats) -> Floats:

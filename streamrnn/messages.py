@@ -55,28 +55,109 @@ class Batch(Struct, frozen=True):
 
 
 class Outcomes(Struct, frozen=True):
-    """What the engine says of each of n observations; T targets, K horizons. Filled by one compiled call."""
+    """What the engine says of each of n observations; T targets, K horizons. Filled by one compiled call.
 
-    row: Ints  # (n) row of the stream in the bank
-    bits: Ints  # (n) see above
-    seq: Ints  # (n) the stream's own count of learned observations, from 1
-    severity: Ints  # (n) index into SEVERITIES
-    event: Ints  # (n) number of the stream's latest anomaly event, 0 before the first
-    learned: Ints  # (n) labels the network has been given so far, over all horizons and targets
-    lost: Ints  # (n) sender's sequence numbers skipped just before this one
-    time: Floats  # (n) seconds; the stream's clock: of this observation, of the latest one when this one was late
-    interval: Floats  # (n) running median of the seconds between observations, 0 while unknown
-    score: Floats  # (n) anomaly score, 0..1; NaN while warming up or not scored
-    tail: Floats  # (n) estimated probability of an error at least this large
-    started: Floats  # (n) time at which the latest anomaly event opened
-    skill: Floats  # (n) 1 - error / error of persistence, running, shortest horizon; NaN while unknown
-    forecast: Floats  # (n, T, K, 3) yhat, yhat_lower, yhat_upper; NaN while unknown
-    expected: Floats  # (n, T) what had been foretold for this observation; NaN if nothing was
-    actual: Floats  # (n, T) what came; NaN is missing
-    attribution: Floats  # (n, T) share of each target in the anomaly score, sums to 1 where there is a score
+    Two arrays, whose columns are the properties below: they are views, made when they are asked for.
+    """
+
+    ints: Ints  # (n, 7)
+    reals: Floats  # (n, 6 + 3 T K + 3 T)
+    targets: int  # T
+    horizons: int  # K
 
     def __len__(self) -> int:
-        return len(self.row)
+        return len(self.ints)
+
+    @property
+    def row(self) -> Ints:
+        """(n) row of the stream in the bank."""
+        return self.ints[:, 0]
+
+    @property
+    def bits(self) -> Ints:
+        """(n) see above."""
+        return self.ints[:, 1]
+
+    @property
+    def seq(self) -> Ints:
+        """(n) the stream's own count of learned observations, from 1."""
+        return self.ints[:, 2]
+
+    @property
+    def severity(self) -> Ints:
+        """(n) index into SEVERITIES."""
+        return self.ints[:, 3]
+
+    @property
+    def event(self) -> Ints:
+        """(n) number of the stream's latest anomaly event, 0 before the first."""
+        return self.ints[:, 4]
+
+    @property
+    def learned(self) -> Ints:
+        """(n) labels the network has been given so far, over all horizons and targets."""
+        return self.ints[:, 5]
+
+    @property
+    def lost(self) -> Ints:
+        """(n) sender's sequence numbers skipped just before this one."""
+        return self.ints[:, 6]
+
+    @property
+    def time(self) -> Floats:
+        """(n) seconds; the stream's clock: of this observation, of the latest one when this one was late."""
+        return self.reals[:, 0]
+
+    @property
+    def interval(self) -> Floats:
+        """(n) running median of the seconds between observations, 0 while unknown."""
+        return self.reals[:, 1]
+
+    @property
+    def score(self) -> Floats:
+        """(n) anomaly score, 0..1; NaN while warming up or not scored."""
+        return self.reals[:, 2]
+
+    @property
+    def tail(self) -> Floats:
+        """(n) estimated probability of an error at least this large."""
+        return self.reals[:, 3]
+
+    @property
+    def started(self) -> Floats:
+        """(n) time at which the latest anomaly event opened."""
+        return self.reals[:, 4]
+
+    @property
+    def skill(self) -> Floats:
+        """(n) 1 - error / error of persistence, running, shortest horizon; NaN while unknown."""
+        return self.reals[:, 5]
+
+    @property
+    def forecast(self) -> Floats:
+        """(n, T, K, 3) yhat, yhat_lower, yhat_upper; NaN while unknown."""
+        t, k = self.targets, self.horizons
+        return self.reals[:, 6 : 6 + 3 * t * k].reshape(len(self), t, k, 3)
+
+    @property
+    def expected(self) -> Floats:
+        """(n, T) what had been foretold for this observation; NaN if nothing was."""
+        return self._target(0)
+
+    @property
+    def actual(self) -> Floats:
+        """(n, T) what came; NaN is missing."""
+        return self._target(1)
+
+    @property
+    def attribution(self) -> Floats:
+        """(n, T) share of each target in the anomaly score, sums to 1 where there is a score."""
+        return self._target(2)
+
+    def _target(self, number: int) -> Floats:
+        """One of the three blocks of T columns at the end."""
+        start = 6 + self.targets * (3 * self.horizons + number)
+        return self.reals[:, start : start + self.targets]
 
 
 class Health(Struct, frozen=True):

@@ -94,7 +94,9 @@ class Emit:
         """Sum of some registers."""
         values = [self.builder.load(place, typ=self.vector) for place in places]
         while len(values) > 1:
-            values = [self.add(*values[i : i + 2]) if i + 1 < len(values) else values[i] for i in range(0, len(values), 2)]
+            values = [
+                self.add(*values[i : i + 2]) if i + 1 < len(values) else values[i] for i in range(0, len(values), 2)
+            ]
         return values[0]
 
     def transposed(self, values):

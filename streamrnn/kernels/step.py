@@ -144,13 +144,13 @@ def door(plan, row, time, seq, bits):
 
 
 @jit
-def observe(plan, row, scratch, ints, reals):
-    """One observation through the rooms. Returns (outcome bits, sequence numbers lost)."""
+def observe(plan, row, scratch, batch, i):
+    """Observation i of the batch through the rooms. Returns (outcome bits, sequence numbers lost)."""
     p, q = plan.ints, row.count
-    time, flags = reals[c.IN_TIME], ints[c.IN_BITS]
-    bits, lost = door(plan, row, time, ints[c.IN_SEQ], flags)
+    time, flags, label, ident = batch.time[i], batch.bits[i], batch.label[i], batch.ident[i]
+    bits, lost = door(plan, row, time, batch.seq[i], flags)
     if flags & c.LABEL_ONLY and bits == 0:
-        bits = late_label(plan, row, scratch, ints[c.IN_IDENT], reals[c.IN_LABEL])
+        bits = late_label(plan, row, scratch, ident, label)
         return bits | learn_if_due(plan, row, scratch, False), lost
     if bits != c.LEARNED:
         return bits, lost
@@ -161,12 +161,12 @@ def observe(plan, row, scratch, ints, reals):
     q[c.SEEN] += 1
     if skipped > 0:
         bits |= c.GAP
-    values = shift(reals, c.IN_VALUES)
+    values = at(batch.values, i * p[c.FEATURES])
     end = flags & c.END != 0
     if p[c.LABEL_TASK]:
-        bits |= advance(plan, row, scratch, values, time, ints[c.IN_IDENT])
-        if not math.isnan(reals[c.IN_LABEL]):
-            bits |= receive_label(plan, row, scratch, q[c.SLOT], reals[c.IN_LABEL])
+        bits |= advance(plan, row, scratch, values, time, ident)
+        if not math.isnan(label):
+            bits |= receive_label(plan, row, scratch, q[c.SLOT], label)
         else:
             row.real[p[c.LATEST] + c.SCORE], row.real[p[c.LATEST] + c.TAIL_P] = math.nan, math.nan
             carray(shift(row.real, p[c.LATEST] + c.TARGETS_FROM), 3)[:] = math.nan
@@ -232,19 +232,21 @@ def emit(plan, row, r, bits, lost, out_ints, out_reals):
 
 
 @jit
-def run(places, real, order, ints, reals, out_ints, out_reals):
-    """A whole batch. Only planes, outcomes and scratch are written.
+def run(places, real, order, batch, changed, stamp, out_ints, out_reals):
+    """The observations of a batch whose indices stand in `order`, in that order. Only planes, scratch, outcomes and
+    `changed` are written.
 
-    places: table.addresses; real: any array of the network's precision; order (N): the observations in the order to
-    take them; ints (N, IN_INTS), reals (N, IN_VALUES + F), out_ints (N, OUT_INTS), out_reals (N, OUT_FORECAST + 3 T K
-    + 3 T).
+    places: table.addresses; real: any array of the network's precision; batch: table.Batch; changed (streams): gets
+    `stamp` where it is 0; out_ints (N, OUT_INTS), out_reals (N, OUT_FORECAST + 3 T K + 3 T).
     """
-    plan, planes, scratch = borrow(places, real, reals, ints)
+    plan, planes, scratch = borrow(places, real, batch.time, batch.seq)
     for i in order:
-        r = ints[i, c.IN_ROW]
+        r = batch.row[i]
         row = view(plan, planes, r)
-        bits, lost = observe(plan, row, scratch, at(ints, i * c.IN_INTS), at(reals, i * reals.shape[1]))
+        bits, lost = observe(plan, row, scratch, batch, i)
         emit(plan, row, r, bits, lost, at(out_ints, i * c.OUT_INTS), at(out_reals, i * out_reals.shape[1]))
+        if changed[r] == 0:
+            changed[r] = stamp
 
 
 @jit

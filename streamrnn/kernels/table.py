@@ -132,10 +132,7 @@ END, LABEL_ONLY, STAMPED = 1, 2, 4
 LEARNED, LATE, DUPLICATE, ANOMALY, WARMING, OPENED, WORSENED, CLOSED = 1, 2, 4, 8, 16, 32, 64, 128
 UPDATED, SKIPPED, ROLLED_BACK, MISSING, GAP, UNMATCHED, SETTLED = 256, 512, 1024, 2048, 4096, 8192, 16384
 
-# --- columns of a batch and of outcomes
-IN_ROW, IN_IDENT, IN_SEQ, IN_BITS = range(4)
-IN_INTS = 4
-IN_TIME, IN_LABEL, IN_VALUES = range(3)
+# --- columns of outcomes, as messages.Outcomes names them
 OUT_ROW, OUT_BITS, OUT_SEQ, OUT_SEVERITY, OUT_EVENT, OUT_LEARNED, OUT_LOST = range(7)
 OUT_INTS = 7
 OUT_TIME, OUT_INTERVAL, OUT_SCORE, OUT_TAIL, OUT_STARTED, OUT_SKILL, OUT_FORECAST = range(7)
@@ -171,6 +168,18 @@ class Scratch(NamedTuple):
 
     f32: np.ndarray
     f64: np.ndarray
+
+
+class Batch(NamedTuple):
+    """The observations, column by column (N), as messages.Batch has them; rows of the bank are `row`."""
+
+    row: np.ndarray
+    ident: np.ndarray
+    seq: np.ndarray
+    bits: np.ndarray
+    time: np.ndarray
+    label: np.ndarray
+    values: np.ndarray  # (N, F)
 
 
 def addresses(plan: Plan, planes: Planes, scratch: Scratch) -> np.ndarray:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from streamrnn import messages
 from streamrnn.cli.score import Score
 from tests.columns import outcomes
+from tests.engine.feed import pick
 
 
 def outcomes_of(streams, horizons, rng):
@@ -21,10 +22,6 @@ def outcomes_of(streams, horizons, rng):
     centre = rng.normal(size=(n, 1, len(horizons)))
     found.forecast[:] = np.stack([centre, centre - 1, centre + 1], axis=-1)
     return found
-
-
-def take(outcomes, part):
-    return type(outcomes)(**{name: getattr(outcomes, name)[part] for name in outcomes.__slots__})
 
 
 def twin(outcomes, horizons):
@@ -61,7 +58,7 @@ def test_equals_the_twin_whatever_the_batches(seed, size, horizons):
     outcomes = outcomes_of(rows, horizons, rng)
     score = Score(("flow",), horizons)
     for start in range(0, len(rows), size):
-        score.add(take(outcomes, slice(start, start + size)))
+        score.add(pick(outcomes, slice(start, start + size)))
     for step, wanted in zip(score.steps(), twin(outcomes, horizons), strict=True):
         got = (step.scored, step.mae, step.mae_persistence, step.scored_seasonal, step.mae_seasonal, step.coverage)
         assert got == pytest.approx(wanted)

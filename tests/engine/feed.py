@@ -11,6 +11,7 @@ from streamrnn import spec
 from streamrnn.engine import Engine
 from streamrnn.kernels import table as c
 from streamrnn.messages import Batch, Outcomes
+from tests.columns import COLUMNS
 
 START = 1_700_000_000.0
 STEP = 60.0  # seconds between observations unless a test says otherwise
@@ -53,17 +54,18 @@ def part(messages: Batch, start: int, end: int) -> Batch:
 
 def join(outcomes: Sequence[Outcomes]) -> Outcomes:
     """Outcomes of batches one after the other."""
-    return Outcomes(*(np.concatenate([getattr(o, name) for o in outcomes]) for name in Outcomes.__struct_fields__))
+    ints, reals = (np.concatenate([getattr(o, name) for o in outcomes]) for name in ("ints", "reals"))
+    return replace(outcomes[0], ints=ints, reals=reals)
 
 
 def pick(outcomes: Outcomes, rows: Any) -> Outcomes:
     """Some of the outcomes."""
-    return Outcomes(*(getattr(outcomes, name)[rows] for name in Outcomes.__struct_fields__))
+    return replace(outcomes, ints=outcomes.ints[rows], reals=outcomes.reals[rows])
 
 
 def same(one: Outcomes, other: Outcomes, but: Sequence[str] = ("row",)) -> None:
     """Bit for bit, and named where they are not; the row is the bank's affair."""
-    for name in Outcomes.__struct_fields__:
+    for name in COLUMNS:
         if name not in but:
             a, b = np.ascontiguousarray(getattr(one, name)), np.ascontiguousarray(getattr(other, name))
             assert a.tobytes() == b.tobytes(), f"{name}: first difference at {_first(a, b)}"
