@@ -39,6 +39,18 @@ class Lstm(Part, frozen=True, tag="lstm"):
     size: Size = 16
 
 
+class Lru(Part, frozen=True, tag="lru"):
+    """Linear recurrent unit: `size` / 2 complex numbers that turn and shrink (Orvieto et al. 2023).
+
+    At first their factors lie on the ring from `r_min` to `r_max`, at angles up to `phase` (radians).
+    """
+
+    size: Size = 16
+    r_min: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.0
+    r_max: Fraction = 0.99
+    phase: Annotated[float, Meta(ge=0.0, le=6.2832)] = 3.1416
+
+
 class Tbptt(Part, frozen=True, tag="tbptt"):
     """Truncated back-propagation through time, BPTT(h; h') of Williams and Peng 1990: h = `window`, h' = `stride`.
 
@@ -140,7 +152,7 @@ class Anomaly(Part, frozen=True, tag="anomaly"):
     quiet: Annotated[int, Meta(ge=1, le=10_000)] = 6
 
 
-Layer = Elman | Gru | Lstm
+Layer = Elman | Gru | Lstm | Lru
 Expert = Last | Seasonal | Profile
 Head = Gaussian | Student | Quantile | Binary
 Optimiser = Adam | RmsProp | Sgd | Obgd

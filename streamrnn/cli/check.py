@@ -136,5 +136,6 @@ def show(found: dict[str, Any]) -> None:
 
 
 def _spell(part: dict[str, Any]) -> str:
-    settings = ", ".join(f"{name} {value:g}" for name, value in part.items() if name != "kind")
-    return f"{part['kind']}({settings})"
+    settings = [(name, value) for name, value in part.items() if name != "kind"]
+    shown = [f"{name} {f'{value:g}' if isinstance(value, float) else value}" for name, value in settings]
+    return f"{part['kind']}({', '.join(shown)})"

@@ -90,7 +90,7 @@ INTS = 68
 
 # --- plan.layers (L, LAYER_WIDTH): three addresses, offsets, then the shape that the part receives
 FORWARD, BACKWARD, TRAIN, LAYER_PARAMS, LAYER_STATE, LAYER_TAPE, LAYER_SHAPE = range(7)
-LAYER_WIDTH = LAYER_SHAPE + 3
+LAYER_WIDTH = LAYER_SHAPE + 4
 
 # --- plan.experts (E, EXPERT_WIDTH): three addresses, offset inside a target's experts, then the shape
 OBSERVE, SETTLE, FORECAST, EXPERT_STATE, EXPERT_SHAPE = range(5)

@@ -12,6 +12,7 @@ from streamrnn.kernels import table as c
 from streamrnn.model.plan import Plan
 
 Array = NDArray[Any]
+Weights = Callable[[np.random.Generator, Any, int, int], list[Array]]  # of a layer with I inputs and H units
 START_TAIL = 3.0  # usual errors; the 98 % quantile of a normal error is 2.9
 FIRST_VARIANCE = 1e-6  # of the aggregation's V and M, which must not start at 0
 
@@ -34,8 +35,8 @@ def orthogonal(random: np.random.Generator, units: int) -> Array:
     return np.asarray(q * np.sign(np.diag(r)))
 
 
-def _gated(gates: int) -> Callable[[np.random.Generator, int, int], list[Array]]:
-    def weights(random: np.random.Generator, inputs: int, units: int) -> list[Array]:
+def _gated(gates: int) -> Weights:
+    def weights(random: np.random.Generator, layer: Any, inputs: int, units: int) -> list[Array]:
         w = np.hstack([glorot(random, inputs, units) for _ in range(gates)])
         u = np.hstack([orthogonal(random, units) for _ in range(gates)])
         b = np.zeros(gates * units)
@@ -46,10 +47,20 @@ def _gated(gates: int) -> Callable[[np.random.Generator, int, int], list[Array]]
     return weights
 
 
-WEIGHTS: dict[type[Any], Callable[[np.random.Generator, int, int], list[Array]]] = {
+def _ring(random: np.random.Generator, layer: spec.Lru, inputs: int, units: int) -> list[Array]:
+    """Eigenvalues spread evenly over a ring of the complex plane (Orvieto et al. 2023, lemma 3.2)."""
+    low, high = layer.r_min**2, layer.r_max**2
+    size = np.sqrt(np.maximum(low + (high - low) * random.uniform(size=units // 2), 1e-12))
+    nu = np.log(-np.log(size))
+    theta = layer.phase * random.uniform(size=units // 2)
+    return [random.standard_normal((inputs, units)) / np.sqrt(2 * inputs), nu, theta]
+
+
+WEIGHTS: dict[type[Any], Weights] = {
     spec.Elman: _gated(1),
-    spec.Gru: lambda random, inputs, units: [*_gated(3)(random, inputs, units), np.zeros(units)],
+    spec.Gru: lambda random, layer, inputs, units: [*_gated(3)(random, layer, inputs, units), np.zeros(units)],
     spec.Lstm: _gated(4),
+    spec.Lru: _ring,
 }
 
 
@@ -58,10 +69,9 @@ def learned(plan: Plan, name: str, dtype: str) -> tuple[Array, NDArray[np.int64]
     random = generator(plan.sizes.model.seed, name)
     p = plan.table.ints
     params: list[Array] = []
-    inputs = plan.sizes.inputs
-    for layer in plan.sizes.layers:
-        params += WEIGHTS[type(layer)](random, inputs, layer.size)
-        inputs = layer.size
+    for layer, row in zip(plan.sizes.layers, plan.table.layers, strict=True):
+        inputs, units = row[c.LAYER_SHAPE : c.LAYER_SHAPE + 2].tolist()
+        params += WEIGHTS[type(layer)](random, layer, inputs, units)
     flat = np.concatenate([part.ravel() for part in params])
     row = np.zeros(int(p[c.BASE_F32] or plan.learned.width), dtype)
     for start in (int(p[c.PARAMS]), int(p[c.GOOD])):

@@ -4,18 +4,19 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from streamrnn import spec
-from streamrnn.kernels import binary, gaussian, gru, lstm, naive, optim, quantile, rnn, student
+from streamrnn.kernels import binary, gaussian, gru, lru, lstm, naive, optim, quantile, rnn, student
 
 
 class Layer(NamedTuple):
-    """A layer kind: its two parts and its sizes, in numbers, for I inputs and H units."""
+    """A layer kind: its two parts; its sizes, in numbers, for I inputs, H units and its own setting M; what M is."""
 
     forward: Any
     backward: Any
-    params: Callable[[int, int], int]
-    state: Callable[[int], int]
-    tape: Callable[[int, int], tuple[int, ...]]  # width of each block of the tape
-    scratch: Callable[[int, int], int]  # for that many rows back, H
+    params: Callable[[int, int, int], int]
+    state: Callable[[int, int, int], int]  # what the layer carries from row to row; its output comes first
+    tape: Callable[[int, int, int], tuple[int, ...]]  # width of each block of the tape
+    scratch: Callable[[int, int, int, int], int]  # for that many rows back, I, H, M
+    own: Callable[[Any], int] = lambda it: 0
     train: Any = None  # instead of `forward` when a window is run again (the rule's `recompute`)
 
 
@@ -51,26 +52,34 @@ LAYERS: dict[type[Any], Layer] = {
     spec.Elman: Layer(
         rnn.forward,
         rnn.backward,
-        lambda i, h: (i + h + 1) * h,
-        lambda h: h,
-        lambda i, h: (i, h, h),
-        lambda rows, h: (rows + 1) * h,
+        lambda i, h, m: (i + h + 1) * h,
+        lambda i, h, m: h,
+        lambda i, h, m: (i, h, h),
+        lambda rows, i, h, m: (rows + 1) * h,
     ),
     spec.Gru: Layer(
         gru.forward,
         gru.backward,
-        lambda i, h: (i + h + 1) * 3 * h + h,
-        lambda h: h,
-        lambda i, h: (i, h, 3 * h, h),
-        lambda rows, h: (6 * rows + 7) * h,
+        lambda i, h, m: (i + h + 1) * 3 * h + h,
+        lambda i, h, m: h,
+        lambda i, h, m: (i, h, 3 * h, h),
+        lambda rows, i, h, m: (6 * rows + 7) * h,
     ),
     spec.Lstm: Layer(
         lstm.forward,
         lstm.backward,
-        lambda i, h: (i + h + 1) * 4 * h,
-        lambda h: 2 * h,
-        lambda i, h: (i, h, h, 4 * h, h),
-        lambda rows, h: (4 * rows + 6) * h,
+        lambda i, h, m: (i + h + 1) * 4 * h,
+        lambda i, h, m: 2 * h,
+        lambda i, h, m: (i, h, h, 4 * h, h),
+        lambda rows, i, h, m: (4 * rows + 6) * h,
+    ),
+    spec.Lru: Layer(
+        lru.forward,
+        lru.backward,
+        lambda i, h, m: (i + 1) * h,
+        lambda i, h, m: h,
+        lambda i, h, m: (i, h, h),
+        lambda rows, i, h, m: (rows + 4) * h,
     ),
 }
 

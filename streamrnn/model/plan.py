@@ -145,6 +145,16 @@ def _refuse(model: spec.Model) -> None:
             "write an odd number of levels between 0 and 1, ascending, with 0.5 in the middle",
         ),
         (model.layers == (), "model.layers is empty", "leave it out for the preset's"),
+        (
+            any(isinstance(layer, spec.Lru) and layer.size % 2 for layer in model.layers or ()),
+            "a layer of kind 'lru' has an odd size",
+            "two numbers make a complex one: choose an even size",
+        ),
+        (
+            any(isinstance(layer, spec.Lru) and layer.r_min >= layer.r_max for layer in model.layers or ()),
+            "a layer of kind 'lru' has r_min at or above r_max",
+            "the first factors lie between the two",
+        ),
         (model.experts == (), "model.experts is empty", "leave it out for the preset's; keep at least 'last'"),
         (
             len({type(monitor) for monitor in model.monitors}) < len(model.monitors),
@@ -217,10 +227,18 @@ def _layers(sizes: Sizes) -> NDArray[np.int64]:
     inputs, params = sizes.inputs, 0
     for row, layer in zip(table, sizes.layers, strict=True):
         row[c.LAYER_PARAMS] = params
-        row[c.LAYER_SHAPE :] = inputs, layer.size, sizes.rows
-        params += LAYERS[type(layer)].params(inputs, layer.size)
-        inputs = layer.size
+        kind = LAYERS[type(layer)]
+        units, own = layer.size, kind.own(layer)
+        row[c.LAYER_SHAPE :] = inputs, units, sizes.rows, own
+        params += kind.params(inputs, units, own)
+        inputs = units
     return table
+
+
+def _shape(layer: NDArray[np.int64]) -> tuple[int, int, int]:
+    """Inputs, units and own setting from a row of the layers' table."""
+    inputs, units, _, own = layer[c.LAYER_SHAPE :].tolist()
+    return inputs, units, own
 
 
 def _net_name(sizes: Sizes) -> str:
@@ -229,9 +247,8 @@ def _net_name(sizes: Sizes) -> str:
 
 
 def _learned(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f32: Plane, i64: Plane) -> None:
-    last = layers[-1]
-    top = int(last[c.LAYER_SHAPE + 1])
-    readout = int(last[c.LAYER_PARAMS]) + LAYERS[type(sizes.layers[-1])].params(int(last[c.LAYER_SHAPE]), top)
+    inputs, top, own = _shape(layers[-1])
+    readout = int(layers[-1][c.LAYER_PARAMS]) + LAYERS[type(sizes.layers[-1])].params(inputs, top, own)
     length = readout + (top + 1) * sizes.outputs
     name = _net_name(sizes)
     optimiser = OPTIMISERS[type(sizes.model.optimiser)].state * length
@@ -256,9 +273,8 @@ def _net(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f32: 
 
     ints[c.MEMORY_F32] = f32.width - base
     for row, layer in zip(layers, sizes.layers, strict=True):
-        row[c.LAYER_STATE] = (
-            f32.add(f"state {row[c.LAYER_PARAMS]} {name}", LAYERS[type(layer)].state(layer.size)) - base
-        )
+        length = LAYERS[type(layer)].state(*_shape(row))
+        row[c.LAYER_STATE] = f32.add(f"state {row[c.LAYER_PARAMS]} {name}", length) - base
     ints[c.MEMORY_LENGTH] = f32.width - base - ints[c.MEMORY_F32]
     ints[c.INPUT] = f32.add(f"input {name}", sizes.inputs) - base
     ints[c.KEEP], ints[c.GRADIENT] = block("keep", 1), block("gradient", outputs)
@@ -268,7 +284,7 @@ def _net(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f32: 
         ints[c.ANSWERS] = block("answers", len(sizes.targets) * len(sizes.horizons))
     for row, layer in zip(layers, sizes.layers, strict=True):
         row[c.LAYER_TAPE] = f32.width - base
-        for number, width in enumerate(LAYERS[type(layer)].tape(int(row[c.LAYER_SHAPE]), layer.size)):
+        for number, width in enumerate(LAYERS[type(layer)].tape(*_shape(row))):
             block(f"{row[c.LAYER_PARAMS]}.{number}", width)
     ints[c.BLOCKS] = len(blocks)
     return np.array(blocks, np.int64)
@@ -317,7 +333,8 @@ def _scratch(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64]) -
     """Room for one update: gradient, dy, dx, a layer's own; and for the experts' forecasts."""
     rows = sizes.rows
     widest = max(int(size) for row in layers for size in row[c.LAYER_SHAPE : c.LAYER_SHAPE + 2])
-    own = max(LAYERS[type(layer)].scratch(rows, layer.size) for layer in sizes.layers)
+    pairs = zip(layers, sizes.layers, strict=True)
+    own = max(LAYERS[type(layer)].scratch(rows, *_shape(row)) for row, layer in pairs)
     ints[c.SCRATCH_GRADIENT] = 0
     ints[c.SCRATCH_DY] = ints[c.PARAMS_LENGTH]
     ints[c.SCRATCH_DX] = ints[c.SCRATCH_DY] + rows * widest

@@ -45,6 +45,15 @@ def test_the_table_tells_the_memory(monkeypatch, capsys):
     assert "shared by all streams" in out
 
 
+def test_any_setting_can_be_shown(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "config.toml"
+    path.write_text('[model]\nfeatures = ["a"]\nlayers = [{ kind = "lru" }]\nhead = { kind = "quantile" }\n')
+    code, out, _ = call(monkeypatch, capsys, "check", path)
+    assert code == 0
+    assert "lru(size 16, r_min 0, r_max 0.99" in out
+    assert "quantile(levels" in out
+
+
 def test_what_the_plan_refuses_is_told_with_the_file(tmp_path, monkeypatch, capsys):
     path, file = tmp_path / "config.toml", tmp_path / "rows.csv"
     path.write_text('[model]\nfeatures = ["a"]\nhorizons = [3, 1]\n')

@@ -19,7 +19,7 @@ def henon(n: int) -> np.ndarray:
     return np.array(x)
 
 
-@pytest.mark.parametrize("layer", [spec.Elman(8), spec.Gru(8), spec.Lstm(8)], ids=repr)
+@pytest.mark.parametrize("layer", [spec.Elman(8), spec.Gru(8), spec.Lstm(8), spec.Lru(8)], ids=repr)
 @pytest.mark.parametrize(("series", "part"), [(sine, 0.6), (henon, 0.75)])
 def test_errors_fall_below_persistence(series: object, part: float, layer: spec.Layer) -> None:
     values = series(2500)  # type: ignore[operator]

@@ -16,10 +16,9 @@ Array = NDArray[Any]
 
 @jit
 def _forward(address, shape, w, state, tape, xs, keep, scratch, ys):
-    """All rows of xs (C, I), the state emptied where keep is 0; ys (C, H) gets the outputs."""
+    """All rows of xs (C, I), the state multiplied with keep first; ys (C, H) gets the outputs."""
     for t in range(xs.shape[0]):
-        if keep[t] == 0:
-            state[:] = 0
+        state *= keep[t]
         x = xs[t]
         call(address, at(shape, 0), at(w, 0), at(state, 0), at(tape, 0), at(x, 0), at(scratch, 0), t)
         for j in range(ys.shape[1]):
@@ -65,34 +64,43 @@ def _forecast(address, shape, period, state, steps, out, last, step, time, inter
 
 
 class Layer(NamedTuple):
-    """A layer of one kind, width and precision, with room for C rows."""
+    """A layer (or a kind at its default settings) of one width and precision, with room for C rows."""
 
-    kind: type[Any]
+    layer: Any
     inputs: int
     units: int
     rows: int
     dtype: str
 
     @property
+    def kind(self) -> Any:
+        return LAYERS[self.layer if isinstance(self.layer, type) else type(self.layer)]
+
+    @property
     def shape(self) -> Array:
-        return np.array([self.inputs, self.units, self.rows], np.int64)
+        return np.array([self.inputs, self.units, self.rows, self.own], np.int64)
+
+    @property
+    def own(self) -> int:
+        return self.kind.own(self.layer() if isinstance(self.layer, type) else self.layer)
 
     @property
     def params(self) -> int:
-        return LAYERS[self.kind].params(self.inputs, self.units)
+        return self.kind.params(self.inputs, self.units, self.own)
 
     def room(self) -> tuple[Array, Array]:
         """Tape and scratch, full of NaN: a part may only read what it has written."""
-        part = LAYERS[self.kind]
-        tape = self.rows * sum(part.tape(self.inputs, self.units))
-        return np.full(tape, np.nan, self.dtype), np.full(part.scratch(self.rows, self.units), np.nan, self.dtype)
+        part = self.kind
+        tape = self.rows * sum(part.tape(self.inputs, self.units, self.own))
+        scratch = part.scratch(self.rows, self.inputs, self.units, self.own)
+        return np.full(tape, np.nan, self.dtype), np.full(scratch, np.nan, self.dtype)
 
     def forward(self, w: Array, xs: Array, keep: Array) -> tuple[Array, Array]:
         """Outputs (C, H) of a sequence from an empty state, and the tape."""
         tape, scratch = self.room()
         ys = np.zeros((self.rows, self.units), self.dtype)
-        state = np.zeros(LAYERS[self.kind].state(self.units), self.dtype)
-        address = LAYERS[self.kind].forward.address(self.dtype)
+        state = np.zeros(self.kind.state(self.inputs, self.units, self.own), self.dtype)
+        address = self.kind.forward.address(self.dtype)
         _forward(address, self.shape, self.cast(w), state, tape, self.cast(xs), self.cast(keep), scratch, ys)
         return ys, tape
 
@@ -101,7 +109,7 @@ class Layer(NamedTuple):
         _, scratch = self.room()
         g = np.zeros(self.params, self.dtype)
         dxs = np.full((last - first, self.inputs), np.nan, self.dtype)
-        address = LAYERS[self.kind].backward.address(self.dtype)
+        address = self.kind.backward.address(self.dtype)
         w, keep, dys = self.cast(w), self.cast(keep), self.cast(dys)
         _backward(address, self.shape, w, tape, keep, dys, dxs, g, scratch, first, last)
         return g, dxs

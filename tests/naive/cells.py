@@ -94,6 +94,45 @@ class Lstm:
         return join(np.outer(x, da), np.outer(h, da), da), W @ da, np.concatenate([U @ da, dcell * f])
 
 
+class Lru:
+    """z' = l z + g B' x, l = exp(-exp(nu) + i theta), g = sqrt(1 - |l|^2); the state is Re z, Im z."""
+
+    @staticmethod
+    def unpack(inputs: int, units: int, w: Array) -> tuple[Any, ...]:
+        B, nu, theta = cut(w, [(inputs, units), (units // 2,), (units // 2,)])
+        re, im = np.hsplit(B, 2)
+        return re + 1j * im, nu, np.exp(-np.exp(nu) + 1j * theta), np.sqrt(1.0 - np.exp(-2.0 * np.exp(nu)))
+
+    @staticmethod
+    def forward(inputs: int, units: int, w: Array, state: Array, x: Array) -> tuple[Array, Any]:
+        B, _, factor, g = Lru.unpack(inputs, units, w)
+        z = complex_of(state)
+        return numbers_of(factor * z + g * (x @ B)), (x, z)
+
+    @staticmethod
+    def backward(inputs: int, units: int, w: Array, row: Any, dstate: Array) -> tuple[Array, Array, Array]:
+        """With d = dL/dRe z' + i dL/dIm z': every z' = a z contributes conj(z) d to a and conj(a) d to z."""
+        B, nu, factor, g = Lru.unpack(inputs, units, w)
+        x, z = row
+        d = complex_of(dstate)
+        by_factor, by_g = np.conj(z) * d, np.real(np.conj(x @ B) * d)
+        by_exponent = np.conj(factor) * by_factor
+        slope_g = np.exp(nu) * np.exp(-2.0 * np.exp(nu)) / g
+        dnu = -np.exp(nu) * by_exponent.real + by_g * slope_g
+        dB = np.outer(x, g * d)
+        dx = (np.conj(B) @ (g * d)).real
+        return join(np.hstack([dB.real, dB.imag]), dnu, by_exponent.imag), dx, numbers_of(np.conj(factor) * d)
+
+
+def complex_of(state: Array) -> NDArray[np.complex128]:
+    re, im = np.split(state, 2)
+    return re + 1j * im
+
+
+def numbers_of(z: NDArray[np.complex128]) -> Array:
+    return np.concatenate([z.real, z.imag])
+
+
 def cut(w: Array, shapes: list[tuple[int, ...]]) -> list[Array]:
     """The flat parameters as matrices."""
     parts, start = [], 0
@@ -118,27 +157,38 @@ CELLS: dict[type[Any], Twin] = {
     spec.Elman: Twin(Elman.forward, Elman.backward, 1),
     spec.Gru: Twin(Gru.forward, Gru.backward, 1),
     spec.Lstm: Twin(Lstm.forward, Lstm.backward, 2),
+    spec.Lru: Twin(Lru.forward, Lru.backward, 1),
 }
 
 
-def run(kind: type[Any], units: int, w: Array, xs: Array, keep: Array, state: Array) -> tuple[Array, list[Any]]:
-    """A sequence xs (C, I) from `state`; keep (C) is 0 where the state is emptied first. Outputs (C, H), rows."""
-    outputs, rows = [], []
+def twin_of(kind: Any) -> Twin:
+    """The twin of a layer, or of a kind at its default settings."""
+    return CELLS[kind if isinstance(kind, type) else type(kind)]
+
+
+def empty(kind: Any, inputs: int, units: int) -> Array:
+    """The state at the start."""
+    return np.zeros(twin_of(kind).states * units)
+
+
+def run(kind: Any, units: int, w: Array, xs: Array, keep: Array, state: Array) -> tuple[Array, list[Any]]:
+    """A sequence xs (C, I) from `state`; keep (C) is what the state is multiplied with first. Outputs (C, H), rows."""
+    outputs, rows, twin = [], [], twin_of(kind)
     for x, kept in zip(xs, keep, strict=True):
-        state, row = CELLS[kind].forward(xs.shape[1], units, w, state * (kept != 0), x)
+        state, row = twin.forward(xs.shape[1], units, w, state * kept, x)
         outputs.append(state[:units])
         rows.append(row)
     return np.array(outputs), rows
 
 
-def back(kind: type[Any], units: int, w: Array, rows: list[Any], keep: Array, dys: Array) -> tuple[Array, Array]:
+def back(kind: Any, units: int, w: Array, rows: list[Any], keep: Array, dys: Array) -> tuple[Array, Array]:
     """Full BPTT over all of `rows`, dys (C, H) at their outputs: gradient by w, and by every input (C, I)."""
     inputs = len(rows[0][0])
-    twin = CELLS[kind]
-    dstate, g, dxs = np.zeros(twin.states * units), np.zeros_like(w), np.zeros((len(rows), inputs))
+    twin = twin_of(kind)
+    dstate, g, dxs = empty(kind, inputs, units), np.zeros_like(w), np.zeros((len(rows), inputs))
     for t in reversed(range(len(rows))):
         dstate[:units] += dys[t]
         dw, dxs[t], dstate = twin.backward(inputs, units, w, rows[t], dstate)
         g += dw
-        dstate = dstate * (keep[t] != 0)
+        dstate = dstate * keep[t]
     return g, dxs
