@@ -33,7 +33,7 @@ def test_json_names_the_parts_with_all_their_settings(monkeypatch, capsys):
     assert code == 0
     assert found["layers"] == [{"kind": "lstm", "size": 16}]
     assert found["targets"] == ["label"]
-    assert found["rule"] == {"kind": "tbptt", "window": 16, "stride": 8}
+    assert found["rule"] == {"kind": "tbptt", "window": 16, "stride": 8, "recompute": False}
     assert [queue["socket"] for queue in found["queues"]] == ["pull", "output"]
     assert found["parameters"] > 0
 
