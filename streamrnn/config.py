@@ -20,11 +20,12 @@ Seconds = Annotated[float, Meta(gt=0.0, le=86_400.0)]
 
 
 class Input(Struct, frozen=True, forbid_unknown_fields=True):
-    """One source. `pull` binds and waits for PUSH producers; `sub` connects to somebody else's PUB."""
+    """One source. `router` acknowledges what is on the disk; `pull` binds and waits for PUSH producers; `sub` connects
+    to somebody else's PUB."""
 
-    kind: Literal["pull", "sub"] = "pull"
+    kind: Literal["pull", "sub", "router"] = "pull"
     endpoint: str = "tcp://127.0.0.1:5555"
-    bind: bool | None = None  # None: pull binds, sub connects
+    bind: bool | None = None  # None: pull and router bind, sub connects
     format: Literal["auto", "json", "msgpack"] = "auto"
     topics: tuple[str, ...] = ("",)  # sub: prefixes to subscribe to
     stream_from_topic: bool = False  # sub: the topic frame names the stream
@@ -63,6 +64,8 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     max_frame_bytes: Annotated[int, Meta(ge=1024, le=2**30)] = 1_048_576
     max_observations: Annotated[int, Meta(ge=1, le=1_000_000)] = 4096  # in one frame
     max_batch: Annotated[int, Meta(ge=1, le=65_536)] = 1024  # frames taken in one turn
+    window: Annotated[int, Meta(ge=1, le=65_536)] = 1024  # messages a producer may have sent and not acknowledged
+    max_producers: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000  # sources of `router` inputs that are remembered
     dead_letters_per_second: Annotated[float, Meta(ge=0.0)] = 100.0
 
 

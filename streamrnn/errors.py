@@ -38,6 +38,10 @@ class StorageError(StreamrnnError):
     """The disk's: the journal or a checkpoint could not be written or read."""
 
 
+class FullError(StorageError):
+    """The disk is full: what was being written may be written when there is room again."""
+
+
 class SnapshotError(StreamrnnError):
     """The stored state cannot be used: exit 65 and leave the files untouched."""
 

@@ -31,6 +31,9 @@ def refuse(config: "Config") -> None:
         raise ConfigError("input is empty", "write at least one [[input]], or leave the key out for the default one")
     for number, each in enumerate(config.input):
         _input(f"input[{number}]", each)
+        if each.kind == "router" and config.state.durability == "off":
+            hint = 'state.durability = "commit" or "interval"; or kind = "pull", which promises nothing'
+            raise ConfigError(f"input[{number}]: `router` acknowledges what is kept, and nothing is (durability)", hint)
     _endpoint("output.endpoint", config.output.endpoint, True)
     _clashes(config)
     _queue("output.high_water", config.output.high_water)
@@ -52,7 +55,7 @@ def naming(path: Path) -> Iterator[None]:
 
 def binds(spec: "Input") -> bool:
     """Whether an input waits for others to connect."""
-    return spec.kind == "pull" if spec.bind is None else spec.bind
+    return spec.kind != "sub" if spec.bind is None else spec.bind
 
 
 def _input(path: str, spec: "Input") -> None:
@@ -64,9 +67,9 @@ def _input(path: str, spec: "Input") -> None:
             raise ConfigError(f"{path}.topics is empty: nothing would be received", 'topics = [""] takes all')
         return
     if spec.stream_from_topic:
-        raise ConfigError(f"{path}.stream_from_topic on a `pull` input, whose messages have no topic", 'kind = "sub"')
+        raise ConfigError(f"{path}.stream_from_topic: messages of a `{spec.kind}` have no topic", 'kind = "sub"')
     if spec.topics != ("",):
-        raise ConfigError(f"{path}.topics on a `pull` input, whose messages have no topic", 'kind = "sub"')
+        raise ConfigError(f"{path}.topics: messages of a `{spec.kind}` have no topic", 'kind = "sub"')
 
 
 def _endpoint(path: str, endpoint: str, bind: bool) -> None:

@@ -203,6 +203,15 @@ INGEST = (
         ),
     ),
     Panel(
+        "Producers",
+        "Messages of producers a second by the answer, and producers whose last number is remembered.",
+        "short",
+        (
+            (rate("streamrnn_producer_messages_total", "answer"), "{{answer}} {{instance}}"),
+            (f"streamrnn_producers{HERE}", "known {{instance}}"),
+        ),
+    ),
+    Panel(
         "Latency",
         "From received to published, per observation: median, 99 % and 99.9 %. The objective is 99 % within 0.1 s.",
         "s",
@@ -315,6 +324,13 @@ STATE = (
             (f"streamrnn_journal_age_seconds{HERE}", "journal {{instance}}"),
             (f"streamrnn_checkpoint_age_seconds{HERE}", "checkpoint {{instance}}"),
         ),
+        width=6,
+    ),
+    Panel(
+        "Disk full",
+        "1 while there is no room for the journal: producers are told to wait, other inputs are left unread.",
+        "short",
+        ((f"streamrnn_disk_full{HERE}", ONE),),
         width=6,
     ),
     Panel(

@@ -37,7 +37,6 @@ A row with a bad CRC is named in `damaged`, by the name that stands in it, and l
 others are served.
 """
 
-import hashlib
 import json
 import platform
 import sqlite3
@@ -53,7 +52,7 @@ import msgspec
 
 from streamrnn import __version__
 from streamrnn.service.journal import KEPT_SECONDS, trim
-from streamrnn.service.store import Store
+from streamrnn.service.store import Store, digest
 
 if TYPE_CHECKING:
     from streamrnn.engine import Engine
@@ -101,7 +100,7 @@ class Checkpoint:
         sql = "SELECT id, stream, applied, format, layout, crc, blob FROM state ORDER BY id"
         for key, stream, applied, form, layout, crc, blob in self._store.read(sql):
             name = stream.decode(errors="replace")
-            whole = key == _digest(stream) and crc == _crc(key, applied, layout, blob)
+            whole = key == digest(stream) and crc == _crc(key, applied, layout, blob)
             if not whole or form != BLOB_FORMAT or layout not in layouts:
                 self.damaged.append(name)
                 continue
@@ -168,7 +167,7 @@ class Checkpoint:
             if limit is not None and rows and size > limit:
                 break
             applied = max(applied_lsn, self._applied.get(name, 0))
-            key = _digest(name.encode())
+            key = digest(name.encode())
             rows.append((key, name, applied, BLOB_FORMAT, layout, _crc(key, applied, layout, blob), blob))
         return rows
 
@@ -196,7 +195,7 @@ class Checkpoint:
     def _layouts(self) -> dict[int, Layout]:
         """Every layout whose text still has the digest it is stored under."""
         stored = self._store.read("SELECT id, slices FROM layout")
-        return {key: json.loads(text) for key, text in stored if key == _digest(text)}
+        return {key: json.loads(text) for key, text in stored if key == digest(text)}
 
 
 def _slices(layout: Layout) -> str:
@@ -204,11 +203,7 @@ def _slices(layout: Layout) -> str:
 
 
 def _layout_id(layout: Layout) -> int:
-    return _digest(_slices(layout).encode())
-
-
-def _digest(text: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big", signed=True)
+    return digest(_slices(layout).encode())
 
 
 def _crc(key: int, applied: int, layout: int, blob: bytes) -> int:

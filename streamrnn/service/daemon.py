@@ -19,11 +19,13 @@ import structlog
 from streamrnn import __version__
 from streamrnn.config import Config, load
 from streamrnn.engine import Engine
-from streamrnn.errors import EXIT_ERROR, EXIT_OK, ConfigError, StreamrnnError
+from streamrnn.errors import EXIT_ERROR, EXIT_OK, ConfigError, FullError, StreamrnnError
 from streamrnn.rules import naming
-from streamrnn.service import logs, recovery
+from streamrnn.service import build, logs, recovery
 from streamrnn.service.admission import Refused, admit, by_input
 from streamrnn.service.checkpoint import Checkpoint
+from streamrnn.service.desk import Desk
+from streamrnn.service.hold import Hold
 from streamrnn.service.journal import Journal
 from streamrnn.service.letters import Letters
 from streamrnn.service.retained import Retained
@@ -32,7 +34,7 @@ from streamrnn.service.store import Store
 from streamrnn.service.supervisor import Supervisor
 from streamrnn.service.telemetry import Telemetry
 from streamrnn.service.web import Web
-from streamrnn.wire import Decoder, Encoder, Frame
+from streamrnn.wire import Frame
 
 IDLE = 0.1  # seconds a poll waits; how soon a signal is noticed
 CHORES = 0.1  # seconds between rounds of what need not be done every turn
@@ -58,15 +60,16 @@ class Daemon:
         self._work = 0.0  # seconds of serving since the last checkpoint
         self._round = False  # a checkpoint is under way
         self._saved = self._chores = self._told = time.monotonic()  # when each was last done
-        self._engine = _engine(config)
-        self._decoder, self._encoder = _decoder(config), _encoder(self._engine, config)
+        self._engine = build.engine(config)
+        self._decoder, self._encoder = build.decoder(config), build.encoder(self._engine, config)
         self._telemetry = Telemetry([spec.endpoint for spec in config.input], self._measure)
         self._letters = Letters(config.limits.dead_letters_per_second, self._encoder, self._telemetry)
         self._retained = Retained(self._engine, self._encoder, config.output.format)
         with ExitStack() as opened:
-            self._store = Store(_directory(config), config.state.durability, config.state.interval)
+            self._store = Store(build.directory(config), config.state.durability, config.state.interval)
             opened.callback(self._store.close)
             self._journal, self._checkpoint = Journal(self._store), Checkpoint(self._store)
+            self._desk, self._hold = Desk(self._store, config.limits), Hold()
             agreed = recovery.agree(self._store, self._journal, recovery.reading(config))
             held = self._recover()
             if not agreed:
@@ -95,7 +98,7 @@ class Daemon:
     def turn(self, timeout: float) -> None:
         """Serve what is waiting, or wait at most `timeout` seconds for it."""
         frames = self._sockets.poll(timeout)
-        if frames:
+        if frames or self._hold.due(time.monotonic()):
             self._serve(frames)
         self._tend(len(frames))
 
@@ -134,21 +137,59 @@ class Daemon:
         self._supervisor.tell("READY=1", f"STATUS={state}: {told or 'as the file says'}")
 
     def _serve(self, frames: list[Frame]) -> None:
-        """The way of a message: decode, admit, journal, apply, publish."""
+        """The way of a message: sort, decode, admit, journal, acknowledge, apply, publish."""
         started = time.perf_counter()
-        decoded = self._decoder.decode(frames)
-        admitted = admit(self._engine, frames, decoded)
-        if admitted.frames:
-            lsns = self._journal.append(admitted.frames, self._published)
+        served = self._desk.sort(self._hold.take() + frames)
+        decoded = self._decoder.decode(served)
+        admitted = admit(self._engine, served, decoded)
+        try:
+            if self._hold.full and not admitted.frames:
+                self._journal.mark(self._published)  # is there room?
+            lsns = self._journal.append(admitted.frames, self._published, self._desk.beside)
+        except FullError as error:
+            self._wait(served, error)
+            return
+        if self._hold.full:
+            self._go_on()
+        self._desk.refuse(served, admitted.refused)
+        self._acknowledge()
+        if lsns:
             outcomes = self._engine.step(admitted.batch, admitted.rows)
             runs = [lsns[index] for index in admitted.frame]
             messages = self._encoder.encode(admitted.batch, outcomes, self._engine.names, runs, False)
             self._sockets.send(messages)
             self._published = lsns[-1]
-            self._telemetry.served(outcomes, messages, time.time() - frames[0].received)
+            self._telemetry.served(outcomes, messages, time.time() - served[0].received)
         self._refuse(admitted.refused)
-        self._telemetry.received(*by_input(frames, decoded), frames[-1].received)
+        if served:
+            self._telemetry.received(*by_input(served, decoded), served[-1].received)
         self._work += time.perf_counter() - started
+
+    def _acknowledge(self) -> None:
+        """Answer the producers; what is not yet on the disk is answered when it is."""
+        kept = not self._store.connection.in_transaction
+        for reply in self._desk.settle() if kept else self._desk.replies():
+            self._sockets.reply(*reply)
+
+    def _wait(self, frames: list[Frame], error: FullError) -> None:
+        """The disk is full: producers are told to come again, other inputs are left unread, the rest works on."""
+        if self._store.durability != "commit":
+            raise error  # what was applied since the last commit cannot be taken back
+        self._desk.give_back(frames)
+        for reply in self._desk.replies():
+            self._sockets.reply(*reply)
+        if self._hold.begin(frames, time.monotonic()):
+            self._sockets.pause(True)
+            self._telemetry.checks["journal"] = False
+            self._telemetry.set("streamrnn_disk_full", 1.0)
+            _log.error("the disk is full", error=error.args[0], hint=error.hint)
+
+    def _go_on(self) -> None:
+        self._hold.end()
+        self._sockets.pause(False)
+        self._telemetry.checks["journal"] = True
+        self._telemetry.set("streamrnn_disk_full", 0.0)
+        _log.info("there is room on the disk again")
 
     def _refuse(self, refused: Sequence[Refused]) -> None:
         if refused:
@@ -168,6 +209,8 @@ class Daemon:
         self._telemetry.turned = now
         self._telemetry.set("streamrnn_queue_frames", waiting)
         self._journal.tick(now)
+        if len(self._desk):
+            self._acknowledge()
         if self._round or self._work > REPLAY or now - self._saved > self.config.state.checkpoint:
             self._save(now)
         if now - self._chores > CHORES:
@@ -177,7 +220,13 @@ class Daemon:
 
     def _save(self, now: float) -> None:
         """The next part of a checkpoint."""
-        self._round = self._checkpoint.write(self._engine, self._journal.last)
+        if self._hold.full:
+            return
+        try:
+            self._round = self._checkpoint.write(self._engine, self._journal.last)
+        except FullError as error:
+            self._wait([], error)
+            return
         if not self._round:
             self._saved, self._work = now, 0.0
 
@@ -189,6 +238,11 @@ class Daemon:
             _log.warning("peers cut off", count=self._sockets.ended["cut"], hint="see limits.max_frame_bytes")
         self._sockets.ended.clear()
         self._letters.sum_up(now)
+        for result, count in self._desk.counts.items():
+            self._telemetry.count("streamrnn_producer_messages_total", count, result)
+        self._desk.counts.clear()
+        self._telemetry.passed(self._desk.passed)
+        self._desk.passed.clear()
         self._telemetry.observe("streamrnn_journal_commit_seconds", self._journal.take_commit_seconds())
         self._telemetry.observe("streamrnn_checkpoint_seconds", self._checkpoint.take_seconds())
         if now - self._told > STATUS:
@@ -208,6 +262,7 @@ class Daemon:
             ("streamrnn_journal_age_seconds", stats.age),
             ("streamrnn_checkpoint_age_seconds", self._checkpoint.age),
             ("streamrnn_interval_level_ratio", engine.level),
+            ("streamrnn_producers", len(self._desk)),
             ("streamrnn_ready", telemetry.ready),
         ):
             telemetry.set(name, value)
@@ -288,7 +343,7 @@ class Daemon:
             if config.limits.max_streams < len(engine.names):
                 raise ConfigError(f"limits.max_streams is below the {len(engine.names)} streams that are known")
             engine = self._build(config)
-        decoder = _decoder(config)
+        decoder = build.decoder(config)
         try:
             self._sockets.change(config.input, config.output, config.limits)
         finally:
@@ -297,16 +352,17 @@ class Daemon:
         told: dict[str, Any] = {}
         if engine is not self._engine:
             told["dropped"] = sorted(recovery.carry_over(self._engine, engine, self._alive))
-        if later := _at_start(self.config, config):
+        if later := build.at_start(self.config, config):
             told["at_next_start"] = later
         if engine is not self._engine or config.output.format != self.config.output.format:
-            encoder = _encoder(engine, config)
+            encoder = build.encoder(engine, config)
             encoder.go_on_from(self._encoder)
             self._encoder = encoder
         self.config, self._engine, self._decoder = config, engine, decoder
         self._telemetry.listen_to([spec.endpoint for spec in config.input])
         self._letters.rate, self._letters.encoder = config.limits.dead_letters_per_second, self._encoder
         self._retained.follow(engine, self._encoder, config.output.format)
+        self._desk.follow(config.limits)
         logs.configure(config.log.level)
         return told
 
@@ -321,7 +377,7 @@ class Daemon:
     def _build(self, config: Config) -> Engine:
         """Another engine; it may have to compile for longer than the watchdog waits."""
         with ThreadPoolExecutor(1) as builder:
-            engine = builder.submit(_engine, config)
+            engine = builder.submit(build.engine, config)
             while not wait([engine], 1.0).done:
                 self._alive()
             return engine.result()
@@ -356,31 +412,3 @@ def run(path: Path) -> int:
         _log.critical("a fault of ours; what was received is in the journal and is replayed", exc_info=True)
         return EXIT_ERROR
     return EXIT_OK
-
-
-def _directory(config: Config) -> Path:
-    return Path(config.state.path or os.environ.get("STATE_DIRECTORY", "").split(":")[0] or "state")
-
-
-def _engine(config: Config) -> Engine:
-    """The engine; an allocation that fails anywhere on the way is the operator's to mend, not the daemon's end."""
-    try:
-        return Engine(config.model, config.limits.max_streams)
-    except MemoryError:
-        hint = "lower limits.max_streams, or use a smaller model"
-        raise ConfigError(f"no memory for {config.limits.max_streams} streams of this model", hint) from None
-
-
-def _decoder(config: Config) -> Decoder:
-    return Decoder(config.model.features, config.model.task, recovery.sources(config), config.limits.max_observations)
-
-
-def _encoder(engine: Engine, config: Config) -> Encoder:
-    return Encoder(engine.targets, engine.horizons, engine.level, config.output.format)
-
-
-def _at_start(old: Config, new: Config) -> list[str]:
-    """What a running daemon cannot change."""
-    changed = [] if old.metrics == new.metrics else ["metrics"]
-    keys = ("path", "durability", "interval")
-    return changed + [f"state.{key}" for key in keys if getattr(old.state, key) != getattr(new.state, key)]

@@ -17,11 +17,14 @@ import struct
 import time
 import zlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from sqlite3 import Connection
 
 from streamrnn.service.store import Store, damaged
 from streamrnn.wire import Frame
+
+Beside = Callable[[Connection], None]
 
 BLOCK = 65_536  # numbers reserved at a time
 REPLAY_ROWS = 256
@@ -71,12 +74,15 @@ class Journal:
         ((count,),) = self._store.read("SELECT count(*) FROM journal WHERE lsn > ?", self._store.marks.floor)
         return int(count)
 
-    def append(self, frames: Sequence[Frame], published: int) -> list[int]:
+    def append(self, frames: Sequence[Frame], published: int, beside: Beside | None = None) -> list[int]:
         """Journal a batch; everything up to lsn `published` has been sent. Returns the lsn of each frame.
 
-        After an error nothing of the batch is kept and its numbers are free.
+        `beside` writes what belongs into the same transaction, be there frames or not. After an error nothing of the
+        batch is kept and its numbers are free.
         """
         if not frames:
+            if beside is not None:
+                self._transact(self._store.durability == "commit", beside)
             return []
         lsns = list(range(self.last + 1, self.last + 1 + len(frames)))
         durability, issued = self._store.durability, self._store.marks.issued
@@ -84,7 +90,7 @@ class Journal:
         if commit:
             issued = lsns[-1] if durability == "commit" else lsns[-1] + BLOCK
         if durability != "off":
-            self._insert(lsns, frames, published, issued, commit)
+            self._insert(lsns, frames, commit, beside, published=published, issued=issued)
         elif commit:
             self._note(issued=issued)
         self.last = lsns[-1]
@@ -116,16 +122,27 @@ class Journal:
         self._seconds.clear()
         return taken
 
-    def _insert(self, lsns: list[int], frames: Sequence[Frame], published: int, issued: int, commit: bool) -> None:
+    def _insert(
+        self, lsns: list[int], frames: Sequence[Frame], commit: bool, beside: Beside | None, **marks: int
+    ) -> None:
         rows = [
             (lsn, f.received, f.origin, _crc(lsn, f.received, f.origin, f.topic, f.body), f.topic, f.body)
             for lsn, f in zip(lsns, frames, strict=True)
         ]
         size = sum(len(frame.topic) + len(frame.body) for frame in frames)
-        marks = self._store.marks
-        with self._store.writing(commit) as connection:
+
+        def write(connection: Connection) -> None:
             connection.executemany("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?)", rows)
-            self._store.note(published=published, issued=issued, rows=marks.rows + len(rows), bytes=marks.bytes + size)
+            before = self._store.marks
+            self._store.note(**marks, rows=before.rows + len(rows), bytes=before.bytes + size)
+            if beside is not None:
+                beside(connection)
+
+        self._transact(commit, write)
+
+    def _transact(self, commit: bool, write: Beside) -> None:
+        with self._store.writing(commit) as connection:
+            write(connection)
         if commit:
             self._seconds.append(self._store.commit_seconds)
 

@@ -1,4 +1,4 @@
-"""The ZeroMQ sockets: any number of inputs, one XPUB output.
+"""The ZeroMQ sockets: any number of inputs, one XPUB output. `router` inputs can be answered.
 
 Nothing here blocks but `poll`. Every socket states its limits: what is queued is bounded in messages a peer, a frame
 above its limit ends the connection, a silent peer is dropped, closing waits at most a second.
@@ -8,6 +8,7 @@ import errno
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -17,6 +18,7 @@ from zmq.backend import Socket as BareSocket
 
 from streamrnn.config import Input, Limits, Output
 from streamrnn.errors import ConfigError, StreamrnnError
+from streamrnn.rules import binds
 from streamrnn.service.peers import Peers
 from streamrnn.wire.frames import OFFENDER_BYTES, Frame, Refusal
 
@@ -28,6 +30,7 @@ SUBSCRIPTION_BYTES = 512
 SUBSCRIPTIONS = 100  # served a turn, so that a flood of them does not hold up the inputs
 MOST_LEFT = 1 << 20  # frames taken out of an input at a change, should its senders never rest
 QUEUED_FRAMES, QUEUED_BYTES = 1000, 64 * 1024 * 1024  # waiting for us, a peer: the lesser of the two
+ROUTED_FRAMES = 64  # the same for a peer of a `router`, which waits by itself
 
 COMMON: dict[int, int] = {
     zmq.HANDSHAKE_IVL: 5_000,
@@ -43,6 +46,10 @@ TCP: dict[int, int] = {
     zmq.TCP_KEEPALIVE_IDLE: 30,
     zmq.TCP_KEEPALIVE_INTVL: 10,
     zmq.TCP_KEEPALIVE_CNT: 3,
+}
+ROUTER: dict[int, int] = {
+    zmq.ROUTER_MANDATORY: 1,  # an answer that cannot be sent is an error, not gone
+    zmq.ROUTER_HANDOVER: 1,  # a producer that comes back need not wait until its old connection is found dead
 }
 
 _NOBLOCK = int(zmq.NOBLOCK)  # plain integers: an enum costs pyzmq a conversion a call
@@ -77,6 +84,7 @@ class Sockets:
         self.subscribed = 0  # subscriptions read so far
         self._answer = answer
         self._max_batch = limits.max_batch
+        self._paused = False
         self._context = zmq.Context()
         self._ports: list[Port] = []  # the inputs in order, then the output
         try:
@@ -117,6 +125,20 @@ class Sockets:
         for topic, body in messages:
             send(topic, _MORE)
             send(body, _NOBLOCK)
+
+    def reply(self, origin: int, route: bytes, frame: bytes) -> None:
+        """Answer a peer of a `router`. One that is gone, or does not read, asks again when it is back."""
+        if origin >= len(self._ports) or self._ports[origin].socket.type != zmq.ROUTER:
+            return  # the inputs have changed meanwhile
+        socket = self._ports[origin].socket
+        with suppress(zmq.ZMQError):
+            socket.send(route, _MORE)
+            socket.send(frame, _NOBLOCK)
+
+    def pause(self, paused: bool) -> None:
+        """Leave `pull` and `sub` inputs unread, so that their senders wait, or read them again."""
+        self._paused = paused
+        self._listen()
 
     def change(self, inputs: Sequence[Input], output: Output, limits: Limits) -> None:
         """Open what is new and close what is no longer wanted; what waited in an input that is closed, or is read
@@ -174,7 +196,10 @@ class Sockets:
     def _take(self, same: Sequence[Port]) -> None:
         """Take what waits in the inputs that do not stay the `same`."""
         for origin, port in enumerate(self._ports):
-            if port not in same and isinstance(port.wanted[0], Input):
+            if port not in same and port.socket.type in (
+                zmq.PULL,
+                zmq.SUB,
+            ):  # a producer keeps what is not acknowledged
                 self._receive(port.socket, origin, MOST_LEFT, self.left)
 
     def _put_back(self, closed: Sequence[Port]) -> None:
@@ -195,7 +220,10 @@ class Sockets:
         *inputs, output = self._ports
         share = -(-self._max_batch // max(1, len(inputs)))  # a busy input does not starve the others
         for origin, port in enumerate(inputs):
-            self._serve[port.socket] = _receiver(self._receive, port.socket, origin, share)
+            routed = port.socket.type == zmq.ROUTER
+            if routed or not self._paused:
+                receive = self._receive_routed if routed else self._receive
+                self._serve[port.socket] = _receiver(receive, port.socket, origin, share)
         self._serve[output.socket] = self._subscriptions
         for port in self._ports:
             self._serve[port.peers.monitor] = _listener(port.peers)
@@ -219,6 +247,20 @@ class Sockets:
                     add(Frame(origin, now, first.bytes, part.bytes))
                 else:
                     self._refuse(socket, origin, first.bytes, part.more, now)
+        except zmq.Again:
+            pass
+
+    def _receive_routed(self, socket: zmq.Socket[bytes], origin: int, most: int, frames: list[Frame]) -> None:
+        """Take messages of producers: the peer's routing id, and one part."""
+        receive, now, add = socket.recv, time.time(), frames.append
+        try:
+            for _ in range(most):
+                route = receive(_NOBLOCK)
+                part = receive(_NOBLOCK, False, False)
+                if part.more:
+                    self._refuse(socket, origin, part.bytes, True, now)
+                else:
+                    add(Frame(origin, now, b"", part.bytes, route))
         except zmq.Again:
             pass
 
@@ -309,7 +351,7 @@ def _open(context: zmq.Context[zmq.Socket[bytes]], spec: Input | Output, limit: 
 def _kind(spec: Input | Output) -> int:
     if isinstance(spec, Output):
         return zmq.XPUB
-    return zmq.PULL if spec.kind == "pull" else zmq.SUB
+    return {"pull": zmq.PULL, "sub": zmq.SUB, "router": zmq.ROUTER}[spec.kind]
 
 
 def queued_frames(limit: int) -> int:
@@ -323,6 +365,9 @@ def _options(spec: Input | Output, limit: int) -> dict[int, int]:
         options |= TCP
     if isinstance(spec, Output):
         return options | {zmq.SNDHWM: spec.high_water, zmq.LINGER: 1000, zmq.XPUB_MANUAL: 1}
+    if spec.kind == "router":
+        most = min(ROUTED_FRAMES, queued_frames(limit))
+        return options | {zmq.RCVHWM: most, zmq.SNDHWM: 1000, zmq.LINGER: 0, **ROUTER}
     return options | {zmq.RCVHWM: queued_frames(limit), zmq.LINGER: 0}
 
 
@@ -345,7 +390,7 @@ def _attach(socket: zmq.Socket[bytes], spec: Input | Output) -> None:
 
 
 def _binds(spec: Input | Output) -> bool:
-    return isinstance(spec, Output) or (spec.kind == "pull" if spec.bind is None else spec.bind)
+    return isinstance(spec, Output) or binds(spec)
 
 
 def _blame(spec: Input | Output, error: zmq.ZMQError) -> StreamrnnError:

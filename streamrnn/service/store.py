@@ -35,6 +35,7 @@ disk error is a signal), a home-made log (its torn-tail rule would be ours to pr
 """
 
 import fcntl
+import hashlib
 import os
 import sqlite3
 import struct
@@ -46,10 +47,10 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from streamrnn.errors import SnapshotError, StorageError
+from streamrnn.errors import FullError, SnapshotError, StorageError
 
 FILE = "streamrnn.sqlite"
-FORMAT = 1
+FORMAT = 2
 PAGE_BYTES = 8192
 FOLD_PAGES = 128  # 1 MiB of log is folded into the database at a time
 LOG_BYTES = 16 * 1024 * 1024  # the log is cut back to this after a larger transaction
@@ -63,6 +64,8 @@ CREATE TABLE journal(lsn INTEGER PRIMARY KEY, received REAL NOT NULL, origin INT
 CREATE TABLE layout(id INTEGER PRIMARY KEY, slices TEXT NOT NULL) STRICT;
 CREATE TABLE state(id INTEGER PRIMARY KEY, stream TEXT NOT NULL, applied INTEGER NOT NULL, format INTEGER NOT NULL,
     layout INTEGER NOT NULL, crc INTEGER NOT NULL, blob BLOB NOT NULL) STRICT;
+CREATE TABLE producer(id INTEGER PRIMARY KEY, user TEXT NOT NULL, source TEXT NOT NULL, epoch INTEGER NOT NULL,
+    seq INTEGER NOT NULL, seen REAL NOT NULL, crc INTEGER NOT NULL) STRICT;
 """
 
 _TABLES = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY rowid"
@@ -183,11 +186,18 @@ def blamed(file: Path) -> Iterator[None]:
         if code in _DAMAGE:
             raise damaged(file, str(error)) from error
         hint = _HINTS.get(code, "look at the disk and the system log; the journal is replayed at the next start")
-        raise StorageError(f"{file}: {error}", hint) from error
+        kind = FullError if code == sqlite3.SQLITE_FULL else StorageError
+        raise kind(f"{file}: {error}", hint) from error
     except UnicodeDecodeError as error:  # SQLite's message quotes a damaged schema
         raise damaged(file, "the schema is damaged") from error
     except OSError as error:
         raise StorageError(f"{file}: {error.strerror}", "check the directory, its owner and the disk") from error
+
+
+def digest(*texts: bytes) -> int:
+    """64 bits, signed, that stand for a name of one or more parts: the key of its row."""
+    whole = texts[0] if len(texts) == 1 else b"".join(b"%d:%s" % (len(text), text) for text in texts)
+    return int.from_bytes(hashlib.blake2b(whole, digest_size=8).digest(), "big", signed=True)
 
 
 def _lock(path: Path) -> int:

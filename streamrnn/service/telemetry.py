@@ -8,7 +8,7 @@ import math
 import platform
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 
 from streamrnn import __version__, messages
 from streamrnn.messages import Health, Outcomes
-from streamrnn.service import peers
+from streamrnn.service import desk, peers
 from streamrnn.wire import REASONS
 
 Kind = Literal["counter", "gauge", "histogram"]
@@ -52,6 +52,8 @@ METRICS = (
     Metric("streamrnn_observations_lost_total", "counter", "Missing in the sequence numbers of the senders."),
     Metric("streamrnn_observations_with_missing_values_total", "counter", "Observations without all their values."),
     Metric("streamrnn_labels_late_total", "counter", "Labels that came after their observation.", ("result",)),
+    Metric("streamrnn_producer_messages_total", "counter", "Messages of producers, by the answer.", ("answer",)),
+    Metric("streamrnn_producers", "gauge", "Producers whose last number is remembered."),
     Metric("streamrnn_updates_total", "counter", "Steps of the optimiser."),
     Metric("streamrnn_updates_skipped_total", "counter", "Steps refused because a gradient was not finite."),
     Metric("streamrnn_rollbacks_total", "counter", "Streams put back to their last good weights."),
@@ -66,6 +68,7 @@ METRICS = (
     Metric("streamrnn_journal_bytes", "gauge", "Bytes of the messages in the journal."),
     Metric("streamrnn_journal_commit_seconds", "histogram", "Time of a commit.", bounds=_COMMITS),
     Metric("streamrnn_journal_age_seconds", "gauge", "Since the last commit."),
+    Metric("streamrnn_disk_full", "gauge", "1 while there is no room to journal: inputs wait."),
     Metric("streamrnn_checkpoint_age_seconds", "gauge", "Since the last complete checkpoint."),
     Metric("streamrnn_checkpoint_seconds", "histogram", "Time a part of a checkpoint held a turn.", bounds=_COMMITS),
     Metric("streamrnn_messages_published_total", "counter", "Messages published.", ("kind",)),
@@ -105,6 +108,7 @@ _CLOSED = {
     "reason": REASONS,
     "result": ("settled", "unmatched"),
     "severity": messages.SEVERITIES[1:],
+    "answer": desk.RESULTS,
     "kind": ("prediction", "anomaly", "status", "deadletter"),
 }
 
@@ -202,6 +206,11 @@ class Telemetry:
             for origin, count in counts.items():
                 self._values[name][(self.inputs[origin],)] += count
         self._values["streamrnn_last_observation_timestamp_seconds"][()] = last
+
+    def passed(self, frames: Mapping[int, int]) -> None:
+        """Messages taken, by index of the input, that were answered without being read."""
+        for origin, count in frames.items():
+            self._values["streamrnn_frames_received_total"][(self.inputs[origin],)] += count
 
     def served(self, outcomes: Outcomes, sent: Sequence[tuple[bytes, bytes]], seconds: float) -> None:
         """What the engine said, the messages that tell it, and the seconds from receiving to publishing them.

@@ -4,7 +4,10 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
+
 from streamrnn.messages import Batch
+from streamrnn.wire.acked import Letter
 
 Format = Literal["auto", "json", "msgpack"]
 
@@ -27,14 +30,16 @@ REASONS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One message of an input socket, as it came."""
+class Frame(Struct, frozen=True, gc=False):
+    """One message of an input socket, as it came; of a `router`, without its header once that has been read."""
 
     origin: int  # index of the input
     received: float  # seconds since the epoch
-    topic: bytes  # empty for `pull`
+    topic: bytes  # empty but for `sub`
     body: bytes
+    route: bytes = b""  # `router`: where to answer; not to be trusted as a name
+    user: str = ""  # `router`: who it is, where that has been proved
+    letter: Letter | None = None  # `router`: what stood around the body
 
 
 @dataclass(frozen=True, slots=True)

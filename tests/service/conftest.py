@@ -12,6 +12,7 @@ import pytest
 import zmq
 
 from streamrnn import config
+from streamrnn.service import build
 from streamrnn.service import daemon as module
 
 PATIENCE = 10.0  # seconds
@@ -113,7 +114,7 @@ class Turned:
 @pytest.fixture
 def turned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Turned]]:
     """Makes a daemon with the fake engine; `text` is more TOML."""
-    monkeypatch.setattr(module, "Engine", fake.Engine)
+    monkeypatch.setattr(build, "Engine", fake.Engine)
     monkeypatch.setattr(module, "SUBSCRIBERS", 0.05)
     with ExitStack() as made:
 

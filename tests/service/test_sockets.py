@@ -110,6 +110,18 @@ def test_every_limit_is_set(room: Room) -> None:
         assert {option: port.socket.getsockopt(option) for option in wanted} == wanted
 
 
+def test_every_limit_of_a_router_is_set(room: Room) -> None:
+    sockets = room.open(Input(kind="router", endpoint=TCP), max_frame_bytes=2048)
+    wanted = {zmq.MAXMSGSIZE: 2048, zmq.RCVHWM: 64, zmq.SNDHWM: 1000, zmq.LINGER: 0, zmq.HANDSHAKE_IVL: 5000}
+    wanted |= {zmq.BACKLOG: 256, zmq.HEARTBEAT_IVL: 5000, zmq.HEARTBEAT_TIMEOUT: 15000, zmq.HEARTBEAT_TTL: 20000}
+    wanted |= {zmq.TCP_KEEPALIVE: 1, zmq.TCP_KEEPALIVE_IDLE: 30, zmq.TCP_KEEPALIVE_INTVL: 10, zmq.TCP_KEEPALIVE_CNT: 3}
+    (port, _) = sockets.ports
+    assert {option: port.socket.getsockopt(option) for option in wanted} == wanted
+    write_only = {zmq.ROUTER_MANDATORY: 1, zmq.ROUTER_HANDOVER: 1}
+    assert {key: module._options(*port.wanted)[key] for key in write_only} == write_only
+    sockets.reply(0, b"nobody", b"is there")  # an error inside, for ROUTER_MANDATORY is on, and none outside
+
+
 def test_what_waits_for_us_is_bounded_in_bytes(room: Room) -> None:
     sockets = room.open(Input(endpoint=TCP), max_frame_bytes=32 * 1024 * 1024)
     assert sockets.ports[0].socket.getsockopt(zmq.RCVHWM) == 2

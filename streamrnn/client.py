@@ -1,0 +1,290 @@
+"""For programs that feed a daemon or listen to it: nothing lost on the way in, no gap unseen on the way out.
+
+    with Producer("tcp://127.0.0.1:5555", "gateway-1") as producer:
+        for reading in readings:
+            producer.send({"stream": "pump-1", "time": reading.time, "values": {"flow": reading.flow}})
+
+`close` (the end of the `with`) returns when everything is on the daemon's disk, or raises. The frames are documented in
+`deploy/PROTOCOL.md`; this is one implementation of that page, and needs nothing of the daemon's but `wire.acked`.
+
+How a producer works. Messages are numbered and kept until they are acknowledged; at most a window of them is under
+way. What is not acknowledged in time is sent again from the oldest on, after 250 ms and then twice as long each time,
+up to 10 s, each with jitter so that a hundred producers do not come back at the same moment. ZeroMQ reconnects by
+itself, and a message says who sent it, so a restart of the daemon needs no new greeting. All work is done in the calls
+of the program (`send`, `serve`, `flush`, `close`): there is no thread, and none is needed, since an ack that is read
+late costs nothing but room in the window.
+
+A Producer belongs to one thread. The socket is a DEALER with IMMEDIATE: nothing is queued for a peer that is not there.
+"""
+
+import json
+import random
+import time
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+import zmq
+
+from streamrnn.errors import StreamrnnError, WireError
+from streamrnn.wire import acked
+from streamrnn.wire.acked import Letter, pack
+
+FIRST, LONGEST = 0.25, 10.0  # seconds until what is not acknowledged is sent again
+PATIENCE = 30.0  # seconds
+WINDOW = 256  # messages under way
+LOOK = 8  # sends between looks for answers
+Observations = Mapping[str, Any] | Sequence[Mapping[str, Any]] | bytes
+_NOBLOCK = int(zmq.NOBLOCK)
+
+_encode = msgspec.json.Encoder().encode
+
+
+class ProducerError(StreamrnnError):
+    """The daemon cannot be reached, or this source has another producer now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What a daemon refused for good; the rest of the message, if any, was taken."""
+
+    seq: int  # of the message's first observation
+    observations: int
+    code: str  # one of the reasons of a dead letter
+    detail: str
+
+
+@dataclass(slots=True)
+class _Message:
+    seq: int
+    count: int
+    body: bytes
+
+
+class Producer:
+    """Sends observations to a `router` input and knows which of them are on the daemon's disk.
+
+    `source` names the program for ever: one at a time. `epoch` is its life: by default a new one, in which numbers
+    begin at 1. A program that can repeat itself (a file, a queue) passes the same epoch every time, and skips the first
+    `accepted` observations. Raises ProducerError when the daemon does not answer within `patience` seconds.
+    """
+
+    def __init__(
+        self, endpoint: str, source: str, *, epoch: int | None = None, window: int = WINDOW, patience: float = PATIENCE
+    ) -> None:
+        self.accepted = 0  # observations of this epoch that are settled: on the disk, or refused for good
+        self.refused: deque[Refused] = deque(maxlen=1000)  # the latest
+        self.counts: Counter[str] = Counter()  # messages sent again, and NACKs by their code
+        self.window = window
+        self.limits: Mapping[str, Any] = {}  # what the daemon takes
+        self._source = source.encode()
+        self._own = epoch is None
+        self._epoch = time.time_ns() if epoch is None else epoch
+        self._patience = patience
+        self._next = 1
+        self._kept: deque[_Message] = deque()  # not acknowledged, oldest first
+        self._unsent = 0  # of those, at the end
+        self._delay = self._least = FIRST
+        self._due = self._rewound = 0.0  # when to send again what is late; when a gap may be told next
+        self._sends = 0
+        self._socket = _dealer(endpoint)
+        try:
+            self._greet()
+        except BaseException:
+            self._socket.close(0)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: TracebackType | BaseException | None) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._socket.close(0)
+
+    @property
+    def pending(self) -> int:
+        """Messages that are not acknowledged yet."""
+        return len(self._kept)
+
+    def send(self, observations: Observations, count: int | None = None) -> int:
+        """Send an observation, several, columns, or bytes that are any of these; waits while the window is full.
+
+        Returns the number of its first observation: it is settled when `accepted` has reached it. `count`: how many
+        observations bytes hold, by default one. Raises ProducerError as `flush` does.
+        """
+        body = observations if isinstance(observations, bytes) else _encode(observations)
+        count = count or _count(observations)
+        if len(self._kept) >= self.window:
+            self._until(lambda: len(self._kept) < self.window)
+        seq, self._next = self._next, self._next + count
+        self._kept.append(_Message(seq, count, body))
+        self._unsent += 1
+        self._push()
+        self._sends += 1
+        if self._sends % LOOK == 0:
+            self._take()
+        return seq
+
+    def serve(self, seconds: float = 0.0) -> None:
+        """Take what the daemon has answered, and send again what is due; waits at most `seconds` for an answer."""
+        self._push()
+        left = min(seconds, self._due - time.monotonic()) if self._kept else seconds
+        if self._socket.poll(max(0, int(1000 * left))):
+            self._take()
+        if self._kept and time.monotonic() >= self._due:
+            self._again()
+
+    def flush(self) -> None:
+        """Wait until everything is acknowledged. Raises ProducerError after `patience` seconds without any progress."""
+        self._until(lambda: not self._kept)
+
+    def close(self) -> None:
+        """Flush, and let go of the socket; what is not acknowledged then is in the error's hint, counted."""
+        try:
+            self.flush()
+        finally:
+            self._socket.close(0)
+
+    def _greet(self) -> None:
+        """Say hello until somebody answers."""
+        deadline, delay = time.monotonic() + self._patience, FIRST
+        while True:
+            if self._socket.poll(1000, zmq.POLLOUT):
+                self._socket.send(pack(acked.HELLO, self._source, self._epoch, 0), _NOBLOCK)
+                if self._socket.poll(int(1000 * delay)):
+                    letter = acked.unpack(self._socket.recv())
+                    if letter.kind == acked.WELCOME:
+                        break
+            delay = min(2 * delay, LONGEST)
+            if time.monotonic() > deadline:
+                raise ProducerError("no daemon answers", "is it running, and is its input of kind `router`?")
+        self.limits = json.loads(letter.body)
+        self.window = min(self.window, int(self.limits["window"]))
+        self._delay = self._least = max(FIRST, 2 * float(self.limits["ack_seconds"]))
+        if letter.epoch > self._epoch:
+            if not self._own:
+                raise ProducerError(f"epoch {letter.epoch} of this source has begun, {self._epoch} is over")
+            self._epoch = letter.epoch + 1  # the clock was set back
+        elif letter.epoch == self._epoch:
+            self.accepted = letter.seq
+            self._next = letter.seq + 1
+
+    def _until(self, true: Any) -> None:
+        """Serve until `true()`."""
+        mark, deadline = self.accepted, time.monotonic() + self._patience
+        while not true():
+            self.serve(0.1)
+            if self.accepted != mark:
+                mark, deadline = self.accepted, time.monotonic() + self._patience
+            elif time.monotonic() > deadline:
+                hint = f"{len(self._kept)} messages are not acknowledged; the source's numbers go on at {mark + 1}"
+                raise ProducerError(f"no progress within {self._patience:g} s", hint)
+
+    def _push(self) -> None:
+        """Hand to ZeroMQ what is to be sent, as long as it takes it: not while no daemon is there, or reads."""
+        if self._unsent == len(self._kept):
+            self._due = time.monotonic() + self._delay * random.uniform(0.75, 1.25)
+        send, source, epoch = self._socket.send, self._source, self._epoch
+        with suppress(zmq.Again):
+            while self._unsent:
+                message = self._kept[-self._unsent]
+                send(pack(acked.DATA, source, epoch, message.seq, message.count, message.body), _NOBLOCK)
+                self._unsent -= 1
+
+    def _again(self) -> None:
+        """Send everything once more, oldest first, and wait longer for it if it went out."""
+        self.counts["again"] += len(self._kept) - self._unsent
+        self._unsent = len(self._kept)
+        self._push()
+        if self._unsent < len(self._kept):
+            self._delay = min(2 * self._delay, max(LONGEST, self._least))
+
+    def _take(self) -> None:
+        """Read the answers that are there."""
+        try:
+            while True:
+                try:
+                    self._hear(acked.unpack(self._socket.recv(_NOBLOCK)))
+                except WireError:
+                    self.counts["unreadable"] += 1
+        except zmq.Again:
+            return
+
+    def _hear(self, letter: Letter) -> None:
+        if letter.kind == acked.ACK and letter.epoch == self._epoch:
+            self._settled(letter.seq)
+        elif letter.kind == acked.NACK:
+            told = json.loads(letter.body)
+            code = told["code"]
+            self.counts[code] += 1
+            if told["final"]:
+                self.refused.append(Refused(letter.seq, letter.numbers, code, told["detail"]))
+            elif letter.epoch == self._epoch:
+                self._turned_away(code, told)
+
+    def _settled(self, seq: int) -> None:
+        """Everything up to `seq` is kept by the daemon."""
+        if seq <= self.accepted:
+            return
+        self.accepted = seq
+        while self._kept and self._kept[0].seq <= seq:
+            self._kept.popleft()
+        self._unsent = min(self._unsent, len(self._kept))
+        self._delay = self._least
+        self._due = time.monotonic() + self._delay * random.uniform(0.75, 1.25)
+
+    def _turned_away(self, code: str, told: Mapping[str, Any]) -> None:
+        """The daemon did not take a message that it may take yet."""
+        if code == "epoch":
+            raise ProducerError(f"another producer of this source has begun: {told['detail']}", "use a name of its own")
+        if code == "gap" and told["expected"] <= self.accepted:
+            self._renumber()
+        elif code == "gap" and time.monotonic() >= self._rewound:  # it waits for one that was lost on the way
+            self._rewound = time.monotonic() + self._least
+            self._unsent = sum(message.seq >= told["expected"] for message in self._kept)
+
+    def _renumber(self) -> None:
+        """The daemon has lost what it had acknowledged (its disk was replaced): a new epoch, from 1."""
+        self.counts["renumbered"] += 1
+        self._epoch = max(time.time_ns(), self._epoch + 1)
+        self.accepted, self._next = 0, 1
+        for message in self._kept:
+            message.seq, self._next = self._next, self._next + message.count
+        self._unsent = len(self._kept)
+
+
+def _count(observations: Observations) -> int:
+    """How many they are."""
+    if isinstance(observations, bytes):
+        return 1
+    if not isinstance(observations, Mapping):
+        return len(observations)
+    values = observations.get("values")
+    columns = [observations.get("time"), *(values.values() if isinstance(values, Mapping) else ())]
+    return next((len(column) for column in columns if isinstance(column, list)), 1)
+
+
+def _dealer(endpoint: str) -> zmq.Socket[bytes]:
+    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
+    for option, value in (
+        (zmq.LINGER, 0),
+        (zmq.IMMEDIATE, 1),
+        (zmq.RECONNECT_IVL, 100),
+        (zmq.RECONNECT_IVL_MAX, 5_000),
+        (zmq.HEARTBEAT_IVL, 5_000),
+        (zmq.HEARTBEAT_TIMEOUT, 15_000),
+        (zmq.SNDHWM, 1000),
+    ):
+        socket.setsockopt(option, value)
+    try:
+        socket.connect(endpoint)
+    except zmq.ZMQError as error:
+        socket.close(0)
+        raise ProducerError(f"cannot connect to {endpoint}: {error}", "like tcp://127.0.0.1:5555") from None
+    return socket

@@ -1,0 +1,41 @@
+"""From a configuration to the parts of a daemon."""
+
+import os
+from pathlib import Path
+
+from streamrnn.config import Config
+from streamrnn.engine import Engine
+from streamrnn.errors import ConfigError
+from streamrnn.service import recovery
+from streamrnn.wire import Decoder, Encoder
+
+
+def directory(config: Config) -> Path:
+    """Where the state lies."""
+    return Path(config.state.path or os.environ.get("STATE_DIRECTORY", "").split(":")[0] or "state")
+
+
+def engine(config: Config) -> Engine:
+    """The engine; an allocation that fails anywhere on the way is the operator's to mend, not the daemon's end."""
+    try:
+        return Engine(config.model, config.limits.max_streams)
+    except MemoryError:
+        hint = "lower limits.max_streams, or use a smaller model"
+        raise ConfigError(f"no memory for {config.limits.max_streams} streams of this model", hint) from None
+
+
+def decoder(config: Config) -> Decoder:
+    """What reads the inputs."""
+    return Decoder(config.model.features, config.model.task, recovery.sources(config), config.limits.max_observations)
+
+
+def encoder(engine: Engine, config: Config) -> Encoder:
+    """What writes the answers."""
+    return Encoder(engine.targets, engine.horizons, engine.level, config.output.format)
+
+
+def at_start(old: Config, new: Config) -> list[str]:
+    """What a running daemon cannot change."""
+    changed = [] if old.metrics == new.metrics else ["metrics"]
+    keys = ("path", "durability", "interval")
+    return changed + [f"state.{key}" for key in keys if getattr(old.state, key) != getattr(new.state, key)]
