@@ -14,7 +14,11 @@ Steps = Annotated[int, Meta(ge=1, le=4096)]
 Positive = Annotated[float, Meta(gt=0.0)]
 Fraction = Annotated[float, Meta(gt=0.0, lt=1.0)]
 NonNegative = Annotated[float, Meta(ge=0.0)]
+Season = Annotated[int, Meta(ge=1, le=2)]
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+INPUTS = ("lags", "profile", "calendar")  # of a linear expert: each sees what the ones before it see
 
 
 class Part(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
@@ -121,10 +125,21 @@ class Last(Part, frozen=True, tag="last"):
 
 
 class Seasonal(Part, frozen=True, tag="seasonal"):
-    """The value one period earlier; `period` in seconds of event time, found through the median interval."""
+    """The value one season earlier: 1 is the shorter season of `Model.seasons`, 2 the longer one."""
 
-    period: Positive = 86_400.0
-    ring: Annotated[int, Meta(ge=2, le=2048)] = 512
+    season: Season = 1
+
+
+class Change(Part, frozen=True, tag="change"):
+    """Last value plus the change over the same steps one season earlier: for seasons on a trend."""
+
+    season: Season = 1
+
+
+class Level(Part, frozen=True, tag="level"):
+    """The running level of this bin of the season."""
+
+    season: Season = 1
 
 
 class Profile(Part, frozen=True, tag="profile"):
@@ -132,6 +147,21 @@ class Profile(Part, frozen=True, tag="profile"):
 
     period: Positive = 86_400.0
     bins: Annotated[int, Meta(ge=2, le=168)] = 48
+
+
+class Linear(Part, frozen=True, tag="linear"):
+    """Recursive least squares with forgetting factor `forget`, all horizons at once.
+
+    It sees the last `lags` changes; from "profile" on the levels of the shorter season; with "calendar" also values
+    of both seasons around the steps foretold and their harmonics. `root`: works on signed square roots, with errors
+    clipped at three usual ones, for series whose spread grows with their level. All linear experts of a model have
+    equal `lags`: they share their inputs.
+    """
+
+    inputs: Literal["lags", "profile", "calendar"] = "profile"
+    lags: Annotated[int, Meta(ge=1, le=512)] = 25
+    forget: Annotated[float, Meta(ge=0.9, le=1.0)] = 0.9995
+    root: bool = False
 
 
 class Conformal(Part, frozen=True, tag="conformal"):
@@ -153,7 +183,7 @@ class Anomaly(Part, frozen=True, tag="anomaly"):
 
 
 Layer = Elman | Gru | Lstm | Lru
-Expert = Last | Seasonal | Profile
+Expert = Last | Seasonal | Change | Level | Profile | Linear
 Head = Gaussian | Student | Quantile | Binary
 Optimiser = Adam | RmsProp | Sgd | Obgd
 Monitor = Conformal | Anomaly
@@ -166,9 +196,11 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     task: Literal["forecast", "label"] = "forecast"
     targets: tuple[Name, ...] | None = None
     horizons: tuple[Steps, ...] = (1,)
-    preset: Literal["light", "standard"] = "standard"
+    preset: Literal["light", "standard", "full"] = "standard"
     layers: tuple[Layer, ...] | None = None
     experts: tuple[Expert, ...] | None = None
+    seasons: tuple[Positive, ...] | None = None
+    history: Annotated[int, Meta(ge=2, le=2048)] | None = None
     rule: Tbptt | None = None
     head: Head = Gaussian()
     optimiser: Optimiser = Adam()

@@ -4,7 +4,7 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels import mix, scale
+from streamrnn.kernels import mix, scale, seasons
 from streamrnn.kernels import table as c
 from streamrnn.kernels.call import at, call, shift
 from streamrnn.kernels.jit import jit
@@ -86,23 +86,31 @@ def network(plan, row, scratch):
 
 
 @jit
-def experts(plan, row, j, f, time):
-    """Forecasts f (E, K) of target j by every expert but the network. Returns its last value."""
+def experts(plan, row, j, f, z, time):
+    """Forecasts f (E, K) of target j by every expert but the network. Returns its last value; NaN: there is none."""
     p = plan.ints
-    last = row.real[p[c.TARGET] + j * c.TARGET_WIDTH + c.T_LAST]
+    target = shift(row.real, p[c.TARGET] + j * c.TARGET_WIDTH)
+    history = shift(row.real, p[c.HISTORY] + j * p[c.HISTORY_LENGTH])
+    last, sd, interval = target[c.T_LAST], math.sqrt(max(target[c.T_VARIANCE], 0.0)), row.real[p[c.CLOCK] + c.INTERVAL]
+    if math.isnan(last):
+        return last
+    if plan.past[seasons.REGRESSORS] > 0:
+        seasons.regress(plan.past, history, last, target[c.T_MEAN], sd, row.count[c.STEP], time, interval, z)
     for e in range(p[c.EXPERTS]):
         expert = shift(plan.experts, e * c.EXPERT_WIDTH)
         call(
             expert[c.FORECAST],
             shift(expert, c.EXPERT_SHAPE),
-            plan.periods[e],
+            shift(plan.settings, e * c.EXPERT_REALS),
             shift(row.real, p[c.EXPERT] + j * p[c.EXPERT_LENGTH] + expert[c.EXPERT_STATE]),
+            plan.past,
+            history,
             plan.horizons,
             at(f, e * p[c.HORIZONS]),
             last,
             row.count[c.STEP],
             time,
-            row.real[p[c.CLOCK] + c.INTERVAL],
+            interval,
         )
     return last
 
@@ -153,14 +161,14 @@ def advance(plan, row, scratch, values, time, ident):
         bits |= roll_back(plan, row)
         out[:] = 0
     n, horizons = p[c.EXPERTS], p[c.HORIZONS]
-    f = carray(shift(scratch.f64, p[c.TARGETS]), n * horizons + 2)
+    f = carray(shift(scratch.f64, p[c.SCRATCH_FORECASTS]), n * horizons + 2)
     for k in range(horizons):
         place = plan.slots[k] + (q[c.SEEN] % p[c.LABEL_RING] if p[c.LABEL_TASK] else q[c.STEP] % plan.horizons[k])
         due = carray(shift(q, p[c.PLACES] + c.PLACE_WIDTH * place), c.PLACE_WIDTH)
         due[c.PLACE_STEP], due[c.PLACE_ROW], due[c.PLACE_IDENT] = q[c.STEP], q[c.WRITTEN] - 1, ident
         q[c.SLOT] = place
     for j in range(p[c.TARGETS]):
-        last = experts(plan, row, j, f, time)
+        last = experts(plan, row, j, f, shift(scratch.f64, p[c.SCRATCH_REGRESSORS]), time)
         f[n * horizons] = last
         for k in range(horizons):
             place = q[c.SLOT] if p[c.LABEL_TASK] else plan.slots[k] + q[c.STEP] % plan.horizons[k]

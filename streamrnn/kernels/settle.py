@@ -4,7 +4,7 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels import anomaly, conformal, mix, scale
+from streamrnn.kernels import anomaly, conformal, mix, scale, seasons
 from streamrnn.kernels import table as c
 from streamrnn.kernels.call import call, shift
 from streamrnn.kernels.jit import jit
@@ -70,11 +70,15 @@ def settle_one(plan, row, place, j, k, y):
         call(
             expert[c.SETTLE],
             shift(expert, c.EXPERT_SHAPE),
-            plan.periods[e],
+            shift(plan.settings, e * c.EXPERT_REALS),
             shift(row.real, p[c.EXPERT] + j * p[c.EXPERT_LENGTH] + expert[c.EXPERT_STATE]),
+            plan.past,
+            shift(row.real, p[c.HISTORY] + j * p[c.HISTORY_LENGTH]),
             k,
-            y - f[c.ANCHOR],
+            y,
+            f[c.ANCHOR],
             f[c.ISSUE],
+            row.count[p[c.PLACES] + c.PLACE_WIDTH * place + c.PLACE_STEP],
         )
     teach(plan, row, place, j, k, y if p[c.HEAD_ABSOLUTE] else (y - base) / unit)
     return (y - mixed) / unit
@@ -93,19 +97,19 @@ def welcome(plan, row, j, y):
 
 @jit
 def show(plan, row, j, y, skipped):
-    """Let the experts of target j see this step's value y, NaN when it is missing."""
-    p = plan.ints
-    for e in range(p[c.EXPERTS]):
-        expert = shift(plan.experts, e * c.EXPERT_WIDTH)
-        call(
-            expert[c.OBSERVE],
-            shift(expert, c.EXPERT_SHAPE),
-            plan.periods[e],
-            shift(row.real, p[c.EXPERT] + j * p[c.EXPERT_LENGTH] + expert[c.EXPERT_STATE]),
-            y,
-            row.count[c.STEP],
-            skipped,
-        )
+    """Take this step's value y of target j, NaN when it is missing, into its history."""
+    p, clock = plan.ints, shift(row.real, plan.ints[c.CLOCK])
+    seasons.observe(
+        plan.past,
+        shift(row.real, p[c.HISTORY] + j * p[c.HISTORY_LENGTH]),
+        y,
+        clock[c.TIME],
+        row.count[c.STEP],
+        skipped,
+        plan.reals[c.SEASONS],
+        plan.reals[c.SEASONS + 1],
+        clock[c.INTERVAL],
+    )
 
 
 @jit

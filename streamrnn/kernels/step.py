@@ -33,21 +33,22 @@ def borrow(places, f32, f64, i64):
         point(places[1], i64),
         point(places[2], i64),
         point(places[3], f64),
-        point(places[4], f64),
-        point(places[5], i64),
+        point(places[4], i64),
+        point(places[5], f64),
         point(places[6], i64),
         point(places[7], i64),
         point(places[8], i64),
-        point(places[9], f64),
+        point(places[9], i64),
+        point(places[10], f64),
     )
     planes = c.Planes(
-        point(places[10], f32),
-        point(places[11], f64),
-        point(places[12], i64),
-        point(places[13], f32),
-        point(places[14], i64),
+        point(places[11], f32),
+        point(places[12], f64),
+        point(places[13], i64),
+        point(places[14], f32),
+        point(places[15], i64),
     )
-    return plan, planes, c.Scratch(point(places[15], f32), point(places[16], f64))
+    return plan, planes, c.Scratch(point(places[16], f32), point(places[17], f64))
 
 
 @jit
@@ -102,7 +103,6 @@ def receive_label(plan, row, scratch, place, label):
     latest[0], latest[1] = pending(plan, row, place, 0)[c.MIXED], label
     errors[0] = settle_one(plan, row, place, 0, 0, label)
     welcome(plan, row, 0, label)
-    show(plan, row, 0, label, 0)
     row.count[p[c.PLACES] + c.PLACE_WIDTH * place + c.PLACE_STEP] = -1
     row.real[p[c.TARGET] + c.T_ERROR] = 0.0 if math.isnan(errors[0]) else errors[0]
     return judge(plan, row, errors)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 # --- plan.ints
-INTS = 68
+INTS = 72
 (
     FEATURES,
     TARGETS,
@@ -73,6 +73,8 @@ INTS = 68
     TARGET,
     EXPERT,
     EXPERT_LENGTH,  # numbers of one target's experts
+    HISTORY,
+    HISTORY_LENGTH,  # numbers of one target's history
     MIX,
     MIX_WIDTH,
     STATS,
@@ -86,20 +88,24 @@ INTS = 68
     SCRATCH_DX,
     SCRATCH_LAYER,
     SCRATCH_STATE,
+    SCRATCH_FORECASTS,  # scratch f64
+    SCRATCH_REGRESSORS,
 ) = range(INTS)
 
 # --- plan.layers (L, LAYER_WIDTH): three addresses, offsets, then the shape that the part receives
 FORWARD, BACKWARD, TRAIN, LAYER_PARAMS, LAYER_STATE, LAYER_TAPE, LAYER_SHAPE = range(7)
 LAYER_WIDTH = LAYER_SHAPE + 4
 
-# --- plan.experts (E, EXPERT_WIDTH): three addresses, offset inside a target's experts, then the shape
-OBSERVE, SETTLE, FORECAST, EXPERT_STATE, EXPERT_SHAPE = range(5)
-EXPERT_WIDTH = EXPERT_SHAPE + 2
+# --- plan.experts (E, EXPERT_WIDTH): two addresses, offset inside a target's experts, then the shape
+SETTLE, FORECAST, EXPERT_STATE, EXPERT_SHAPE = range(4)
+EXPERT_WIDTH = EXPERT_SHAPE + 3
+EXPERT_REALS = 2
 
 # --- plan.reals
 SCALE_RATE, LEVEL, THRESHOLD, RATE, CLIP, START_QUANTILE = range(6)
 FIRST, SECOND, SHRINK = range(6, 9)  # the optimiser's own: see its part
-HEAD_REALS = 9  # from here on the head's own
+SEASONS = 9  # seconds of both; 0: by the sampling interval
+HEAD_REALS = 11  # from here on the head's own
 
 # --- records in f64
 INTERVALS = 15  # how many last intervals the running median looks at
@@ -144,7 +150,8 @@ class Plan(NamedTuple):
     ints: np.ndarray  # (INTS)
     layers: np.ndarray  # (L, LAYER_WIDTH)
     experts: np.ndarray  # (E, EXPERT_WIDTH)
-    periods: np.ndarray  # (E) seconds; 0 where an expert has none
+    settings: np.ndarray  # (E, EXPERT_REALS) the experts' own
+    past: np.ndarray  # (seasons.TABLE + N * REGRESSOR_WIDTH) shape of a history, and its regressors
     priors: np.ndarray  # (E + 2) prior weights of the experts, then of base and network
     targets: np.ndarray  # (T) feature of each target; -1 is the label
     horizons: np.ndarray  # (K) steps

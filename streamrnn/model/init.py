@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamrnn import spec
+from streamrnn.kernels import seasons
 from streamrnn.kernels import table as c
 from streamrnn.model.plan import Plan
 
@@ -90,10 +91,7 @@ def real(plan: Plan) -> NDArray[np.float64]:
 
     records(p[c.SCALE], len(sizes.model.features), c.SCALE_WIDTH)[:, c.LAST] = np.nan
     records(p[c.TARGET], n, c.TARGET_WIDTH)[:, c.T_LAST] = np.nan
-    experts = records(p[c.EXPERT], n, int(p[c.EXPERT_LENGTH]))
-    for entry, expert in zip(plan.table.experts, sizes.experts, strict=True):
-        if isinstance(expert, spec.Seasonal):
-            experts[:, entry[c.EXPERT_STATE] : entry[c.EXPERT_STATE] + expert.ring] = np.nan
+    records(p[c.HISTORY], n, int(p[c.HISTORY_LENGTH]))[:, seasons.HEAD : seasons.HEAD + sizes.past.ring] = np.nan
     mix = records(p[c.MIX], n * k, int(p[c.MIX_WIDTH]))
     for start, first, size in ((0, 0, e), (4 * e, e, 2)):
         mix[:, start : start + size] = plan.table.priors[first : first + size]

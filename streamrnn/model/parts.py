@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from streamrnn import spec
-from streamrnn.kernels import binary, gaussian, gru, lru, lstm, naive, optim, quantile, rnn, student
+from streamrnn.kernels import binary, gaussian, gru, linear, lru, lstm, naive, optim, quantile, rnn, student
+from streamrnn.model.past import Past
 
 
 class Layer(NamedTuple):
@@ -21,12 +22,16 @@ class Layer(NamedTuple):
 
 
 class Expert(NamedTuple):
-    """An expert kind: its parts, its state in numbers (for K horizons and its ring or bins), its prior weight."""
+    """An expert kind: its parts, what is its own in the shape and in the reals, its state in numbers, its prior weight.
 
-    observe: Any
+    `shape` and `state` (for K horizons) also take the history that the experts of a target share.
+    """
+
     settle: Any
     forecast: Any
-    state: Callable[[int, int], int]
+    shape: Callable[[Any, Past], tuple[int, int]]
+    reals: Callable[[Any], tuple[float, float]]
+    state: Callable[[Any, Past, int], int]
     prior: float
 
 
@@ -46,6 +51,29 @@ class Head(NamedTuple):
     width: Callable[[Any], int]
     reals: Callable[[Any], tuple[float, ...]]
     absolute: bool
+
+
+def _none(expert: Any, past: Past) -> tuple[int, int]:
+    return 0, 0
+
+
+def _season(expert: Any, past: Past) -> tuple[int, int]:
+    return expert.season - 1, 0
+
+
+def _unset(expert: Any) -> tuple[float, float]:
+    return 0.0, 0.0
+
+
+def _stateless(expert: Any, past: Past, horizons: int) -> int:
+    return 0
+
+
+def _linear(expert: Any, past: Past, horizons: int) -> int:
+    """P by blocks of four rows, its waiting correction, then what every horizon and every kept row has."""
+    n = past.prefix[expert.inputs]
+    blocks = n // 4
+    return 4 * (n * blocks - 2 * blocks * (blocks - 1)) + n + horizons + (horizons + past.rows) * n
 
 
 LAYERS: dict[type[Any], Layer] = {
@@ -84,12 +112,25 @@ LAYERS: dict[type[Any], Layer] = {
 }
 
 EXPERTS: dict[type[Any], Expert] = {
-    spec.Last: Expert(naive.ignore_value, naive.ignore_change, naive.forecast_last, lambda k, size: 0, 1.0),
-    spec.Seasonal: Expert(
-        naive.observe_seasonal, naive.ignore_change, naive.forecast_seasonal, lambda k, size: size, 0.1
-    ),
+    spec.Last: Expert(naive.ignore, naive.forecast_last, _none, _unset, _stateless, 1.0),
+    spec.Seasonal: Expert(naive.ignore, naive.forecast_seasonal, _season, _unset, _stateless, 0.1),
+    spec.Change: Expert(naive.ignore, naive.forecast_change, _season, _unset, _stateless, 0.1),
+    spec.Level: Expert(naive.ignore, naive.forecast_level, _season, _unset, _stateless, 0.1),
     spec.Profile: Expert(
-        naive.ignore_value, naive.settle_profile, naive.forecast_profile, lambda k, size: k + 2 * k * size, 1.0
+        naive.settle_profile,
+        naive.forecast_profile,
+        lambda it, past: (it.bins, 0),
+        lambda it: (it.period, 0.0),
+        lambda it, past, k: k + 2 * k * it.bins,
+        1.0,
+    ),
+    spec.Linear: Expert(
+        linear.settle,
+        linear.forecast,
+        lambda it, past: (past.prefix[it.inputs], int(it.root)),
+        lambda it: (it.forget, 3.0 if it.root else 0.0),
+        _linear,
+        1.0,
     ),
 }
 

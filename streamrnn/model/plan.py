@@ -12,17 +12,35 @@ from streamrnn.errors import ConfigError
 from streamrnn.kernels import table as c
 from streamrnn.model.layout import Plane
 from streamrnn.model.parts import EXPERTS, HEADS, LAYERS, OPTIMISERS
+from streamrnn.model.past import Past, past
 
 PRESETS: dict[str, dict[str, Any]] = {
     "light": {
         "layers": (spec.Gru(16),),
-        "experts": (spec.Last(), spec.Profile()),
+        "experts": (spec.Last(), spec.Profile(), spec.Linear("lags", lags=11, forget=0.999)),
         "rule": spec.Tbptt(16, 16),
+        "history": 64,
     },
     "standard": {
         "layers": (spec.Gru(32),),
-        "experts": (spec.Last(), spec.Seasonal(), spec.Profile()),
+        "experts": (spec.Last(), spec.Seasonal(), spec.Profile(), spec.Linear()),
         "rule": spec.Tbptt(16, 8),
+        "history": 1024,
+    },
+    "full": {
+        "layers": (spec.Gru(16),),
+        "experts": (
+            spec.Last(),
+            spec.Seasonal(1),
+            spec.Seasonal(2),
+            spec.Change(1),
+            spec.Level(2),
+            spec.Linear("profile"),
+            spec.Linear("calendar"),
+            spec.Linear("calendar", forget=0.9998, root=True),
+        ),
+        "rule": spec.Tbptt(24, 8),
+        "history": 2048,
     },
 }
 LABEL = "label"
@@ -35,6 +53,7 @@ class Sizes:
     model: spec.Model
     layers: tuple[spec.Layer, ...]
     experts: tuple[spec.Expert, ...]
+    past: Past
     rule: spec.Tbptt
     conformal: spec.Conformal
     anomaly: spec.Anomaly
@@ -87,6 +106,7 @@ def resolve(model: spec.Model) -> Sizes:
     labelled = model.task == "label"
     experts = model.experts or ((spec.Last(),) if labelled else preset["experts"])
     rule = model.rule or preset["rule"]
+    history = model.history or preset["history"]
     targets = (LABEL,) if labelled else (model.targets or model.features)
     horizons = (0,) if labelled else model.horizons
     span = max(rule.window, rule.stride + max(horizons) - min(horizons))
@@ -94,6 +114,7 @@ def resolve(model: spec.Model) -> Sizes:
         model=model,
         layers=model.layers or preset["layers"],
         experts=experts,
+        past=past(experts, horizons, 1 if labelled else history),
         rule=rule,
         conformal=next((m for m in model.monitors if isinstance(m, spec.Conformal)), spec.Conformal()),
         anomaly=next((m for m in model.monitors if isinstance(m, spec.Anomaly)), spec.Anomaly()),
@@ -143,6 +164,17 @@ def _refuse(model: spec.Model) -> None:
             isinstance(model.head, spec.Quantile) and not _symmetric(model.head.levels),
             "model.head.levels do not ascend around 0.5",
             "write an odd number of levels between 0 and 1, ascending, with 0.5 in the middle",
+        ),
+        (
+            len({expert.lags for expert in experts if isinstance(expert, spec.Linear)}) > 1,
+            "linear experts with different lags",
+            "they share their inputs: give them equal lags",
+        ),
+        (
+            model.seasons is not None
+            and (not 1 <= len(model.seasons) <= 2 or list(model.seasons) != sorted(set(model.seasons))),
+            "model.seasons are not one or two in ascending order",
+            "name the shorter season first, in seconds; leave it out to find them by the sampling interval",
         ),
         (model.layers == (), "model.layers is empty", "leave it out for the preset's"),
         (
@@ -194,7 +226,8 @@ def compose(model: spec.Model) -> Plan:
         ints=ints,
         layers=layers,
         experts=experts,
-        periods=np.array([getattr(expert, "period", 0.0) for expert in sizes.experts]),
+        settings=np.array([EXPERTS[type(expert)].reals(expert) for expert in sizes.experts]),
+        past=sizes.past.ints,
         priors=_priors(sizes),
         targets=_targets(sizes),
         horizons=np.array(sizes.horizons, np.int64),
@@ -214,8 +247,7 @@ def link(plan: Plan, dtype: str) -> None:
         row[c.TRAIN] = (kind.train or kind.forward).address(dtype)
     for row, expert in zip(table.experts, sizes.experts, strict=True):
         part = EXPERTS[type(expert)]
-        row[c.OBSERVE], row[c.SETTLE] = part.observe.address(dtype), part.settle.address(dtype)
-        row[c.FORECAST] = part.forecast.address(dtype)
+        row[c.SETTLE], row[c.FORECAST] = part.settle.address(dtype), part.forecast.address(dtype)
     head = HEADS[type(sizes.model.head)]
     table.ints[c.HEAD_GRAD], table.ints[c.HEAD_READ] = head.grad.address(dtype), head.read.address(dtype)
     table.ints[c.OPTIMISE] = OPTIMISERS[type(sizes.model.optimiser)].update.address(dtype)
@@ -297,17 +329,19 @@ def _real(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> NDArray[np.int64
     table = np.zeros((e, c.EXPERT_WIDTH), np.int64)
     length = 0
     for row, expert in zip(table, sizes.experts, strict=True):
-        size = getattr(expert, "ring", getattr(expert, "bins", 0))
+        part = EXPERTS[type(expert)]
         row[c.EXPERT_STATE] = length
-        row[c.EXPERT_SHAPE :] = k, size
-        length += EXPERTS[type(expert)].state(k, size)
+        row[c.EXPERT_SHAPE :] = k, *part.shape(expert, sizes.past)
+        length += part.state(expert, sizes.past, k)
     slots = sizes.model.label_memory if sizes.labelled else sum(sizes.horizons)
     ints[c.EXPERT_LENGTH], ints[c.MIX_WIDTH] = length, 4 * (e + 2)
     ints[c.SLOTS], ints[c.SLOT_WIDTH] = slots, c.FORECASTS + e + 2
     ints[c.CLOCK] = f64.add("clock", c.CLOCK_WIDTH)
     ints[c.SCALE] = f64.add(f"scale {sizes.model.features}", len(sizes.model.features) * c.SCALE_WIDTH)
     ints[c.TARGET] = f64.add(f"target {sizes.targets}", n * c.TARGET_WIDTH)
-    ints[c.EXPERT] = f64.add(f"experts {sizes.experts}{what}", n * length)
+    ints[c.EXPERT] = f64.add(f"experts {sizes.experts}{what} {sizes.past.name}", n * length)
+    ints[c.HISTORY_LENGTH] = sizes.past.length
+    ints[c.HISTORY] = f64.add(f"history {sizes.model.seasons}{sizes.targets} {sizes.past.name}", n * sizes.past.length)
     ints[c.MIX] = f64.add(f"mix {sizes.experts}{what}", n * k * 4 * (e + 2))
     ints[c.STATS] = f64.add(f"stats {sizes.conformal}{what}", n * k * c.STATS_WIDTH)
     ints[c.TAIL] = f64.add(f"tail {sizes.targets}", n * c.TAIL_WIDTH)
@@ -340,8 +374,9 @@ def _scratch(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64]) -
     ints[c.SCRATCH_DX] = ints[c.SCRATCH_DY] + rows * widest
     ints[c.SCRATCH_LAYER] = ints[c.SCRATCH_DX] + rows * widest
     ints[c.SCRATCH_STATE] = ints[c.SCRATCH_LAYER] + own
-    f64 = len(sizes.targets) + len(sizes.experts) * len(sizes.horizons) + 2
-    return int(ints[c.SCRATCH_STATE] + ints[c.MEMORY_LENGTH]), f64
+    ints[c.SCRATCH_FORECASTS] = len(sizes.targets)
+    ints[c.SCRATCH_REGRESSORS] = ints[c.SCRATCH_FORECASTS] + len(sizes.experts) * len(sizes.horizons) + 2
+    return int(ints[c.SCRATCH_STATE] + ints[c.MEMORY_LENGTH]), int(ints[c.SCRATCH_REGRESSORS]) + len(sizes.past.table)
 
 
 def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
@@ -392,6 +427,7 @@ def _reals(sizes: Sizes) -> NDArray[np.float64]:
     reals[c.SCALE_RATE], reals[c.LEVEL], reals[c.THRESHOLD] = sizes.model.scale_rate, level, sizes.anomaly.alert_rate
     reals[c.RATE], reals[c.CLIP] = optimiser.rate, optimiser.clip
     own = OPTIMISERS[type(optimiser)].reals(optimiser)
+    reals[c.SEASONS : c.SEASONS + 2] = [*(sizes.model.seasons or ()), 0.0, 0.0][:2]
     reals[c.FIRST : c.FIRST + len(own)] = own
     normal = statistics.NormalDist().inv_cdf(0.5 + level / 2)
     reals[c.START_QUANTILE] = normal / np.sqrt(2 / np.pi)  # in mean absolute errors

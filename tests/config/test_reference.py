@@ -72,7 +72,12 @@ def test_stated_defaults_of_parts_are_the_defaults(annotation):
     for part in annotation.__args__ if isinstance(annotation, types.UnionType) else [annotation]:
         for field in msgspec.structs.fields(part):
             value = field.default
-            shown = {str(list(value))} if isinstance(value, tuple) else {f"{value}", f"{value:g}", f"{value:.3f}"}
+            if isinstance(value, tuple):
+                shown = {str(list(value))}
+            elif isinstance(value, str | bool):
+                shown = {str(value).lower()}
+            else:
+                shown = {f"{value}", f"{value:g}", f"{value:.3f}"}
             assert any(number in text for number in shown), f"{part.__name__}.{field.name} = {value}"
 
 

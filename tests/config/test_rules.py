@@ -36,7 +36,7 @@ WRONG = [
     (MODEL + '[[input]]\ntopics = ["a"]', r"input\[0\].topics"),
     (MODEL + '[[input]]\nkind = "sub"\ntopics = []', r"input\[0\].topics"),
     (MODEL + 'optimiser = { kind = "adam", rate = inf }', "model.optimiser.rate is inf"),
-    (MODEL + 'experts = [{ kind = "last" }, { kind = "seasonal", period = inf }]', r"model.experts\[1\].period is inf"),
+    (MODEL + 'experts = [{ kind = "last" }, { kind = "profile", period = inf }]', r"model.experts\[1\].period is inf"),
     (MODEL + "[limits]\ndead_letters_per_second = inf", "limits.dead_letters_per_second is inf"),
     (MODEL + f"[output]\nhigh_water = {2**31}", "output.high_water"),
     (MODEL + '[metrics]\nhost = "not an address"', "metrics.host"),

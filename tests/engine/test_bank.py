@@ -149,6 +149,9 @@ def test_a_restored_stream_tells_its_last_outcome_again() -> None:
         {"task": "label", "targets": ("x",)},
         {"task": "label", "experts": (spec.Seasonal(),)},
         {"monitors": (spec.Anomaly(), spec.Anomaly())},
+        {"experts": (spec.Linear(lags=3), spec.Linear(lags=4))},
+        {"seasons": ()},
+        {"seasons": (7.0, 3.0)},
     ],
     ids=repr,
 )

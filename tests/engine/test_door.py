@@ -117,7 +117,7 @@ def test_a_gap_settles_the_skipped_steps_as_missing() -> None:
 
 
 def test_a_gap_of_years_passes_in_one_step() -> None:
-    engine = Engine(tiny(experts=(spec.Last(), spec.Seasonal(period=600.0, ring=16)), horizons=(1, 24)), 1)
+    engine = Engine(tiny(preset="full", experts=None, horizons=(1, 24)), 1)
     times = START + STEP * np.array([0, 1, 2, 3, 4, 10**9, 10**9 + 1])
     assert finite(feed(engine, noise(7), time=times))
 
@@ -174,21 +174,21 @@ def test_errors_per_horizon_are_those_of_the_forecasts_told() -> None:
 
 
 def test_the_seasonal_expert_reads_what_its_twin_reads() -> None:
-    engine = Engine(tiny(experts=(spec.Last(), spec.Seasonal(period=5 * STEP, ring=8)), horizons=(1, 4, 7)), 1)
-    twin, last = experts.Seasonal(3, 5 * STEP, 8), NAN
+    engine = Engine(tiny(experts=(spec.Last(), spec.Seasonal()), seasons=(5 * STEP,), history=8, horizons=(1, 4, 7)), 1)
+    twin, last = experts.Seasonal(spec.Seasonal(), (1, 4, 7), (5 * STEP, 0.0), 8), NAN
     p, table = engine._plan.table.ints, engine._plan.table
     steps = [t for t in range(60) if t % 11 not in (3, 4)]
     for t, y in zip(steps, noise(60), strict=False):
         last = float(y)
         feed(engine, [last], time=[START + STEP * t])
-        twin.observe(last, t + 1)
+        twin.observe(last, t + 1, START + STEP * t, STEP if t else 0.0)
         width = int(p[c.SLOT_WIDTH])
         pending = engine._bank.planes.f64[p[c.PENDING] :]
         ours = [
             pending[(int(table.slots[k]) + (t + 1) % h) * width + c.FORECASTS + 1]
             for k, h in enumerate(engine.horizons)
         ]
-        assert ours == twin.forecast([1, 4, 7], last, t + 1, START + STEP * t, STEP if t else 0.0)
+        assert ours == twin.forecast(last, 0.0, 0.0, t + 1, START + STEP * t, STEP if t else 0.0)
 
 
 def test_streams_in_one_batch_keep_their_own_clocks() -> None:

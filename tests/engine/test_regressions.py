@@ -41,16 +41,16 @@ def test_an_infinite_weight_is_put_back():
 
 
 def test_the_seasonal_expert_does_not_read_a_value_of_an_earlier_round_where_one_is_missing():
-    engine = Engine(tiny(experts=(spec.Last(), spec.Seasonal(period=3 * STEP, ring=4))), 1)
-    twin, last = experts.Seasonal(1, 3 * STEP, 4), NAN
+    engine = Engine(tiny(experts=(spec.Last(), spec.Seasonal()), seasons=(3 * STEP,), history=4), 1)
+    twin, last = experts.Seasonal(spec.Seasonal(), (1,), (3 * STEP, 0.0), 4), NAN
     p = engine._plan.table.ints
     for t, y in enumerate([1.0, 2.0, 3.0, 4.0, 5.0, NAN, 7.0, 8.0, 9.0]):
         feed(engine, [y], time=[START + STEP * t])
         if y == y:
             last = y
-            twin.observe(y, t + 1)
+        twin.observe(y, t + 1, START + STEP * t, STEP if t else 0.0)
         ours = engine._bank.planes.f64[p[c.PENDING] + c.FORECASTS + 1]
-        assert [ours] == twin.forecast([1], last, t + 1, START + STEP * t, STEP if t else 0.0), t
+        assert [ours] == twin.forecast(last, 0.0, 0.0, t + 1, START + STEP * t, STEP if t else 0.0), t
 
 
 def test_published_coverage_of_a_long_horizon_counts_intervals_that_were_told():

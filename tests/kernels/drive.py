@@ -6,10 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamrnn import spec
+from streamrnn.kernels import seasons
 from streamrnn.kernels import table as c
 from streamrnn.kernels.call import at, call
 from streamrnn.kernels.jit import jit
 from streamrnn.model.parts import EXPERTS, HEADS, LAYERS, OPTIMISERS
+from streamrnn.model.past import past
 
 Array = NDArray[Any]
 
@@ -49,18 +51,26 @@ def _read(address, o, reals, f):
 
 
 @jit
-def _observe(address, shape, period, state, y, step, skipped):
-    call(address, at(shape, 0), period, at(state, 0), y, step, skipped)
+def _observe(past, history, y, time, step, skipped, first, second, interval):
+    seasons.observe(at(past, 0), at(history, 0), y, time, step, skipped, first, second, interval)
 
 
 @jit
-def _settle(address, shape, period, state, k, change, time):
-    call(address, at(shape, 0), period, at(state, 0), k, change, time)
+def _regress(past, history, last, mean, sd, step, time, interval, z):
+    seasons.regress(at(past, 0), at(history, 0), last, mean, sd, step, time, interval, z)
 
 
 @jit
-def _forecast(address, shape, period, state, steps, out, last, step, time, interval):
-    call(address, at(shape, 0), period, at(state, 0), at(steps, 0), at(out, 0), last, step, time, interval)
+def _settle(address, shape, reals, state, past, history, k, y, anchor, time, step):
+    call(address, at(shape, 0), at(reals, 0), at(state, 0), at(past, 0), at(history, 0), k, y, anchor, time, step)
+
+
+@jit
+def _forecast(address, shape, reals, state, past, history, steps, out, last, step, time, interval):
+    call(
+        address, at(shape, 0), at(reals, 0), at(state, 0), at(past, 0), at(history, 0), at(steps, 0), at(out, 0),
+        last, step, time, interval,
+    )  # fmt: skip
 
 
 class Layer(NamedTuple):
@@ -149,25 +159,36 @@ def read(head: spec.Head, o: Array) -> float:
 
 
 class Expert:
-    """An expert of one kind, driven with the arguments of its naive twin."""
+    """One expert with a history of its own, driven with the arguments of its naive twin."""
 
-    def __init__(self, kind: type[Any], horizons: int, period: float, size: int) -> None:
-        self.part = EXPERTS[kind]
-        self.shape = np.array([horizons, size, 0], np.int64)
-        self.period = period
-        self.state = np.full(max(self.part.state(horizons, size), 1), np.nan if kind is spec.Seasonal else 0.0)
+    def __init__(
+        self, expert: spec.Expert, horizons: tuple[int, ...], periods: tuple[float, float], history: int
+    ) -> None:
+        self.part, self.steps, self.periods = EXPERTS[type(expert)], np.array(horizons, np.int64), periods
+        self.own = past((expert,), horizons, history)
+        self.past = self.own.ints
+        self.history = np.zeros(self.own.length)
+        self.history[seasons.HEAD : seasons.HEAD + self.own.ring] = np.nan
+        self.shape = np.array([len(horizons), *self.part.shape(expert, self.own)], np.int64)
+        self.reals = np.array(self.part.reals(expert))
+        self.state = np.zeros(max(self.part.state(expert, self.own, len(horizons)), 1))
         self.last = 0
 
-    def observe(self, y: float, step: int) -> None:
+    def observe(self, y: float, step: int, time: float, interval: float) -> None:
         skipped, self.last = step - self.last - 1, step
-        _observe(self.part.observe.address("float64"), self.shape, self.period, self.state, y, step, skipped)
+        _observe(self.past, self.history, y, time, step, skipped, *self.periods, interval)
 
-    def settle(self, k: int, change: float, time: float) -> None:
-        _settle(self.part.settle.address("float64"), self.shape, self.period, self.state, k, change, time)
+    def settle(self, k: int, y: float, anchor: float, time: float, step: int) -> None:
+        address = self.part.settle.address("float64")
+        _settle(address, self.shape, self.reals, self.state, self.past, self.history, k, y, anchor, time, step)
 
-    def forecast(self, steps: list[int], last: float, step: int, time: float, interval: float) -> list[float]:
-        out = np.full(len(steps), np.nan)
+    def forecast(self, last: float, mean: float, sd: float, step: int, time: float, interval: float) -> list[float]:
+        out, z = np.full(len(self.steps), np.nan), np.full(len(self.own.table), np.nan)
+        if len(z):
+            _regress(self.past, self.history, last, mean, sd, step, time, interval, z)
         address = self.part.forecast.address("float64")
-        horizons = np.array(steps, np.int64)
-        _forecast(address, self.shape, self.period, self.state, horizons, out, last, step, time, interval)
+        _forecast(
+            address, self.shape, self.reals, self.state, self.past, self.history, self.steps, out, last, step, time,
+            interval,
+        )  # fmt: skip
         return [float(value) for value in out]

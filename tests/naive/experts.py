@@ -1,74 +1,88 @@
-"""Naive experts, each an object that remembers everything it was told.
+"""Experts, each an object over a history that remembers everything it was told.
 
-observe(y, step), settle(k, change, time), forecast(steps, last, step, time, interval) mean what they mean in the
-kernel; `skipped` is not needed, since a step without a value is simply not in the history.
+observe(y, step, time, interval), settle(k, y, anchor, time, step), forecast(last, mean, sd, step, time, interval) mean
+what they mean in the kernel.
 """
 
 import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamrnn import spec
+from streamrnn.kernels import linear
+from streamrnn.kernels import seasons as s
+from streamrnn.model.past import past
+from tests.naive.seasons import History
 
 
 class Last:
     """Persistence."""
 
-    def __init__(self, horizons: int, period: float, size: int) -> None:
-        self.horizons = horizons
+    def __init__(
+        self, expert: Any, horizons: tuple[int, ...], periods: tuple[float, float] = (0.0, 0.0), history: int = 64
+    ) -> None:
+        self.expert, self.horizons = expert, horizons
+        own = past((expert,), horizons, history)
+        self.table, self.lags = own.table.tolist(), own.lags
+        self.history = History(periods, own.ring, own.bins)
 
-    def observe(self, y: float, step: int) -> None:
+    def observe(self, y: float, step: int, time: float, interval: float) -> None:
+        self.history.observe(y, step, time, interval)
+
+    def settle(self, k: int, y: float, anchor: float, time: float, step: int) -> None:
         pass
 
-    def settle(self, k: int, change: float, time: float) -> None:
-        pass
-
-    def forecast(self, steps: list[int], last: float, step: int, time: float, interval: float) -> list[float]:
-        return [last] * self.horizons
+    def forecast(self, last: float, mean: float, sd: float, step: int, time: float, interval: float) -> list[float]:
+        return [last] * len(self.horizons)
 
 
-class Seasonal:
-    """The value a whole number of seasons before the step that is asked for, if it is among the last `size` steps."""
+class Seasonal(Last):
+    """The value a whole number of seasons before the step that is asked for, if it is still remembered."""
 
-    def __init__(self, horizons: int, period: float, size: int) -> None:
-        self.period, self.size = period, size
-        self.history: dict[int, float] = {}
-
-    def observe(self, y: float, step: int) -> None:
-        self.history[step] = y
-
-    def settle(self, k: int, change: float, time: float) -> None:
-        pass
-
-    def forecast(self, steps: list[int], last: float, step: int, time: float, interval: float) -> list[float]:
-        season = round(self.period / interval) if interval > 0 else 0
-        if not 2 <= season <= self.size:
-            return [last] * len(steps)
-        wanted = [step + h - season * math.ceil(h / season) for h in steps]
-        return [self.history.get(at, last) for at in wanted]
+    def forecast(self, last: float, mean: float, sd: float, step: int, time: float, interval: float) -> list[float]:
+        season = self.history.steps[self.expert.season - 1]
+        if season == 0:
+            return [last] * len(self.horizons)
+        return [self.history.value(step, season * math.ceil(h / season) - h, last) for h in self.horizons]
 
 
-class Profile:
+class Change(Last):
+    """Last value plus the change over the same steps whole seasons ago."""
+
+    def forecast(self, last: float, mean: float, sd: float, step: int, time: float, interval: float) -> list[float]:
+        season = self.history.steps[self.expert.season - 1]
+        found = []
+        for h in self.horizons:
+            back = season * math.ceil(h / season) if season else 0
+            change = self.history.value(step, back - h, math.nan) - self.history.value(step, back, math.nan)
+            found.append(last if season == 0 or math.isnan(change) else last + change)
+        return found
+
+
+class Level(Last):
+    """The running level of the bin in which the step falls that is asked for."""
+
+    def forecast(self, last: float, mean: float, sd: float, step: int, time: float, interval: float) -> list[float]:
+        return [self.history.level(self.expert.season - 1, time + h * interval, last) for h in self.horizons]
+
+
+class Profile(Last):
     """Last value plus a robust running mean of the change from this bin of the period on."""
 
-    def __init__(self, horizons: int, period: float, size: int) -> None:
-        self.period, self.bins = period, size
-        self.change, self.count = np.zeros((size, horizons)), np.zeros((size, horizons))
-        self.spread: list[float] = [0.0] * horizons
+    def __init__(self, expert: Any, horizons: tuple[int, ...], *more: Any) -> None:
+        super().__init__(expert, horizons, *more)
+        self.change, self.count = np.zeros((expert.bins, len(horizons))), np.zeros((expert.bins, len(horizons)))
+        self.spread: list[float] = [0.0] * len(horizons)
 
     def bin_of(self, time: float) -> int:
-        return min(
-            int(math.fmod(math.fmod(time, self.period) + self.period, self.period) / self.period * self.bins),
-            self.bins - 1,
-        )
+        period, bins = self.expert.period, self.expert.bins
+        return min(int(math.fmod(math.fmod(time, period) + period, period) / period * bins), bins - 1)
 
-    def observe(self, y: float, step: int) -> None:
-        pass
-
-    def settle(self, k: int, change: float, time: float) -> None:
+    def settle(self, k: int, y: float, anchor: float, time: float, step: int) -> None:
         b = self.bin_of(time)
-        miss = change - self.change[b, k]
+        miss = y - anchor - self.change[b, k]
         limit = 0.5 * self.spread[k] if self.spread[k] > 0 else abs(miss)
         self.count[b, k] += 1
         self.change[b, k] += max(0.1, 1.0 / self.count[b, k]) * float(np.clip(miss, -limit, limit))
@@ -77,8 +91,72 @@ class Profile:
         else:
             self.spread[k] = abs(miss)
 
-    def forecast(self, steps: list[int], last: float, step: int, time: float, interval: float) -> list[float]:
+    def forecast(self, last: float, mean: float, sd: float, step: int, time: float, interval: float) -> list[float]:
         return [last + float(value) for value in self.change[self.bin_of(time)]]
 
 
-EXPERTS: dict[type[Any], Any] = {spec.Last: Last, spec.Seasonal: Seasonal, spec.Profile: Profile}
+def root(y: float) -> float:
+    """Signed square root."""
+    return math.copysign(math.sqrt(abs(y)), y)
+
+
+class Linear(Last):
+    """Delayed recursive least squares with a whole matrix P, and all rows and gains kept for ever."""
+
+    def __init__(self, expert: Any, horizons: tuple[int, ...], *more: Any) -> None:
+        super().__init__(expert, horizons, *more)
+        n = len(self.table)
+        self.P = linear.FIRST * np.eye(n) / expert.forget
+        self.w = np.zeros((len(horizons), n))
+        self.usual = [0.0] * len(horizons)
+        self.rows: dict[int, tuple[NDArray[Any], NDArray[Any], float]] = {}
+
+    def seen(self, y: float) -> float:
+        return root(y) if self.expert.root else y
+
+    def row(self, last: float, scale: float, step: int, time: float, interval: float) -> NDArray[Any]:
+        x = []
+        for entry in self.table:
+            z = self.history.regressor(entry, self.lags, last, step, time, interval)
+            if entry[s.WHAT] in (s.LAG, s.SEASON_LAG, s.LEVEL):
+                z = float(np.clip((self.seen(z) - self.seen(last)) / scale, -s.REACH, s.REACH))
+            x.append(z)
+        return np.array(x)
+
+    def settle(self, k: int, y: float, anchor: float, time: float, step: int) -> None:
+        if step not in self.rows:
+            return
+        x, gain, scale = self.rows[step]
+        z = float(np.clip((self.seen(y) - self.seen(anchor)) / scale, -s.REACH, s.REACH))
+        e = z - float(self.w[k] @ x)
+        if self.expert.root:
+            bound = 3.0 * self.usual[k]
+            self.usual[k] += linear.SLOW * (abs(e) - self.usual[k]) if bound > 0 else abs(e)
+            e = float(np.clip(e, -bound, bound)) if bound > 0 else e
+        self.w[k] += e * gain
+
+    def forecast(self, last: float, mean: float, sd: float, step: int, time: float, interval: float) -> list[float]:
+        scale = 0.5 * sd / math.sqrt(max(abs(mean), sd)) if self.expert.root and sd > 0 else sd
+        if scale <= 0:
+            return [last] * len(self.horizons)
+        x = self.row(last, scale, step, time, interval)
+        u = self.P @ x
+        d = self.expert.forget + float(x @ u)
+        self.rows[step] = (x, u / d, scale)
+        P = self.P.copy()
+        D = np.where(np.diag(P) > linear.LARGEST, math.sqrt(0.5), 1.0)
+        self.P = D[:, None] * (P - np.outer(u, u) / d) * D / self.expert.forget
+        changes = scale * np.clip(self.w @ x, -s.REACH, s.REACH)
+        if not self.expert.root:
+            return [last + float(change) for change in changes]
+        return [(root(last) + float(change)) * abs(root(last) + float(change)) for change in changes]
+
+
+EXPERTS: dict[type[Any], Any] = {
+    spec.Last: Last,
+    spec.Seasonal: Seasonal,
+    spec.Change: Change,
+    spec.Level: Level,
+    spec.Profile: Profile,
+    spec.Linear: Linear,
+}
