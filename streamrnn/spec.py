@@ -37,8 +37,20 @@ class Gru(Part, frozen=True, tag="gru"):
     size: Size = 16
 
 
+class GruBefore(Part, frozen=True, tag="gru_before"):
+    """Gated recurrent unit, reset-before form, as first published (Cho et al. 2014)."""
+
+    size: Size = 16
+
+
 class Lstm(Part, frozen=True, tag="lstm"):
     """Long short-term memory with forget gate (Hochreiter and Schmidhuber 1997; Gers et al. 2000)."""
+
+    size: Size = 16
+
+
+class Peephole(Part, frozen=True, tag="lstm_peephole"):
+    """Long short-term memory whose gates see the cell (Gers, Schraudolph, Schmidhuber 2002)."""
 
     size: Size = 16
 
@@ -53,6 +65,31 @@ class Lru(Part, frozen=True, tag="lru"):
     r_min: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.0
     r_max: Fraction = 0.99
     phase: Annotated[float, Meta(ge=0.0, le=6.2832)] = 3.1416
+
+
+class Dense(Part, frozen=True, tag="dense"):
+    """Dense layer with an `activation`; carries nothing from row to row."""
+
+    size: Size = 16
+    activation: Literal["tanh", "relu", "linear"] = "tanh"
+
+
+class Conv(Part, frozen=True, tag="conv"):
+    """Causal convolution over the last `span` inputs, tanh."""
+
+    size: Size = 16
+    span: Annotated[int, Meta(ge=1, le=64)] = 4
+
+
+class Attention(Part, frozen=True, tag="attention"):
+    """What the layer below said beside a mean of its last `span` outputs, weighted by likeness (Luong et al. 2015)."""
+
+    size: Size = 16
+    span: Annotated[int, Meta(ge=2, le=64)] = 16
+
+
+class Norm(Part, frozen=True, tag="norm"):
+    """Layer normalisation (Ba, Kiros, Hinton 2016); as many units as the layer below."""
 
 
 class Tbptt(Part, frozen=True, tag="tbptt"):
@@ -182,7 +219,7 @@ class Anomaly(Part, frozen=True, tag="anomaly"):
     quiet: Annotated[int, Meta(ge=1, le=10_000)] = 6
 
 
-Layer = Elman | Gru | Lstm | Lru
+Layer = Elman | Gru | GruBefore | Lstm | Peephole | Lru | Dense | Conv | Attention | Norm
 Expert = Last | Seasonal | Change | Level | Profile | Linear
 Head = Gaussian | Student | Quantile | Binary
 Optimiser = Adam | RmsProp | Sgd | Obgd

@@ -57,11 +57,32 @@ def _ring(random: np.random.Generator, layer: spec.Lru, inputs: int, units: int)
     return [random.standard_normal((inputs, units)) / np.sqrt(2 * inputs), nu, theta]
 
 
+def _gru_before(random: np.random.Generator, layer: Any, inputs: int, units: int) -> list[Array]:
+    w, u, b = _gated(3)(random, layer, inputs, units)
+    return [w[:, : 2 * units], w[:, 2 * units :], u[:, : 2 * units], u[:, 2 * units :], b]
+
+
+def _dense(random: np.random.Generator, layer: Any, inputs: int, units: int) -> list[Array]:
+    return [glorot(random, inputs, units), np.zeros(units)]
+
+
+def _attention(random: np.random.Generator, layer: spec.Attention, inputs: int, units: int) -> list[Array]:
+    """At first the weights are even, and the mean counts as much as the input itself."""
+    blank = [np.zeros((inputs, inputs)), np.zeros(layer.span)]
+    return [*blank, glorot(random, 2 * inputs, units), np.zeros(units)]
+
+
 WEIGHTS: dict[type[Any], Weights] = {
     spec.Elman: _gated(1),
     spec.Gru: lambda random, layer, inputs, units: [*_gated(3)(random, layer, inputs, units), np.zeros(units)],
     spec.Lstm: _gated(4),
+    spec.GruBefore: _gru_before,
+    spec.Peephole: lambda random, layer, inputs, units: [*_gated(4)(random, layer, inputs, units), np.zeros(3 * units)],
     spec.Lru: _ring,
+    spec.Dense: _dense,
+    spec.Conv: lambda random, layer, inputs, units: _dense(random, layer, layer.span * inputs, units),
+    spec.Attention: _attention,
+    spec.Norm: lambda random, layer, inputs, units: [np.ones(units), np.zeros(units)],
 }
 
 

@@ -4,7 +4,25 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from streamrnn import spec
-from streamrnn.kernels import binary, gaussian, gru, linear, lru, lstm, naive, optim, quantile, rnn, student
+from streamrnn.kernels import (
+    attention,
+    binary,
+    conv,
+    dense,
+    gaussian,
+    gru,
+    gru_before,
+    linear,
+    lru,
+    lstm,
+    naive,
+    norm,
+    optim,
+    peephole,
+    quantile,
+    rnn,
+    student,
+)
 from streamrnn.model.past import Past
 
 
@@ -18,6 +36,7 @@ class Layer(NamedTuple):
     tape: Callable[[int, int, int], tuple[int, ...]]  # width of each block of the tape
     scratch: Callable[[int, int, int, int], int]  # for that many rows back, I, H, M
     own: Callable[[Any], int] = lambda it: 0
+    units: Callable[[Any, int], int] = lambda it, inputs: int(it.size)
     train: Any = None  # instead of `forward` when a window is run again (the rule's `recompute`)
 
 
@@ -100,6 +119,58 @@ LAYERS: dict[type[Any], Layer] = {
         lambda i, h, m: 2 * h,
         lambda i, h, m: (i, h, h, 4 * h, h),
         lambda rows, i, h, m: (4 * rows + 6) * h,
+    ),
+    spec.GruBefore: Layer(
+        gru_before.forward,
+        gru_before.backward,
+        lambda i, h, m: (i + h + 1) * 3 * h,
+        lambda i, h, m: h,
+        lambda i, h, m: (i, h, 2 * h, h, h),
+        lambda rows, i, h, m: (3 * rows + 3) * h,
+    ),
+    spec.Peephole: Layer(
+        peephole.forward,
+        peephole.backward,
+        lambda i, h, m: (i + h + 1) * 4 * h + 3 * h,
+        lambda i, h, m: 2 * h,
+        lambda i, h, m: (i, h, h, 4 * h, h, h),
+        lambda rows, i, h, m: (4 * rows + 4) * h,
+    ),
+    spec.Dense: Layer(
+        dense.forward,
+        dense.backward,
+        lambda i, h, m: (i + 1) * h,
+        lambda i, h, m: h,
+        lambda i, h, m: (i, h),
+        lambda rows, i, h, m: (rows + 1) * h,
+        lambda it: {"tanh": dense.TANH, "relu": dense.RELU, "linear": dense.LINEAR}[it.activation],
+    ),
+    spec.Conv: Layer(
+        conv.forward,
+        conv.backward,
+        lambda i, h, m: (i * m + 1) * h,
+        lambda i, h, m: h + (m - 1) * i,
+        lambda i, h, m: (i * m, h),
+        lambda rows, i, h, m: (rows + 1) * h + 2 * m * i,
+        lambda it: int(it.span),
+    ),
+    spec.Attention: Layer(
+        attention.forward,
+        attention.backward,
+        lambda i, h, m: i * i + m + (2 * i + 1) * h,
+        lambda i, h, m: h + (m - 1) * (i + 1),
+        lambda i, h, m: (m * i, i, i, m, i, h),
+        lambda rows, i, h, m: (rows + 1) * (h + i) + (2 * i + 2) * m,
+        lambda it: int(it.span),
+    ),
+    spec.Norm: Layer(
+        norm.forward,
+        norm.backward,
+        lambda i, h, m: 2 * i,
+        lambda i, h, m: i,
+        lambda i, h, m: (i, 1),
+        lambda rows, i, h, m: 0,
+        units=lambda it, inputs: inputs,
     ),
     spec.Lru: Layer(
         lru.forward,

@@ -260,7 +260,7 @@ def _layers(sizes: Sizes) -> NDArray[np.int64]:
     for row, layer in zip(table, sizes.layers, strict=True):
         row[c.LAYER_PARAMS] = params
         kind = LAYERS[type(layer)]
-        units, own = layer.size, kind.own(layer)
+        units, own = kind.units(layer, inputs), kind.own(layer)
         row[c.LAYER_SHAPE :] = inputs, units, sizes.rows, own
         params += kind.params(inputs, units, own)
         inputs = units

@@ -18,7 +18,9 @@ def ticks(start: int, n: int) -> np.ndarray:
     return START + STEP * np.arange(start, start + n)
 
 
-@pytest.mark.parametrize("layer", [spec.Elman(4), spec.Gru(4), spec.Lstm(4), spec.Lru(4)], ids=repr)
+@pytest.mark.parametrize(
+    "layer", [spec.Elman(4), spec.Gru(4), spec.Lstm(4), spec.Lru(4), spec.Attention(4, span=3)], ids=repr
+)
 def test_a_weight_that_is_not_a_number_is_put_back(layer: spec.Layer) -> None:
     engine = Engine(tiny(layers=(layer,)), 1)
     feed(engine, noise(200))
@@ -81,7 +83,9 @@ def test_a_gradient_that_is_not_finite_moves_nothing() -> None:
     assert weights(engine).tobytes() == before.tobytes()
 
 
-@pytest.mark.parametrize("kind", [spec.Elman, spec.Gru, spec.Lstm, spec.Lru], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind", [spec.Elman, spec.Gru, spec.Lstm, spec.Lru, spec.Conv, spec.Attention], ids=lambda kind: kind.__name__
+)
 @pytest.mark.parametrize("series", ["huge", "tiny", "spikes", "jump", "both signs"])
 def test_extreme_values_leave_finite_weights(series: str, kind: type[spec.Layer]) -> None:
     random = np.random.default_rng(3)

@@ -51,9 +51,18 @@ def test_any_head_learns(head: spec.Head) -> None:
     assert error < 0.7 * np.abs(np.diff(values[1500:])).mean()
 
 
-def test_stacked_layers_of_different_kinds_learn() -> None:
+@pytest.mark.parametrize(
+    "layers",
+    [
+        (spec.Gru(6), spec.Elman(5), spec.Lstm(4)),
+        (spec.Conv(8), spec.GruBefore(6)),
+        (spec.Peephole(6), spec.Norm(), spec.Attention(6, span=4)),
+        (spec.Lru(8), spec.Dense(8, activation="relu"), spec.Dense(4)),
+    ],
+    ids=repr,
+)
+def test_stacked_layers_of_different_kinds_learn(layers: tuple[spec.Layer, ...]) -> None:
     values = henon(2500)
-    layers = (spec.Gru(6), spec.Elman(5), spec.Lstm(4))
     told = feed(Engine(tiny(layers=layers, rule=spec.Tbptt(8, 1), optimiser=spec.Adam(rate=0.01)), 1), values)
     error = np.abs(told.forecast[1500:-1, 0, 0, 0] - values[1501:]).mean()
     assert error < 0.8 * np.abs(np.diff(values[1500:])).mean()

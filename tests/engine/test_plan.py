@@ -7,6 +7,7 @@ from streamrnn import spec
 from streamrnn.errors import ConfigError
 from streamrnn.kernels import table as c
 from streamrnn.model.init import learned
+from streamrnn.model.parts import LAYERS
 from streamrnn.model.plan import compose
 from tests.engine.feed import tiny
 
@@ -25,6 +26,18 @@ def test_what_cannot_be_is_refused(changes: dict[str, object], message: str) -> 
     with pytest.raises(ConfigError, match=message) as caught:
         compose(tiny(**changes))
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("kind", LAYERS, ids=lambda kind: kind.__name__)
+def test_the_first_weights_fill_their_place(kind: type) -> None:
+    plan = compose(tiny(layers=(kind(),)))
+    row, _ = learned(plan, "a", "float64")
+    p, size = plan.table.ints, plan.table.ints[c.READOUT]
+    first = row[p[c.PARAMS] : p[c.PARAMS] + size]
+    assert np.isfinite(first).all()
+    assert first.any()
+    assert not row[p[c.PARAMS] + size : p[c.PARAMS] + p[c.PARAMS_LENGTH]].any()
+    assert (row[p[c.GOOD] : p[c.GOOD] + size] == first).all()
 
 
 def test_a_ring_starts_between_its_radii() -> None:

@@ -124,6 +124,154 @@ class Lru:
         return join(np.hstack([dB.real, dB.imag]), dnu, by_exponent.imag), dx, numbers_of(np.conj(factor) * d)
 
 
+class GruBefore:
+    """r, z = sigmoid(..); n = tanh(W_n' x + U_n' (r h) + b_n); h' = (1 - z) n + z h."""
+
+    @staticmethod
+    def unpack(inputs: int, units: int, w: Array) -> list[Array]:
+        return cut(w, [(inputs, 2 * units), (inputs, units), (units, 2 * units), (units, units), (3 * units,)])
+
+    @staticmethod
+    def forward(inputs: int, units: int, w: Array, state: Array, x: Array) -> tuple[Array, Any]:
+        W, V, U, R, b = GruBefore.unpack(inputs, units, w)
+        r, z = np.split(sigmoid(x @ W + state @ U + b[: 2 * units]), 2)
+        n = np.tanh(x @ V + (r * state) @ R + b[2 * units :])
+        return (1.0 - z) * n + z * state, (x, state, r, z, n)
+
+    @staticmethod
+    def backward(inputs: int, units: int, w: Array, row: Any, dstate: Array) -> tuple[Array, Array, Array]:
+        W, V, U, R, _ = GruBefore.unpack(inputs, units, w)
+        x, before, r, z, n = row
+        dn = dstate * (1.0 - z) * (1.0 - n**2)
+        dz = dstate * (before - n) * z * (1.0 - z)
+        dr = (R @ dn) * before * r * (1.0 - r)
+        da = np.concatenate([dr, dz])
+        g = join(np.outer(x, da), np.outer(x, dn), np.outer(before, da), np.outer(r * before, dn), da, dn)
+        return g, W @ da + V @ dn, dstate * z + (R @ dn) * r + U @ da
+
+
+class Peephole:
+    """LSTM; i and f also see c, o sees c'."""
+
+    @staticmethod
+    def unpack(inputs: int, units: int, w: Array) -> list[Array]:
+        return cut(w, [(inputs, 4 * units), (units, 4 * units), (4 * units,), (units,), (units,), (units,)])
+
+    @staticmethod
+    def forward(inputs: int, units: int, w: Array, state: Array, x: Array) -> tuple[Array, Any]:
+        W, U, b, pi, pf, po = Peephole.unpack(inputs, units, w)
+        h, c = np.split(state, 2)
+        ai, af, ao, ag = np.split(x @ W + h @ U + b, 4)
+        i, f, g = sigmoid(ai + pi * c), sigmoid(af + pf * c), np.tanh(ag)
+        cell = f * c + i * g
+        o = sigmoid(ao + po * cell)
+        return np.concatenate([o * np.tanh(cell), cell]), (x, h, c, i, f, o, g, cell)
+
+    @staticmethod
+    def backward(inputs: int, units: int, w: Array, row: Any, dstate: Array) -> tuple[Array, Array, Array]:
+        W, U, _, pi, pf, po = Peephole.unpack(inputs, units, w)
+        x, h, c, i, f, o, g, cell = row
+        dh, dc = np.split(dstate, 2)
+        t = np.tanh(cell)
+        do = dh * t * o * (1 - o)
+        dcell = dc + dh * o * (1.0 - t**2) + do * po
+        di, df, dg = dcell * g * i * (1 - i), dcell * c * f * (1 - f), dcell * i * (1 - g**2)
+        da = np.concatenate([di, df, do, dg])
+        gradient = join(np.outer(x, da), np.outer(h, da), da, di * c, df * c, do * cell)
+        return gradient, W @ da, np.concatenate([U @ da, dcell * f + di * pi + df * pf])
+
+
+def dense(layer: spec.Dense) -> "Twin":
+    """h = f(W' x + b)."""
+    act, slope = {
+        "tanh": (np.tanh, lambda y: 1.0 - y**2),
+        "relu": (lambda a: np.maximum(a, 0.0), lambda y: (y > 0).astype(float)),
+        "linear": (lambda a: a, np.ones_like),
+    }[layer.activation]
+
+    def forward(inputs: int, units: int, w: Array, state: Array, x: Array) -> tuple[Array, Any]:
+        W, b = cut(w, [(inputs, units), (units,)])
+        y = act(x @ W + b)
+        return y, (x, y)
+
+    def backward(inputs: int, units: int, w: Array, row: Any, dstate: Array) -> tuple[Array, Array, Array]:
+        W, _ = cut(w, [(inputs, units), (units,)])
+        x, y = row
+        d = dstate * slope(y)
+        return join(np.outer(x, d), d), W @ d, np.zeros(units)
+
+    return Twin(forward, backward, 1)
+
+
+def conv(layer: spec.Conv) -> "Twin":
+    """h = tanh(sum_k W_k' x[t - k] + b); the state is h and the inputs before."""
+
+    def forward(inputs: int, units: int, w: Array, state: Array, x: Array) -> tuple[Array, Any]:
+        W, b = cut(w, [(layer.span, inputs, units), (units,)])
+        window = [x, *state[units:].reshape(layer.span - 1, inputs)]
+        y = np.tanh(sum((past @ W[k] for k, past in enumerate(window)), b))
+        return join(y, *window[:-1]), (x, window, y)
+
+    def backward(inputs: int, units: int, w: Array, row: Any, dstate: Array) -> tuple[Array, Array, Array]:
+        W, _ = cut(w, [(layer.span, inputs, units), (units,)])
+        _, window, y = row
+        d = dstate[:units] * (1.0 - y**2)
+        dwindow = W @ d + np.vstack([dstate[units:].reshape(layer.span - 1, inputs), np.zeros(inputs)])
+        return join(*[np.outer(past, d) for past in window], d), dwindow[0], join(np.zeros(units), dwindow[1:])
+
+    return Twin(forward, backward, 1, lambda inputs: (layer.span - 1) * inputs)
+
+
+def attention(layer: spec.Attention) -> "Twin":
+    """The state is h, the inputs before, and how far each of them is there."""
+    M = layer.span
+
+    def unpack(inputs: int, units: int, w: Array) -> list[Array]:
+        return cut(w, [(inputs, inputs), (M,), (inputs, units), (inputs, units), (units,)])
+
+    def forward(inputs: int, units: int, w: Array, state: Array, x: Array) -> tuple[Array, Any]:
+        A, r, V, W, b = unpack(inputs, units, w)
+        register, presence = state[units : units + (M - 1) * inputs], state[units + (M - 1) * inputs :]
+        window, there = np.vstack([x, register.reshape(M - 1, inputs)]), np.concatenate([[1.0], presence])
+        a = there * np.exp(window @ (x @ A) / np.sqrt(inputs) + r)
+        a = a / a.sum()
+        y = np.tanh(a @ window @ V + x @ W + b)
+        return join(y, window[:-1], there[:-1]), (x, window, a, y)
+
+    def backward(inputs: int, units: int, w: Array, row: Any, dstate: Array) -> tuple[Array, Array, Array]:
+        A, _, V, W, _ = unpack(inputs, units, w)
+        x, window, a, y = row
+        d = dstate[:units] * (1.0 - y**2)
+        ds = V @ d
+        de = (np.diag(a) - np.outer(a, a)) @ (window @ ds)
+        dq = de @ window / np.sqrt(inputs)
+        dwindow = np.outer(a, ds) + np.outer(de, x @ A) / np.sqrt(inputs)
+        dwindow[:-1] += dstate[units : units + (M - 1) * inputs].reshape(M - 1, inputs)
+        dx = dwindow[0] + A @ dq + W @ d
+        g = join(np.outer(x, dq), de, np.outer(a @ window, d), np.outer(x, d), d)
+        return g, dx, join(np.zeros(units), dwindow[1:], np.zeros(M - 1))
+
+    return Twin(forward, backward, 1, lambda inputs: (M - 1) * (inputs + 1))
+
+
+class Norm:
+    """h = g (x - mean) / sd + b."""
+
+    @staticmethod
+    def forward(inputs: int, units: int, w: Array, state: Array, x: Array) -> tuple[Array, Any]:
+        g, b = np.split(w, 2)
+        return g * (x - x.mean()) / np.sqrt(x.var() + 1e-5) + b, (x,)
+
+    @staticmethod
+    def backward(inputs: int, units: int, w: Array, row: Any, dstate: Array) -> tuple[Array, Array, Array]:
+        """Through the whole Jacobian of (x - mean) / sd."""
+        (x,) = row
+        g, _ = np.split(w, 2)
+        n, sd, centred = len(x), np.sqrt(x.var() + 1e-5), x - x.mean()
+        jacobian = (np.eye(n) - 1.0 / n) / sd - np.outer(centred, centred) / (n * sd**3)
+        return join(dstate * centred / sd, dstate), jacobian.T @ (g * dstate), np.zeros(units)
+
+
 def complex_of(state: Array) -> NDArray[np.complex128]:
     re, im = np.split(state, 2)
     return re + 1j * im
@@ -151,24 +299,35 @@ class Twin(NamedTuple):
     forward: Callable[..., tuple[Array, Any]]
     backward: Callable[..., tuple[Array, Array, Array]]
     states: int  # numbers of state per unit
+    past: Callable[[int], int] = lambda inputs: 0  # and of inputs before
 
 
-CELLS: dict[type[Any], Twin] = {
+# A twin, or a function that makes one for a layer's own settings.
+CELLS: dict[type[Any], Any] = {
     spec.Elman: Twin(Elman.forward, Elman.backward, 1),
     spec.Gru: Twin(Gru.forward, Gru.backward, 1),
     spec.Lstm: Twin(Lstm.forward, Lstm.backward, 2),
+    spec.GruBefore: Twin(GruBefore.forward, GruBefore.backward, 1),
+    spec.Peephole: Twin(Peephole.forward, Peephole.backward, 2),
     spec.Lru: Twin(Lru.forward, Lru.backward, 1),
+    spec.Dense: dense,
+    spec.Conv: conv,
+    spec.Attention: attention,
+    spec.Norm: Twin(Norm.forward, Norm.backward, 1),
 }
 
 
 def twin_of(kind: Any) -> Twin:
     """The twin of a layer, or of a kind at its default settings."""
-    return CELLS[kind if isinstance(kind, type) else type(kind)]
+    layer = kind() if isinstance(kind, type) else kind
+    found = CELLS[type(layer)]
+    twin: Twin = found if isinstance(found, Twin) else found(layer)
+    return twin
 
 
 def empty(kind: Any, inputs: int, units: int) -> Array:
     """The state at the start."""
-    return np.zeros(twin_of(kind).states * units)
+    return np.zeros(twin_of(kind).states * units + twin_of(kind).past(inputs))
 
 
 def run(kind: Any, units: int, w: Array, xs: Array, keep: Array, state: Array) -> tuple[Array, list[Any]]:
