@@ -30,6 +30,7 @@ class Input(Struct, frozen=True, forbid_unknown_fields=True):
     topics: tuple[str, ...] = ("",)  # sub: prefixes to subscribe to
     stream_from_topic: bool = False  # sub: the topic frame names the stream
     stream: str | None = None  # name for observations that carry none
+    server_key: str = ""  # where it connects: public key of the other side, to encrypt and to know it by
 
 
 class Output(Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,6 +68,16 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     window: Annotated[int, Meta(ge=1, le=65_536)] = 1024  # messages a producer may have sent and not acknowledged
     max_producers: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000  # sources of `router` inputs that are remembered
     dead_letters_per_second: Annotated[float, Meta(ge=0.0)] = 100.0
+    new_streams_per_second: Annotated[float, Meta(ge=0.0)] | None = None  # of one sender; None: 50 with a key
+    max_connections: Annotated[int, Meta(ge=1, le=100_000)] = 1000  # of peers with a key
+    max_subscriptions: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000  # of one key
+
+
+class Security(Struct, frozen=True, forbid_unknown_fields=True):
+    """Keys. With `keys` every TCP endpoint that listens asks for one; without, none may be reachable from outside."""
+
+    keys: str = ""  # directory with one file for each key that is let in
+    secret: str = ""  # file with our own key; empty: `curve.secret` in $CREDENTIALS_DIRECTORY
 
 
 class Log(Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,6 +106,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     metrics: Metrics = Metrics()
     state: State = State()
     limits: Limits = Limits()
+    security: Security = Security()
     log: Log = Log()
     columns: Columns = Columns()
 

@@ -66,6 +66,10 @@ class Engine:
         pool = 0 if not self._plan.pooled else len(self._bank.export(""))
         return self.capacity * self.bytes_per_stream + pool + sum(part.nbytes for part in self._scratch)
 
+    def known(self, name: str) -> bool:
+        """Whether a stream has a row."""
+        return self._bank.find(name) is not None
+
     def admit(self, names: Sequence[str]) -> Ints:
         """Row of each name, a new row for a new one, -1 when the bank is full."""
         return self._bank.admit(names)

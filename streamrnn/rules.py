@@ -36,6 +36,7 @@ def refuse(config: "Config") -> None:
             raise ConfigError(f"input[{number}]: `router` acknowledges what is kept, and nothing is (durability)", hint)
     _endpoint("output.endpoint", config.output.endpoint, True)
     _clashes(config)
+    _doors(config)
     _queue("output.high_water", config.output.high_water)
     _host(config.metrics.host)
     _name("columns.name", config.columns.name)
@@ -77,6 +78,8 @@ def _endpoint(path: str, endpoint: str, bind: bool) -> None:
     if scheme == "ipc":
         if not 0 < len(rest.encode()) <= IPC_BYTES:
             raise ConfigError(f"{path}: {endpoint!r} has no path of 1 to {IPC_BYTES} bytes", ENDPOINT_HINT)
+        if rest.startswith("@"):
+            raise ConfigError(f"{path}: {endpoint!r} is abstract, and open to everybody here", ENDPOINT_HINT)
         return
     host, _, port = rest.rpartition(":")
     if scheme != "tcp" or not host or any(letter.isspace() or letter == "/" for letter in rest):
@@ -101,6 +104,35 @@ def _clashes(config: "Config") -> None:
 def _chosen(endpoint: str) -> bool:
     """Whether the system chooses a free port."""
     return endpoint.startswith("tcp:") and endpoint.rpartition(":")[2] in ("0", "*")
+
+
+def _doors(config: "Config") -> None:
+    """Refuse TCP endpoints that others than this machine can reach and that ask for no key."""
+    guarded = bool(config.security.keys)
+    if config.security.secret and not guarded and not any(each.server_key for each in config.input):
+        raise ConfigError("security.secret without security.keys", "name the directory of the keys that are let in")
+    listening = [(f"input[{i}]", each.endpoint) for i, each in enumerate(config.input) if binds(each)]
+    for path, endpoint in [*listening, ("output", config.output.endpoint)]:
+        if not guarded and not local(endpoint):
+            hint = "set security.keys (see `streamrnn keys --help`), or listen on 127.0.0.1 or ipc://"
+            raise ConfigError(f"{path}.endpoint: {endpoint} can be reached by others, and asks for no key", hint)
+    for i, each in enumerate(config.input):
+        if each.server_key and (binds(each) or not each.endpoint.startswith("tcp:")):
+            raise ConfigError(f"input[{i}].server_key on an endpoint that does not connect over TCP", "leave it out")
+        if not binds(each) and not each.server_key and not local(each.endpoint):
+            hint = "set server_key to the public key of the other side"
+            raise ConfigError(f"input[{i}].endpoint: {each.endpoint} is another machine, and shows no key", hint)
+
+
+def local(endpoint: str) -> bool:
+    """Whether an endpoint cannot be reached from another machine."""
+    host = endpoint.removeprefix("tcp://").rpartition(":")[0].strip("[]")
+    if not endpoint.startswith("tcp:") or host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name, an interface, "*"
+        return False
 
 
 def _queue(path: str, messages: int) -> None:

@@ -269,6 +269,16 @@ INGEST = (
         width=6,
     ),
     Panel(
+        "At the door",
+        "Within the last 10 minutes: peers that showed a key, and what was dropped because a key has no right to it.",
+        "short",
+        (
+            (increase("streamrnn_handshakes_total", "10m", "result"), "{{result}} {{instance}}"),
+            (increase("streamrnn_denied_total", "10m", "what"), "{{what}} {{instance}}"),
+        ),
+        width=6,
+    ),
+    Panel(
         "Dead letters suppressed",
         "A second, because of limits.dead_letters_per_second. They are counted among the refused all the same.",
         "cps",

@@ -12,6 +12,7 @@ import numpy as np
 import typer
 import zmq
 
+from streamrnn.cli.keys import show_key
 from streamrnn.cli.rows import Rows
 from streamrnn.config import Columns
 from streamrnn.errors import StreamrnnError
@@ -34,6 +35,8 @@ def command(
     columns: Annotated[Path | None, typer.Option(help="Configuration whose features and [columns] to use.")] = None,
     rate: Annotated[float, typer.Option(min=0.0, help="Observations a second; 0 is as fast as taken.")] = 0.0,
     frame: Annotated[int, typer.Option(min=1, help="Observations of a stream in one columnar message.")] = 1,
+    secret: Annotated[Path | None, typer.Option(help="File with your key, where the daemon asks for one.")] = None,
+    server: Annotated[str, typer.Option(help="The daemon's public key.")] = "",
     body: Annotated[Format, typer.Option("--format", help="How the messages are written.")] = Format.JSON,
 ) -> None:
     """Send a recorded file to a daemon, row by row or in columns.
@@ -55,6 +58,7 @@ def command(
         socket.setsockopt(zmq.SNDTIMEO, PATIENCE)
         socket.setsockopt(zmq.LINGER, PATIENCE)
         socket.setsockopt(zmq.IMMEDIATE, 1)  # without a daemon, wait and say so instead of queueing into nothing
+        show_key(socket, secret, server)
         _connect(socket, endpoint)
         for batch in rows.batches():
             for message, size in messages_of(batch, rows.features, frame):

@@ -1,12 +1,14 @@
 """`tail`: what a daemon says, as it says it."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 import zmq
 
+from streamrnn.cli.keys import show_key
 from streamrnn.errors import StreamrnnError
 
 
@@ -14,6 +16,8 @@ def command(
     endpoint: Annotated[str, typer.Argument(help="Where the daemon publishes.", show_default=False)],
     topic: Annotated[str, typer.Argument(help="Prefix of the topics to show; all by default.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, as it came.")] = False,
+    secret: Annotated[Path | None, typer.Option(help="File with your key, where the daemon asks for one.")] = None,
+    server: Annotated[str, typer.Option(help="The daemon's public key.")] = "",
     count: Annotated[int, typer.Option(min=0, help="Stop after this many messages; 0 goes on.")] = 0,
 ) -> None:
     """Print what a daemon publishes: predictions, anomalies, status and dead letters.
@@ -25,11 +29,13 @@ def command(
       streamrnn tail tcp://127.0.0.1:5556
       streamrnn tail tcp://127.0.0.1:5556 anomaly/
       streamrnn tail tcp://127.0.0.1:5556 prediction/pump-1/ --json --count 10
+      streamrnn tail tcp://192.0.2.1:5556 --secret me.secret --server 'rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7'
     """
     shown = 0
     with zmq.Context() as context, context.socket(zmq.SUB) as socket:
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt_string(zmq.SUBSCRIBE, topic)
+        show_key(socket, secret, server)
         try:
             socket.connect(endpoint)
         except zmq.ZMQError as error:

@@ -1,12 +1,12 @@
 """Who is let in: the last step before the journal, so that what stands there is never refused."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from streamrnn.messages import Batch, Ints, keep_runs
-from streamrnn.wire.frames import OFFENDER_BYTES, Decoded, Frame, Refusal
+from streamrnn.wire.frames import Decoded, Frame, Refusal, refusal
 
 if TYPE_CHECKING:
     from streamrnn.engine import Engine
@@ -25,14 +25,28 @@ class Admitted:
     refused: list[Refused]
 
 
-def admit(engine: "Engine", frames: Sequence[Frame], decoded: Decoded) -> Admitted:
-    """Give every stream its row. Runs of new streams that there is no room for are refused."""
+_AWAY = {
+    "denied": "the key of this sender does not allow a stream in it (its file in security.keys)",
+    "new_streams": "more new streams than this sender may bring (limits.new_streams_per_second)",
+}
+
+
+def admit(
+    engine: "Engine", frames: Sequence[Frame], decoded: Decoded, away: Mapping[int, str] | None = None
+) -> Admitted:
+    """Give every stream its row. Frames that are turned `away` (index -> reason) are refused whole, and runs of new
+    streams that there is no room for.
+    """
     batch, origin = decoded.batch, decoded.frame
-    refused = [(frames[refusal.frame].origin, refusal, 1) for refusal in decoded.refusals]
+    refused = [(frames[found.frame].origin, found, 1) for found in decoded.refusals]
+    if away:
+        keep = [index not in away for index in origin]
+        refused += _turned_away(frames, decoded, away)
+        batch, origin = keep_runs(batch, keep), [index for index in origin if index not in away]
     rows = engine.admit(batch.names)
     if len(rows) and rows.min() < 0:
         keep = (rows >= 0).tolist()
-        refused += _full(engine.capacity, frames, decoded, keep)
+        refused += _full(engine.capacity, frames, batch, origin, keep)
         batch, rows = keep_runs(batch, keep), rows[rows >= 0]
         origin = [index for index, kept in zip(origin, keep, strict=True) if kept]
     held = dict.fromkeys(origin)
@@ -47,20 +61,28 @@ def by_input(frames: Sequence[Frame], decoded: Decoded) -> tuple[dict[int, int],
     first = frames[0].origin
     if first == frames[-1].origin:  # inputs are drained one after the other
         return {first: len(frames)}, {first: decoded.observations}
-    observations: Counter[int] = Counter(frames[refusal.frame].origin for refusal in decoded.refusals)
+    observations: Counter[int] = Counter(frames[found.frame].origin for found in decoded.refusals)
     for index, length in zip(decoded.frame, decoded.batch.lengths.tolist(), strict=True):
         observations[frames[index].origin] += length
     return Counter(frame.origin for frame in frames), observations
 
 
-def _full(capacity: int, frames: Sequence[Frame], decoded: Decoded, keep: Sequence[bool]) -> list[Refused]:
-    detail = f"a new stream, and all {capacity} are taken (limits.max_streams)"
-    lengths = decoded.batch.lengths.tolist()
-    refused = []
-    for run, kept in enumerate(keep):
-        if not kept:
-            frame = frames[decoded.frame[run]]
-            body = frame.body
-            told = Refusal(decoded.frame[run], "capacity", detail, body[:OFFENDER_BYTES], len(body), frame.received)
-            refused.append((frame.origin, told, lengths[run]))
-    return refused
+def _turned_away(frames: Sequence[Frame], decoded: Decoded, away: Mapping[int, str]) -> list[Refused]:
+    count: Counter[int] = Counter()
+    for index, length in zip(decoded.frame, decoded.batch.lengths.tolist(), strict=True):
+        count[index] += length
+    return [_refused(frames, index, (reason, _AWAY[reason]), count[index]) for index, reason in away.items()]
+
+
+def _full(
+    capacity: int, frames: Sequence[Frame], batch: Batch, origin: Sequence[int], keep: Sequence[bool]
+) -> list[Refused]:
+    why = ("capacity", f"a new stream, and all {capacity} are taken (limits.max_streams)")
+    lengths = batch.lengths.tolist()
+    return [_refused(frames, origin[run], why, lengths[run]) for run, kept in enumerate(keep) if not kept]
+
+
+def _refused(frames: Sequence[Frame], index: int, why: tuple[str, str], observations: int) -> Refused:
+    frame = frames[index]
+    told = refusal(index, frame, *why, frame.body)
+    return frame.origin, told, observations

@@ -25,6 +25,8 @@ from streamrnn.service import build, logs, recovery
 from streamrnn.service.admission import Refused, admit, by_input
 from streamrnn.service.checkpoint import Checkpoint
 from streamrnn.service.desk import Desk
+from streamrnn.service.doors import doors, granted
+from streamrnn.service.gate import Gate, newcomers
 from streamrnn.service.hold import Hold
 from streamrnn.service.journal import Journal
 from streamrnn.service.letters import Letters
@@ -65,6 +67,8 @@ class Daemon:
         self._telemetry = Telemetry([spec.endpoint for spec in config.input], self._measure)
         self._letters = Letters(config.limits.dead_letters_per_second, self._encoder, self._telemetry)
         self._retained = Retained(self._engine, self._encoder, config.output.format)
+        self._doors = doors(config)
+        self._gate = Gate(self._doors.may_send, newcomers(config))
         with ExitStack() as opened:
             self._store = Store(build.directory(config), config.state.durability, config.state.interval)
             opened.callback(self._store.close)
@@ -75,7 +79,7 @@ class Daemon:
             if not agreed:
                 self._settle(config)
             self._published = self._journal.last  # everything up to this lsn has been sent, or is in `held`
-            self._sockets = Sockets(config.input, config.output, config.limits, self._retained.answer)
+            self._sockets = Sockets(config.input, config.output, config.limits, self._retained.answer, self._doors)
             opened.callback(self._sockets.close)
             self._web = (
                 Web(config.metrics.host, config.metrics.port, self._telemetry) if config.metrics.enabled else None
@@ -124,7 +128,9 @@ class Daemon:
         """Read the configuration again. What is wrong with it is told, and all stays as it was."""
         self._supervisor.reloading()
         try:
-            told = self._change(self._load())
+            ended = self._sockets.let_in(granted(self.config.security))  # whatever else may be wrong
+            told: dict[str, Any] = {"connections_ended": ended} if ended else {}
+            told |= self._change(self._load())
         except StreamrnnError as error:
             _log.error("reload refused", error=str(error))
             good, state, told = False, "reload_refused", {"error": str(error)}
@@ -141,7 +147,8 @@ class Daemon:
         started = time.perf_counter()
         served = self._desk.sort(self._hold.take() + frames)
         decoded = self._decoder.decode(served)
-        admitted = admit(self._engine, served, decoded)
+        away = self._gate.turn_away(self._engine, served, decoded, time.monotonic())
+        admitted = admit(self._engine, served, decoded, away)
         try:
             if self._hold.full and not admitted.frames:
                 self._journal.mark(self._published)  # is there room?
@@ -237,6 +244,13 @@ class Daemon:
         if self._sockets.ended["cut"]:
             _log.warning("peers cut off", count=self._sockets.ended["cut"], hint="see limits.max_frame_bytes")
         self._sockets.ended.clear()
+        for name, counts in (
+            ("streamrnn_handshakes_total", self._doors.handshakes),
+            ("streamrnn_denied_total", self._doors.denied),
+        ):
+            for label, count in counts.items():
+                self._telemetry.count(name, count, label)
+            counts.clear()
         self._letters.sum_up(now)
         for result, count in self._desk.counts.items():
             self._telemetry.count("streamrnn_producer_messages_total", count, result)
@@ -339,6 +353,8 @@ class Daemon:
     def _change(self, config: Config) -> dict[str, Any]:
         """Go over to another configuration; what is worth telling. Raises StreamrnnError before anything changed."""
         engine = self._engine
+        if config.security != self.config.security:
+            raise ConfigError("security is not changed while running", "keys are; for where they are, start again")
         if (config.model, config.limits.max_streams) != (self.config.model, self.config.limits.max_streams):
             if config.limits.max_streams < len(engine.names):
                 raise ConfigError(f"limits.max_streams is below the {len(engine.names)} streams that are known")
@@ -360,6 +376,7 @@ class Daemon:
             self._encoder = encoder
         self.config, self._engine, self._decoder = config, engine, decoder
         self._telemetry.listen_to([spec.endpoint for spec in config.input])
+        self._gate.rate = newcomers(config)
         self._letters.rate, self._letters.encoder = config.limits.dead_letters_per_second, self._encoder
         self._retained.follow(engine, self._encoder, config.output.format)
         self._desk.follow(config.limits)

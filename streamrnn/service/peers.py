@@ -10,6 +10,7 @@ import os
 import socket
 import stat
 from collections import Counter
+from contextlib import suppress
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
@@ -18,7 +19,7 @@ REASONS = ("closed", "cut", "handshake", "unknown")
 
 _FAILED = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 _OPENED = zmq.EVENT_ACCEPTED | zmq.EVENT_CONNECTED
-_EVENTS = _OPENED | zmq.EVENT_DISCONNECTED | _FAILED
+_EVENTS = _OPENED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | _FAILED
 _MOST = 1000  # events taken at a time; libzmq holds as many and then makes new connections wait
 
 
@@ -31,6 +32,22 @@ class Peers:
         self._ended = ended
         self._held: dict[int, int] = {}  # libzmq's descriptor -> ours
         self._failed = False
+        self.greeted: set[int] = set()  # libzmq's descriptors of the connections that are through with their handshake
+        self.keys: dict[int, str] = {}  # and the keys of those that have shown one since
+
+    def end(self, key: str) -> int:
+        """End all connections that have shown a key; how many there were."""
+        theirs = [descriptor for descriptor, shown in self.keys.items() if shown == key]
+        for descriptor in theirs:
+            self.shut(descriptor)
+        return len(theirs)
+
+    def shut(self, descriptor: int) -> None:
+        """End one connection."""
+        self.keys.pop(descriptor, None)
+        if descriptor in self._held:
+            with suppress(OSError), socket.socket(fileno=os.dup(self._held[descriptor])) as connection:
+                connection.shutdown(socket.SHUT_RDWR)
 
     def serve(self) -> None:
         """Take the events that are waiting."""
@@ -55,7 +72,11 @@ class Peers:
             self._hold(descriptor)
         elif event & _FAILED:
             self._failed = True  # its DISCONNECTED follows
+        elif event & zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            self.greeted.add(descriptor)
         else:
+            self.greeted.discard(descriptor)
+            self.keys.pop(descriptor, None)
             reason = self._end(descriptor)
             self._ended["handshake" if self._failed else reason] += 1
             self._failed = False

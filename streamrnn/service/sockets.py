@@ -18,7 +18,10 @@ from zmq.backend import Socket as BareSocket
 
 from streamrnn.config import Input, Limits, Output
 from streamrnn.errors import ConfigError, StreamrnnError
+from streamrnn.keys import Grant
 from streamrnn.rules import binds
+from streamrnn.service import paths
+from streamrnn.service.doors import Doors
 from streamrnn.service.peers import Peers
 from streamrnn.wire.frames import OFFENDER_BYTES, Frame, Refusal
 
@@ -77,7 +80,9 @@ class Sockets:
     cannot be opened.
     """
 
-    def __init__(self, inputs: Sequence[Input], output: Output, limits: Limits, answer: Answer) -> None:
+    def __init__(
+        self, inputs: Sequence[Input], output: Output, limits: Limits, answer: Answer, doors: Doors | None = None
+    ) -> None:
         self.ended: Counter[str] = Counter()  # connections, by peers.REASONS
         self.malformed: list[tuple[int, Refusal]] = []  # input and refusal of messages with too many parts
         self.left: list[Frame] = []  # taken out of inputs by `change`; the origin is the input as it was before
@@ -87,6 +92,10 @@ class Sockets:
         self._paused = False
         self._context = zmq.Context()
         self._ports: list[Port] = []  # the inputs in order, then the output
+        self.doors = doors or Doors()
+        self.doors.full = self._full
+        self._most = limits.max_connections
+        self._zap = self.doors.open(self._context)
         try:
             self._arrange(_wanted(inputs, output, limits))
             self._listen()
@@ -152,14 +161,24 @@ class Sockets:
         """
         self._arrange(_wanted(inputs, output, limits))
         self._max_batch = limits.max_batch
+        self._most, self.doors.most = limits.max_connections, limits.max_subscriptions
         self._listen()
+
+    def let_in(self, grants: Mapping[str, Grant]) -> int:
+        """Other keys from now on; connections of keys that may do less than before are ended. Returns how many."""
+        gone = self.doors.let_in(grants)
+        return sum(port.peers.end(key) for port in self._ports for key in gone)
 
     def close(self) -> None:
         """Close all; what was published is still sent to subscribers that take it within a second."""
         for port in self._ports:
             port.close()
         self._ports = []
+        self._zap.close()
         self._context.term()
+
+    def _full(self) -> bool:
+        return sum(len(port.peers.greeted) for port in self._ports) >= self._most
 
     def _arrange(self, wanted: Sequence[Wanted]) -> None:
         """Make the ports those that are wanted, in their order."""
@@ -186,7 +205,7 @@ class Sockets:
         ports: dict[int, Port] = {}
         try:
             for place, want in wanted.items():
-                ports[place] = _open(self._context, *want, self.ended)
+                ports[place] = _open(self._context, *want, self.ended, self.doors)
         except StreamrnnError:
             for port in ports.values():
                 port.close()
@@ -199,8 +218,8 @@ class Sockets:
             if port not in same and port.socket.type in (
                 zmq.PULL,
                 zmq.SUB,
-            ):  # a producer keeps what is not acknowledged
-                self._receive(port.socket, origin, MOST_LEFT, self.left)
+            ):  # a producer keeps its own
+                self._receive(port, origin, MOST_LEFT, self.left)
 
     def _put_back(self, closed: Sequence[Port]) -> None:
         """Open again what was closed, in its old place."""
@@ -223,52 +242,68 @@ class Sockets:
             routed = port.socket.type == zmq.ROUTER
             if routed or not self._paused:
                 receive = self._receive_routed if routed else self._receive
-                self._serve[port.socket] = _receiver(receive, port.socket, origin, share)
+                self._serve[port.socket] = _receiver(receive, port, origin, share)
         self._serve[output.socket] = self._subscriptions
+        self._serve[self._zap] = lambda _: self.doors.serve(self._zap)
         for port in self._ports:
             self._serve[port.peers.monitor] = _listener(port.peers)
         for socket in self._serve:
             self._poller.register(socket, zmq.POLLIN)
-        self._output = output.socket
+        self._output, self._subscribers = output.socket, output
         self._send = partial(BareSocket.send, output.socket)  # pyzmq's Python layer costs 0.3 us a part
 
-    def _receive(self, socket: zmq.Socket[bytes], origin: int, most: int, frames: list[Frame]) -> None:
+    def _receive(self, port: Port, origin: int, most: int, frames: list[Frame]) -> None:
         """Take messages until there are no more, or `most`. One look at a message's parts is all that is made."""
+        socket = port.socket
         receive, now, add = socket.recv, time.time(), frames.append
-        with_topic = socket.type == zmq.SUB
+        with_topic, guarded, user = socket.type == zmq.SUB, self.doors.guards(port.wanted[0]), ""
         try:
             for _ in range(most):
                 part = receive(_NOBLOCK, False, False)  # a Frame tells whether there is more without asking the socket
+                if guarded and not (user := self._user(port, part)):
+                    _rest(socket, part.more)
+                    continue
                 if not part.more:
-                    add(Frame(origin, now, b"", part.bytes))
+                    add(Frame(origin, now, b"", part.bytes, b"", user))
                     continue
                 first, part = part, receive(_NOBLOCK, False, False)
                 if with_topic and not part.more:
-                    add(Frame(origin, now, first.bytes, part.bytes))
+                    add(Frame(origin, now, first.bytes, part.bytes, b"", user))
                 else:
                     self._refuse(socket, origin, first.bytes, part.more, now)
         except zmq.Again:
             pass
 
-    def _receive_routed(self, socket: zmq.Socket[bytes], origin: int, most: int, frames: list[Frame]) -> None:
+    def _receive_routed(self, port: Port, origin: int, most: int, frames: list[Frame]) -> None:
         """Take messages of producers: the peer's routing id, and one part."""
+        socket = port.socket
         receive, now, add = socket.recv, time.time(), frames.append
+        guarded, user = self.doors.guards(port.wanted[0]), ""
         try:
             for _ in range(most):
                 route = receive(_NOBLOCK)
                 part = receive(_NOBLOCK, False, False)
-                if part.more:
+                if guarded and not (user := self._user(port, part)):
+                    _rest(socket, part.more)
+                elif part.more:
                     self._refuse(socket, origin, part.bytes, True, now)
                 else:
-                    add(Frame(origin, now, b"", part.bytes, route))
+                    add(Frame(origin, now, b"", part.bytes, route, user))
         except zmq.Again:
             pass
 
+    def _user(self, port: Port, part: zmq.Frame) -> str:
+        """The key that a guarded message came with; "" and the end of its connection when it is not let in any more."""
+        key, descriptor = self.doors.key(part), int(part.get(zmq.SRCFD))
+        if key:
+            port.peers.keys[descriptor] = key
+        else:
+            port.peers.shut(descriptor)
+            self.doors.denied["message"] += 1
+        return key
+
     def _refuse(self, socket: zmq.Socket[bytes], origin: int, first: bytes, more: bool, now: float) -> None:
-        parts = 2
-        while more:
-            more = socket.recv(_NOBLOCK, False, False).more
-            parts += 1
+        parts = 2 + _rest(socket, more)
         detail = f"a message of {parts} parts; one is expected, or a topic and one where the input is `sub`"
         refusal = Refusal(0, "malformed", detail, first[:OFFENDER_BYTES], len(first), now)
         self.malformed.append((origin, refusal))
@@ -278,15 +313,23 @@ class Sockets:
         output = self._output
         try:
             for _i in range(SUBSCRIPTIONS):
-                request = output.recv(_NOBLOCK)
+                part = output.recv(_NOBLOCK, False)
+                request = part.bytes
                 if request[:1] == b"\x01":
-                    output.setsockopt(zmq.SUBSCRIBE, request[1:])
-                    self.subscribed += 1
-                    self._send_alone(self._answer(request[1:]))
+                    self._subscribe(part, request[1:])
                 elif request[:1] == b"\x00":
                     output.setsockopt(zmq.UNSUBSCRIBE, request[1:])
+                    self.doors.unsubscribed(request[1:])
         except zmq.Again:
             pass
+
+    def _subscribe(self, part: zmq.Frame, topic: bytes) -> None:
+        port = self._subscribers
+        if self.doors.guards(port.wanted[0]) and not self.doors.may_subscribe(self._user(port, part), topic):
+            return
+        self._output.setsockopt(zmq.SUBSCRIBE, topic)
+        self.subscribed += 1
+        self._send_alone(self._answer(topic))
 
     def _send_alone(self, message: Message) -> None:
         """Send to the peer whose subscription was read last; only for the time of this does libzmq mind which."""
@@ -297,12 +340,18 @@ class Sockets:
 
 
 def _receiver(
-    receive: Callable[[zmq.Socket[bytes], int, int, list[Frame]], None],
-    socket: zmq.Socket[bytes],
-    origin: int,
-    most: int,
+    receive: Callable[[Port, int, int, list[Frame]], None], port: Port, origin: int, most: int
 ) -> Callable[[list[Frame]], None]:
-    return lambda frames: receive(socket, origin, most, frames)
+    return lambda frames: receive(port, origin, most, frames)
+
+
+def _rest(socket: zmq.Socket[bytes], more: bool) -> int:
+    """Take the other parts of a message; how many there were."""
+    parts = 0
+    while more:
+        more = socket.recv(_NOBLOCK, False, False).more
+        parts += 1
+    return parts
 
 
 def _listener(peers: Peers) -> Callable[[list[Frame]], None]:
@@ -332,17 +381,22 @@ def _wanted(inputs: Sequence[Input], output: Output, limits: Limits) -> list[Wan
     return [*((spec, limits.max_frame_bytes) for spec in inputs), (output, SUBSCRIPTION_BYTES)]
 
 
-def _open(context: zmq.Context[zmq.Socket[bytes]], spec: Input | Output, limit: int, ended: Counter[str]) -> Port:
+def _open(
+    context: zmq.Context[zmq.Socket[bytes]], spec: Input | Output, limit: int, ended: Counter[str], doors: Doors
+) -> Port:
     """One socket with its options, its monitor and its endpoint."""
+    options = _options(spec, limit) | doors.options(spec)
     socket = context.socket(_kind(spec))
-    for option, value in _options(spec, limit).items():
+    for option, value in options.items():
         socket.setsockopt(option, value)
     peers = Peers(socket, ended)
     try:
         _attach(socket, spec)
-    except zmq.ZMQError as error:
+    except (zmq.ZMQError, ConfigError) as error:
         peers.close()
         socket.close()
+        if isinstance(error, ConfigError):
+            raise
         raise _blame(spec, error) from None
     endpoint = socket.getsockopt(zmq.LAST_ENDPOINT)
     return Port((spec, limit), socket, peers, endpoint.rstrip(b"\x00").decode() if isinstance(endpoint, bytes) else "")
@@ -380,13 +434,13 @@ def _attach(socket: zmq.Socket[bytes], spec: Input | Output) -> None:
         return
     for _ in range(20):  # an endpoint that was just closed is free again within a moment
         try:
-            socket.bind(spec.endpoint)
+            paths.bind(socket, spec.endpoint)
             return
         except zmq.ZMQError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
             time.sleep(0.05)
-    socket.bind(spec.endpoint)
+    paths.bind(socket, spec.endpoint)
 
 
 def _binds(spec: Input | Output) -> bool:

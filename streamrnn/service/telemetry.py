@@ -19,7 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 
 from streamrnn import __version__, messages
 from streamrnn.messages import Health, Outcomes
-from streamrnn.service import desk, peers
+from streamrnn.service import desk, doors, peers
 from streamrnn.wire import REASONS
 
 Kind = Literal["counter", "gauge", "histogram"]
@@ -74,6 +74,8 @@ METRICS = (
     Metric("streamrnn_messages_published_total", "counter", "Messages published.", ("kind",)),
     Metric("streamrnn_dead_letters_suppressed_total", "counter", "Dead letters beyond the rate allowed, not sent."),
     Metric("streamrnn_peers_disconnected_total", "counter", "Ends of connections; cut: by us.", ("reason",)),
+    Metric("streamrnn_handshakes_total", "counter", "Peers that showed a key, and what came of it.", ("result",)),
+    Metric("streamrnn_denied_total", "counter", "What a key had no right to, dropped.", ("what",)),
     Metric("streamrnn_replayed_observations_total", "counter", "Observations applied again from the journal."),
     Metric("streamrnn_config_reloads_total", "counter", "Reloads of the configuration.", ("result",)),
     Metric("streamrnn_config_last_reload_successful", "gauge", "1 unless the last reload was refused."),
@@ -263,6 +265,8 @@ def _children(metric: Metric) -> list[tuple[str, ...]]:
     special = {
         "streamrnn_peers_disconnected_total": peers.REASONS,
         "streamrnn_config_reloads_total": ("ok", "refused"),
+        "streamrnn_handshakes_total": doors.RESULTS,
+        "streamrnn_denied_total": doors.DENIALS,
     }
     return [(value,) for value in special.get(metric.name, _CLOSED.get(metric.labels[0], ()))]
 

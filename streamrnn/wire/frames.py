@@ -26,6 +26,8 @@ REASONS = (
     "stream_name",  # not 1 to 128 bytes of printable UTF-8
     "too_many",  # more observations in one frame than the limit
     "label",  # not a number, or late and without the id of its observation
+    "denied",  # a stream that the sender's key does not allow; counted by the service
+    "new_streams",  # more of them than a sender may bring; counted by the service
     "capacity",  # a new stream when all rows are taken; counted by the service
 )
 
@@ -38,7 +40,7 @@ class Frame(Struct, frozen=True, gc=False):
     topic: bytes  # empty but for `sub`
     body: bytes
     route: bytes = b""  # `router`: where to answer; not to be trusted as a name
-    user: str = ""  # `router`: who it is, where that has been proved
+    user: str = ""  # public key of the sender, where keys are asked for
     letter: Letter | None = None  # `router`: what stood around the body
 
 

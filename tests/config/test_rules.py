@@ -42,6 +42,14 @@ WRONG = [
     (MODEL + '[metrics]\nhost = "not an address"', "metrics.host"),
     (MODEL + '[metrics]\nhost = "999.0.0.1"', "metrics.host"),
     (MODEL + '[columns]\nname = ""', "columns.name"),
+    (MODEL + '[[input]]\nendpoint = "tcp://0.0.0.0:5555"', r"input\[0\].endpoint: .* asks for no key"),
+    (MODEL + '[[input]]\nendpoint = "tcp://*:5555"', r"input\[0\].endpoint: .* asks for no key"),
+    (MODEL + '[[input]]\nendpoint = "tcp://[::]:5555"', r"input\[0\].endpoint: .* asks for no key"),
+    (MODEL + '[output]\nendpoint = "tcp://eth0:5556"', "output.endpoint: .* asks for no key"),
+    (MODEL + '[[input]]\nkind = "sub"\nendpoint = "tcp://there:1"', r"input\[0\].endpoint: .* shows no key"),
+    (MODEL + f'[[input]]\nserver_key = "{"x" * 40}"', r"input\[0\].server_key"),
+    (MODEL + '[security]\nsecret = "x"', "security.secret without security.keys"),
+    (MODEL + '[[input]]\nendpoint = "ipc://@name"', r"input\[0\].endpoint: .* abstract"),
     (MODEL + '[columns]\nfeatures = { flwo = "x" }', "columns.features: 'flwo'"),
 ]
 
@@ -56,9 +64,10 @@ def test_what_can_never_work_is_refused_with_file_key_and_hint(tmp_path, text, f
 @pytest.mark.parametrize(
     "text",
     [
-        "[[input]]\nendpoint = 'tcp://*:0'\n[[input]]\nendpoint = 'tcp://*:0'\n[output]\nendpoint = 'tcp://*:*'",
+        "[security]\nkeys = 'k'\n[[input]]\nendpoint = 'tcp://*:0'\n[[input]]\nendpoint = 'tcp://*:0'\n"
+        "[output]\nendpoint = 'tcp://*:*'",
         "[[input]]\nkind = 'sub'\ntopics = ['a']\n[[input]]\nkind = 'sub'\ntopics = ['b']\nstream_from_topic = true",
-        "[[input]]\nkind = 'sub'\nendpoint = 'tcp://gateway.example:5555'",
+        f"[[input]]\nkind = 'sub'\nendpoint = 'tcp://gateway.example:5555'\nserver_key = '{'x' * 40}'",
         "[[input]]\nendpoint = 'tcp://[::1]:5555'",
         "[[input]]\nendpoint = 'ipc:///run/streamrnn/in'\nstream = 'Pumpe 1 °C'",
         "[metrics]\nhost = 'localhost'",

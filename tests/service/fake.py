@@ -36,6 +36,9 @@ class Engine:
         self._state: dict[str, dict[str, float]] = {}
         self._dirty: dict[str, None] = {}
 
+    def known(self, name: str) -> bool:
+        return name in self._state
+
     def admit(self, names: Sequence[str]) -> Ints:
         for name in names:
             if name not in self._state and len(self.names) < self.capacity:

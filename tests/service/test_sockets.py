@@ -331,10 +331,10 @@ def test_what_was_taken_from_an_endpoint_that_could_not_be_changed_is_left_and_t
     assert sockets.ports[0].socket.poll(PATIENCE * 1000)
     before = module._open
 
-    def fails(context: Any, spec: Input, limit: int, ended: Any) -> Any:
+    def fails(context: Any, spec: Input, limit: int, *more: Any) -> Any:
         if limit == 2048:
             raise ConfigError("cannot be")
-        return before(context, spec, limit, ended)
+        return before(context, spec, limit, *more)
 
     monkeypatch.setattr(module, "_open", fails)
     with pytest.raises(ConfigError):
