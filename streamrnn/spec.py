@@ -238,6 +238,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     experts: tuple[Expert, ...] | None = None
     seasons: tuple[Positive, ...] | None = None
     history: Annotated[int, Meta(ge=2, le=2048)] | None = None
+    gate: bool | None = None
     rule: Tbptt | None = None
     head: Head = Gaussian()
     optimiser: Optimiser = Adam()

@@ -4,7 +4,7 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels import mix, scale, seasons
+from streamrnn.kernels import gate, mix, scale, seasons
 from streamrnn.kernels import table as c
 from streamrnn.kernels.call import at, call, shift
 from streamrnn.kernels.jit import jit
@@ -87,13 +87,13 @@ def network(plan, row, scratch):
 
 @jit
 def experts(plan, row, j, f, z, time):
-    """Forecasts f (E, K) of target j by every expert but the network. Returns its last value; NaN: there is none."""
+    """Forecasts f (E, K) of target j by every expert but the network; nothing before its first value."""
     p = plan.ints
     target = shift(row.real, p[c.TARGET] + j * c.TARGET_WIDTH)
     history = shift(row.real, p[c.HISTORY] + j * p[c.HISTORY_LENGTH])
     last, sd, interval = target[c.T_LAST], math.sqrt(max(target[c.T_VARIANCE], 0.0)), row.real[p[c.CLOCK] + c.INTERVAL]
     if math.isnan(last):
-        return last
+        return
     if plan.past[seasons.REGRESSORS] > 0:
         seasons.regress(plan.past, history, last, target[c.T_MEAN], sd, row.count[c.STEP], time, interval, z)
     for e in range(p[c.EXPERTS]):
@@ -106,13 +106,12 @@ def experts(plan, row, j, f, z, time):
             plan.past,
             history,
             plan.horizons,
-            at(f, e * p[c.HORIZONS]),
+            shift(f, e * p[c.HORIZONS]),
             last,
             row.count[c.STEP],
             time,
             interval,
         )
-    return last
 
 
 @jit
@@ -127,31 +126,70 @@ def usual_error(plan, row, j, k):
 
 
 @jit
-def issue(plan, row, j, k, place, f, out, time):
-    """Make target j's forecast at horizon k pending: experts f (E, K), last value, the network's point `out`."""
+def look(plan, row, f, time):
+    """The gate's inputs: how the experts' forecasts f (T, E, K) stand to their mix, near and far, and the calendar."""
     p = plan.ints
     n, horizons, width = p[c.EXPERTS], p[c.HORIZONS], p[c.MIX_WIDTH]
-    record = carray(shift(row.real, p[c.MIX] + (j * horizons + k) * width), width)
+    x = shift(row.net, p[c.INPUT] + p[c.GATE])
+    for j in range(p[c.TARGETS]):
+        target = shift(row.real, p[c.TARGET] + j * c.TARGET_WIDTH)
+        own, sd = shift(f, j * n * horizons), math.sqrt(max(target[c.T_VARIANCE], 0.0))
+        for end in range(min(horizons, 2)):
+            k = end * (horizons - 1)
+            w = shift(row.real, p[c.MIX] + (j * horizons + k) * width)
+            if math.isnan(target[c.T_LAST]):
+                carray(x, n + 1)[:] = 0
+            else:
+                gate.look(own, w, target[c.T_LAST], sd, usual_error(plan, row, j, k), k, x, n, horizons)
+            x = shift(x, n + 1)
+    gate.calendar(shift(row.real, p[c.HISTORY]), time, x)
+
+
+@jit
+def issue(plan, row, j, k, place, f, out, time):
+    """Make target j's forecast at horizon k pending: experts f (E, K), all of the network's outputs `out`.
+
+    Where a value of the target is not known yet, nothing is foretold.
+    """
+    p = plan.ints
+    n, horizons, last_round = p[c.EXPERTS], p[c.HORIZONS], p[c.LAST_ROUND]
+    record = carray(shift(row.real, p[c.MIX] + (j * horizons + k) * p[c.MIX_WIDTH]), p[c.MIX_WIDTH])
     stats = stats_of(plan, row, j, k)
     r = pending(plan, row, place, j)
+    last = row.real[p[c.TARGET] + j * c.TARGET_WIDTH + c.T_LAST]
+    r[c.MIXED] = math.nan
+    if math.isnan(last):
+        return
     for e in range(n):
         r[c.FORECASTS + e] = f[e * horizons + k]
     base = mix.blend(record, r[c.FORECASTS :], n)
-    unit = usual_error(plan, row, j, k)
-    network = out if p[c.HEAD_ABSOLUTE] else base + unit * min(max(out, -REACH), REACH)
-    r[c.FORECASTS + n], r[c.FORECASTS + n + 1] = base, network
-    mixed = mix.blend(record[4 * n :], r[c.FORECASTS + n :], 2)
+    unit, gated, final = usual_error(plan, row, j, k), base, r[c.FORECASTS + n :]
+    final[0] = base
+    if p[c.GATE]:
+        gated = gate.blend(record, shift(out, p[c.LOGITS] + j * n), r[c.FORECASTS :], final[last_round:], n)
+        final[1] = gated
+    o, point = shift(out, (j * horizons + k) * p[c.HEAD_WIDTH]), at(final, last_round - 1)
+    call(p[c.HEAD_READ], p[c.HEAD_WIDTH], o, shift(plan.reals, c.HEAD_REALS), point)
+    if not p[c.HEAD_ABSOLUTE]:
+        point[0] = gated + unit * min(max(point[0], -REACH), REACH)
+    mixed = mix.blend(record[4 * n :], final, last_round)
     known = stats[c.COUNT] > 0
-    r[c.ANCHOR], r[c.UNIT], r[c.ISSUE], r[c.MIXED] = f[n * horizons], unit, time, mixed
+    r[c.ANCHOR], r[c.UNIT], r[c.ISSUE], r[c.MIXED] = last, unit, time, mixed
     r[c.LOWER] = mixed + stats[c.LOW] * unit if known else math.nan
     r[c.UPPER] = mixed + stats[c.HIGH] * unit if known else math.nan
 
 
 @jit
 def advance(plan, row, scratch, values, time, ident):
-    """One observation through the network and out as pending forecasts. Returns the outcome's bits."""
+    """One observation through the experts and the network, and out as pending forecasts. Returns the outcome's bits."""
     p, q = plan.ints, row.count
+    n, horizons = p[c.EXPERTS], p[c.HORIZONS]
     bits = c.MISSING if inputs(plan, row, values, time) > 0 else 0
+    f = shift(scratch.f64, p[c.SCRATCH_FORECASTS])
+    for j in range(p[c.TARGETS]):
+        experts(plan, row, j, shift(f, j * n * horizons), shift(scratch.f64, p[c.SCRATCH_REGRESSORS]), time)
+    if p[c.GATE]:
+        look(plan, row, f, time)
     t = network(plan, row, scratch)
     out = carray(shift(row.net, p[c.RAW] + t * p[c.OUTPUTS]), p[c.OUTPUTS])
     total = 0.0
@@ -160,23 +198,11 @@ def advance(plan, row, scratch, values, time, ident):
     if not total < math.inf:
         bits |= roll_back(plan, row)
         out[:] = 0
-    n, horizons = p[c.EXPERTS], p[c.HORIZONS]
-    f = carray(shift(scratch.f64, p[c.SCRATCH_FORECASTS]), n * horizons + 2)
     for k in range(horizons):
         place = plan.slots[k] + (q[c.SEEN] % p[c.LABEL_RING] if p[c.LABEL_TASK] else q[c.STEP] % plan.horizons[k])
         due = carray(shift(q, p[c.PLACES] + c.PLACE_WIDTH * place), c.PLACE_WIDTH)
         due[c.PLACE_STEP], due[c.PLACE_ROW], due[c.PLACE_IDENT] = q[c.STEP], q[c.WRITTEN] - 1, ident
         q[c.SLOT] = place
-    for j in range(p[c.TARGETS]):
-        last = experts(plan, row, j, f, shift(scratch.f64, p[c.SCRATCH_REGRESSORS]), time)
-        f[n * horizons] = last
-        for k in range(horizons):
-            place = q[c.SLOT] if p[c.LABEL_TASK] else plan.slots[k] + q[c.STEP] % plan.horizons[k]
-            if math.isnan(last):
-                pending(plan, row, place, j)[c.MIXED] = math.nan
-            else:
-                o = at(out, (j * horizons + k) * p[c.HEAD_WIDTH])
-                point = at(f, n * horizons + 1)
-                call(p[c.HEAD_READ], p[c.HEAD_WIDTH], o, shift(plan.reals, c.HEAD_REALS), point)
-                issue(plan, row, j, k, place, f, point[0], time)
+        for j in range(p[c.TARGETS]):
+            issue(plan, row, j, k, place, shift(f, j * n * horizons), at(out, 0), time)
     return bits

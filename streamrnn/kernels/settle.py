@@ -4,7 +4,7 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels import anomaly, conformal, mix, scale, seasons
+from streamrnn.kernels import anomaly, conformal, gate, mix, scale, seasons
 from streamrnn.kernels import table as c
 from streamrnn.kernels.call import call, shift
 from streamrnn.kernels.jit import jit
@@ -28,8 +28,11 @@ def stats_of(plan, row, j, k):
 
 
 @jit
-def teach(plan, row, place, j, k, target):
-    """Write the gradient of one label at the tape row that issued its forecast, if it is still there."""
+def teach(plan, row, place, j, k, target, y):
+    """Write the gradient of one label at the tape row that issued its forecast, if it is still there.
+
+    `target` is what the head sees of the label y.
+    """
     p, q = plan.ints, row.count
     number = q[p[c.PLACES] + c.PLACE_WIDTH * place + c.PLACE_ROW]
     t = number - (q[c.WRITTEN] - q[c.POSITION])
@@ -39,6 +42,11 @@ def teach(plan, row, place, j, k, target):
     if p[c.RECOMPUTE]:
         row.net[p[c.ANSWERS] + t * p[c.TARGETS] * p[c.HORIZONS] + answer] = target
     grade(plan, row, t, answer, target, shift(row.real, p[c.LOSS]))
+    if p[c.GATE]:
+        f, n = pending(plan, row, place, j), p[c.EXPERTS]
+        g = shift(row.net, p[c.GRADIENT] + t * p[c.OUTPUTS] + p[c.LOGITS] + j * n)
+        told = f[c.FORECASTS : c.FORECASTS + n]
+        gate.pull(f[c.FORECASTS + n + p[c.LAST_ROUND] :], told, f[c.FORECASTS + n + 1], y, f[c.UNIT], g, n)
     fresh = q[c.LABELS] == 0
     q[c.OLDEST] = number if fresh else min(q[c.OLDEST], number)
     q[c.NEWEST] = number if fresh else max(q[c.NEWEST], number)
@@ -58,10 +66,11 @@ def settle_one(plan, row, place, j, k, y):
     record = carray(shift(row.real, p[c.MIX] + (j * p[c.HORIZONS] + k) * width), width)
     stats = stats_of(plan, row, j, k)
     seasonal = f[c.FORECASTS + p[c.SEASONAL]] if p[c.SEASONAL] >= 0 else math.nan
-    base = f[c.FORECASTS + experts]
+    base, last = f[c.FORECASTS + experts], p[c.LAST_ROUND]
+    final = f[c.FORECASTS + experts : c.FORECASTS + experts + last]
     size = 1.0 if p[c.HEAD_ABSOLUTE] else unit  # of probabilities: the loss stays square, and so proper (Brier 1950)
     mix.update(record[: 4 * experts], plan.priors, f[c.FORECASTS : c.FORECASTS + experts], base, y, size)
-    mix.update(record[4 * experts :], shift(plan.priors, experts), f[c.FORECASTS + experts :], mixed, y, size)
+    mix.update(record[4 * experts :], shift(plan.priors, experts), final, mixed, y, size)
     covered = 1.0 if f[c.LOWER] <= y <= f[c.UPPER] else 0.0
     conformal.settle(stats, abs(y - mixed), abs(y - f[c.ANCHOR]), abs(y - seasonal), covered, f[c.UPPER] - f[c.LOWER])
     conformal.track(stats, (y - mixed) / unit, plan.reals[c.LEVEL], plan.horizons[k])
@@ -80,7 +89,7 @@ def settle_one(plan, row, place, j, k, y):
             f[c.ISSUE],
             row.count[p[c.PLACES] + c.PLACE_WIDTH * place + c.PLACE_STEP],
         )
-    teach(plan, row, place, j, k, y if p[c.HEAD_ABSOLUTE] else (y - base) / unit)
+    teach(plan, row, place, j, k, y if p[c.HEAD_ABSOLUTE] else (y - final[last - 2]) / unit, y)
     return (y - mixed) / unit
 
 

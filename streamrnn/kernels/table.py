@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 # --- plan.ints
-INTS = 72
+INTS = 75
 (
     FEATURES,
     TARGETS,
@@ -42,6 +42,9 @@ INTS = 72
     HEAD_READ,
     OPTIMISE,
     HEAD_WIDTH,  # outputs per target and horizon
+    GATE,  # inputs of the network before those of the gate; 0: there is none
+    LOGITS,  # outputs of the network before the gate's
+    LAST_ROUND,  # forecasts that the last round of the mix mixes: base, gated if there is a gate, network
     HEAD_ABSOLUTE,  # the head sees the target itself, not the error of the mix
     WIDTH_F32,  # of a row in each plane
     WIDTH_F64,
@@ -119,7 +122,8 @@ SPREAD, LOW, HIGH, RANGE, COUNT, ERROR, ERROR_LAST, ERROR_SEASONAL, COVERED, BRE
 STATS_WIDTH = 11
 TAIL_START, TAIL_EXCESS, TAIL_COUNT, TAIL_SEEN = range(4)
 TAIL_WIDTH = 4
-ANCHOR, UNIT, MIXED, LOWER, UPPER, ISSUE, FORECASTS = range(7)  # of one pending forecast; then E experts, base, network
+# Of one pending forecast; behind it what the E experts say, what the last round mixes, and the gate's shares.
+ANCHOR, UNIT, MIXED, LOWER, UPPER, ISSUE, FORECASTS = range(7)
 SCORE, TAIL_P, STARTED, PEAK, TARGETS_FROM = range(5)  # then expected, actual, attribution (3, T)
 
 # --- records in i64
@@ -152,7 +156,7 @@ class Plan(NamedTuple):
     experts: np.ndarray  # (E, EXPERT_WIDTH)
     settings: np.ndarray  # (E, EXPERT_REALS) the experts' own
     past: np.ndarray  # (seasons.TABLE + N * REGRESSOR_WIDTH) shape of a history, and its regressors
-    priors: np.ndarray  # (E + 2) prior weights of the experts, then of base and network
+    priors: np.ndarray  # (E + LAST_ROUND) prior weights of the experts, then of the last round
     targets: np.ndarray  # (T) feature of each target; -1 is the label
     horizons: np.ndarray  # (K) steps
     slots: np.ndarray  # (K) first pending place of each horizon

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from streamrnn import spec
 from streamrnn.errors import ConfigError
+from streamrnn.kernels import gate
 from streamrnn.kernels import table as c
 from streamrnn.model.layout import Plane
 from streamrnn.model.parts import EXPERTS, HEADS, LAYERS, OPTIMISERS
@@ -20,12 +21,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         "experts": (spec.Last(), spec.Profile(), spec.Linear("lags", lags=11, forget=0.999)),
         "rule": spec.Tbptt(16, 16),
         "history": 64,
+        "gate": False,
     },
     "standard": {
         "layers": (spec.Gru(32),),
         "experts": (spec.Last(), spec.Seasonal(), spec.Profile(), spec.Linear()),
         "rule": spec.Tbptt(16, 8),
         "history": 1024,
+        "gate": True,
     },
     "full": {
         "layers": (spec.Gru(16),),
@@ -36,11 +39,12 @@ PRESETS: dict[str, dict[str, Any]] = {
             spec.Change(1),
             spec.Level(2),
             spec.Linear("profile"),
-            spec.Linear("calendar"),
             spec.Linear("calendar", forget=0.9998, root=True),
+            spec.Linear("calendar", forget=0.998, root=True),
         ),
         "rule": spec.Tbptt(24, 8),
         "history": 2048,
+        "gate": True,
     },
 }
 LABEL = "label"
@@ -60,12 +64,19 @@ class Sizes:
     targets: tuple[str, ...]
     horizons: tuple[int, ...]
     inputs: int
+    gate: int  # inputs of the network before those of its gate over the experts; 0: it has none
     kept: int  # rows of the tape an update may need
 
     @property
     def outputs(self) -> int:
         head = self.model.head
-        return HEADS[type(head)].width(head) * len(self.targets) * len(self.horizons)
+        per_target = HEADS[type(head)].width(head) * len(self.horizons)
+        return (per_target + (len(self.experts) if self.gate else 0)) * len(self.targets)
+
+    @property
+    def last_round(self) -> int:
+        """Forecasts of the last round of the mix: base, gated, network."""
+        return 3 if self.gate else 2
 
     @property
     def rows(self) -> int:
@@ -109,6 +120,10 @@ def resolve(model: spec.Model) -> Sizes:
     history = model.history or preset["history"]
     targets = (LABEL,) if labelled else (model.targets or model.features)
     horizons = (0,) if labelled else model.horizons
+    gated = preset["gate"] if model.gate is None else model.gate
+    gated = gated and not labelled and len(experts) > 1
+    plain = 3 * len(model.features) + 2 + len(targets)
+    seen = len(targets) * (len(experts) + 1) * min(len(horizons), 2) + gate.HARMONICS
     span = max(rule.window, rule.stride + max(horizons) - min(horizons))
     return Sizes(
         model=model,
@@ -120,7 +135,8 @@ def resolve(model: spec.Model) -> Sizes:
         anomaly=next((m for m in model.monitors if isinstance(m, spec.Anomaly)), spec.Anomaly()),
         targets=targets,
         horizons=horizons,
-        inputs=3 * len(model.features) + 2 + len(targets),
+        inputs=plain + (seen if gated else 0),
+        gate=plain if gated else 0,
         kept=span + max(min(horizons), 1),
     )
 
@@ -186,6 +202,11 @@ def _refuse(model: spec.Model) -> None:
             any(isinstance(layer, spec.Lru) and layer.r_min >= layer.r_max for layer in model.layers or ()),
             "a layer of kind 'lru' has r_min at or above r_max",
             "the first factors lie between the two",
+        ),
+        (
+            bool(model.gate) and model.rule is not None and model.rule.recompute,
+            "model.gate with a rule that recomputes",
+            "the gate learns from the forecasts as they were issued: leave recompute out",
         ),
         (model.experts == (), "model.experts is empty", "leave it out for the preset's; keep at least 'last'"),
         (
@@ -275,7 +296,8 @@ def _shape(layer: NDArray[np.int64]) -> tuple[int, int, int]:
 
 def _net_name(sizes: Sizes) -> str:
     """What the meaning of the weights depends on."""
-    return f"{sizes.layers}{sizes.model.features}{sizes.targets}{sizes.horizons}{sizes.model.head}"
+    gated = f"{sizes.experts}" if sizes.gate else ""
+    return f"{sizes.layers}{sizes.model.features}{sizes.targets}{sizes.horizons}{sizes.model.head}{gated}"
 
 
 def _learned(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f32: Plane, i64: Plane) -> None:
@@ -334,18 +356,19 @@ def _real(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> NDArray[np.int64
         row[c.EXPERT_SHAPE :] = k, *part.shape(expert, sizes.past)
         length += part.state(expert, sizes.past, k)
     slots = sizes.model.label_memory if sizes.labelled else sum(sizes.horizons)
-    ints[c.EXPERT_LENGTH], ints[c.MIX_WIDTH] = length, 4 * (e + 2)
-    ints[c.SLOTS], ints[c.SLOT_WIDTH] = slots, c.FORECASTS + e + 2
+    ints[c.EXPERT_LENGTH], ints[c.MIX_WIDTH] = length, 4 * (e + sizes.last_round)
+    width = c.FORECASTS + e + sizes.last_round + (e if sizes.gate else 0)
+    ints[c.SLOTS], ints[c.SLOT_WIDTH] = slots, width
     ints[c.CLOCK] = f64.add("clock", c.CLOCK_WIDTH)
     ints[c.SCALE] = f64.add(f"scale {sizes.model.features}", len(sizes.model.features) * c.SCALE_WIDTH)
     ints[c.TARGET] = f64.add(f"target {sizes.targets}", n * c.TARGET_WIDTH)
     ints[c.EXPERT] = f64.add(f"experts {sizes.experts}{what} {sizes.past.name}", n * length)
     ints[c.HISTORY_LENGTH] = sizes.past.length
     ints[c.HISTORY] = f64.add(f"history {sizes.model.seasons}{sizes.targets} {sizes.past.name}", n * sizes.past.length)
-    ints[c.MIX] = f64.add(f"mix {sizes.experts}{what}", n * k * 4 * (e + 2))
+    ints[c.MIX] = f64.add(f"mix {sizes.experts}{what} {sizes.last_round}", n * k * 4 * (e + sizes.last_round))
     ints[c.STATS] = f64.add(f"stats {sizes.conformal}{what}", n * k * c.STATS_WIDTH)
     ints[c.TAIL] = f64.add(f"tail {sizes.targets}", n * c.TAIL_WIDTH)
-    ints[c.PENDING] = f64.add(f"pending {sizes.experts}{what} {slots}", slots * n * (c.FORECASTS + e + 2))
+    ints[c.PENDING] = f64.add(f"pending {sizes.experts}{what} {slots} {width}", slots * n * width)
     ints[c.LATEST] = f64.add(f"latest {sizes.targets}", c.TARGETS_FROM + 3 * n)
     ints[c.LOSS] = f64.add(f"loss {sizes.model.head}", 1)
     return table
@@ -374,8 +397,9 @@ def _scratch(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64]) -
     ints[c.SCRATCH_DX] = ints[c.SCRATCH_DY] + rows * widest
     ints[c.SCRATCH_LAYER] = ints[c.SCRATCH_DX] + rows * widest
     ints[c.SCRATCH_STATE] = ints[c.SCRATCH_LAYER] + own
+    outputs = len(sizes.targets) * len(sizes.experts) * len(sizes.horizons)
     ints[c.SCRATCH_FORECASTS] = len(sizes.targets)
-    ints[c.SCRATCH_REGRESSORS] = ints[c.SCRATCH_FORECASTS] + len(sizes.experts) * len(sizes.horizons) + 2
+    ints[c.SCRATCH_REGRESSORS] = ints[c.SCRATCH_FORECASTS] + outputs
     return int(ints[c.SCRATCH_STATE] + ints[c.MEMORY_LENGTH]), int(ints[c.SCRATCH_REGRESSORS]) + len(sizes.past.table)
 
 
@@ -390,6 +414,9 @@ def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
         c.INPUTS: sizes.inputs,
         c.LAYERS: len(sizes.layers),
         c.OUTPUTS: sizes.outputs,
+        c.GATE: sizes.gate,
+        c.LOGITS: sizes.outputs - len(sizes.targets) * len(sizes.experts),
+        c.LAST_ROUND: sizes.last_round,
         c.HEAD_WIDTH: HEADS[type(sizes.model.head)].width(sizes.model.head),
         c.HEAD_ABSOLUTE: int(HEADS[type(sizes.model.head)].absolute),
         c.ROWS: sizes.rows,
@@ -411,7 +438,7 @@ def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
 def _priors(sizes: Sizes) -> NDArray[np.float64]:
     """Prior weights of both rounds of the mix; each round's sum to 1."""
     weights = np.array([EXPERTS[type(expert)].prior for expert in sizes.experts])
-    return np.concatenate([weights / weights.sum(), [0.5, 0.5]])
+    return np.concatenate([weights / weights.sum(), np.full(sizes.last_round, 1.0 / sizes.last_round)])
 
 
 def _targets(sizes: Sizes) -> NDArray[np.int64]:
