@@ -105,7 +105,7 @@ class Producer:
         if kind is None:
             self.close()
         else:
-            self._socket.close(0)
+            self.leave()
 
     @property
     def pending(self) -> int:
@@ -150,6 +150,10 @@ class Producer:
             self.flush()
         finally:
             self._socket.close(0)
+
+    def leave(self) -> None:
+        """Let go of the socket at once, whatever is pending."""
+        self._socket.close(0)
 
     def _greet(self) -> None:
         """Say hello until somebody answers."""
@@ -276,7 +280,7 @@ def _dealer(endpoint: str) -> zmq.Socket[bytes]:
         (zmq.LINGER, 0),
         (zmq.IMMEDIATE, 1),
         (zmq.RECONNECT_IVL, 100),
-        (zmq.RECONNECT_IVL_MAX, 5_000),
+        (zmq.RECONNECT_IVL_MAX, 1_000),  # a restart takes a second or two
         (zmq.HEARTBEAT_IVL, 5_000),
         (zmq.HEARTBEAT_TIMEOUT, 15_000),
         (zmq.SNDHWM, 1000),

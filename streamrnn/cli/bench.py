@@ -17,7 +17,7 @@ import typer
 import zmq
 from rich.console import Console
 
-from streamrnn.cli import engine_bench
+from streamrnn.cli import durable_bench, engine_bench
 from streamrnn.cli.child import Child, daemon, fetch, free_ports, samples
 from streamrnn.cli.figures import Figure, figure, write
 from streamrnn.cli.load import Load, Rate
@@ -30,6 +30,7 @@ Measure what this machine can do.
 Examples:
   streamrnn bench service --json service.json
   streamrnn bench engine
+  streamrnn bench durable
 """
 
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
@@ -57,6 +58,7 @@ def _group() -> None:
 
 
 app.command("engine")(engine_bench.command)
+app.command("durable")(durable_bench.command)
 
 
 @app.command("service")

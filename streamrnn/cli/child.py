@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,10 +39,13 @@ class Child:
 
 
 @contextmanager
-def daemon(model: str, directory: Path, more: str = "", cpus: set[int] | None = None) -> Iterator[Child]:
+def daemon(
+    model: str, directory: Path, more: str = "", cpus: set[int] | None = None, under: Sequence[str] = ()
+) -> Iterator[Child]:
     """Start `python -m streamrnn run` on a TOML `[model]`, wait until it is ready, and stop it in the end.
 
-    `more` is further TOML; `cpus` are the cores it may use. Raises StreamrnnError when it does not start or stop well.
+    `more` is further TOML; `cpus` are the cores it may use; `under` is a command to run it under. Raises StreamrnnError
+    when it does not start or stop well; one that was killed meanwhile is left at that.
     """
     entry, out, port = free_ports(3)
     text = f"""{model}
@@ -58,7 +61,7 @@ port = {port}
     path, log, url = directory / "config.toml", directory / "daemon.log", f"http://127.0.0.1:{port}"
     path.write_text(text, encoding="utf-8")
     begin = time.monotonic()
-    process = _start(path, log, cpus)
+    process = _start(path, log, cpus, under)
     try:
         _wait(process, url, log)
         ready = time.monotonic() - begin
@@ -67,7 +70,8 @@ port = {port}
         process.kill()
         process.wait()
         raise
-    _stop(process, log)
+    if process.poll() != -signal.SIGKILL:
+        _stop(process, log)
 
 
 def free_ports(count: int) -> list[int]:
@@ -94,9 +98,9 @@ def samples(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     }
 
 
-def _start(path: Path, log: Path, cpus: set[int] | None) -> subprocess.Popen[bytes]:
+def _start(path: Path, log: Path, cpus: set[int] | None, under: Sequence[str]) -> subprocess.Popen[bytes]:
     before = os.sched_getaffinity(0)
-    command = [sys.executable, "-m", "streamrnn", "run", str(path)]
+    command = [*under, sys.executable, "-m", "streamrnn", "run", str(path)]
     with log.open("wb") as file:
         try:
             os.sched_setaffinity(0, cpus or before)  # a child starts on the cores of its parent

@@ -51,6 +51,7 @@ from streamrnn.errors import FullError, SnapshotError, StorageError
 
 FILE = "streamrnn.sqlite"
 FORMAT = 2
+READ_ONLY = "read"
 PAGE_BYTES = 8192
 FOLD_PAGES = 128  # 1 MiB of log is folded into the database at a time
 LOG_BYTES = 16 * 1024 * 1024  # the log is cut back to this after a larger transaction
@@ -95,25 +96,28 @@ class Marks(NamedTuple):
 class Store:
     """The open database of one state directory.
 
-    `durability` is "commit", "interval" (seconds) or "off". Raises StorageError when the disk refuses or another daemon
-    holds the directory, SnapshotError when what lies there cannot be used; the files are then as they were.
+    `durability` is "commit", "interval" (seconds) or "off"; or READ_ONLY for what is only looked at, where `path` may
+    be a file too. Raises StorageError when the disk refuses or another daemon holds the directory, SnapshotError when
+    what lies there cannot be used; the files are then as they were.
     """
 
     def __init__(self, path: Path, durability: str, interval: float) -> None:
-        self.path = path
-        self.file = path / FILE
+        self.path, self.file = (path, path / FILE)
+        if durability == READ_ONLY and path.is_file():
+            self.path, self.file = path.parent, path
         self.durability = durability
         self.interval = interval
         self.committed = time.monotonic()  # of the latest commit
         self.commit_seconds = 0.0  # how long the latest one took
         with ExitStack() as opened, blamed(self.file):
-            directory = _lock(path)
+            if durability == READ_ONLY and not _size(self.file):
+                raise StorageError(f"{self.file} does not exist", "give the directory of a state, or a backup")
+            directory = _lock(self.path)
             opened.callback(os.close, directory)
-            if _absent(self.file):
-                _create(self.file, directory)
+            if durability == READ_ONLY:
+                self.connection = opened.enter_context(_inspecting(self.file))
             else:
-                _inspect(self.file)
-            self.connection = opened.enter_context(closing(_connect(self.file, durability)))
+                self.connection = opened.enter_context(closing(_prepared(self.file, directory, durability)))
             self.marks = self._durable = _marks(self.connection, self.file)
             self.uuid = self.about().get("uuid", "")
             self._opened = opened.pop_all()
@@ -245,15 +249,28 @@ def _create(file: Path, directory: int) -> None:
     os.fsync(directory)
 
 
-def _inspect(file: Path) -> None:
-    """Raise SnapshotError unless all is well. Writes nothing: an immutable file has no log to look at."""
+def _prepared(file: Path, directory: int, durability: str) -> sqlite3.Connection:
+    """The database, made if there is none, checked before anything is written."""
+    if _absent(file):
+        _create(file, directory)
+    else:
+        with _inspecting(file):
+            pass
+    return _connect(file, durability)
+
+
+@contextmanager
+def _inspecting(file: Path) -> Iterator[sqlite3.Connection]:
+    """For reading; raises SnapshotError unless all is well. Writes nothing: an immutable file has no log to look at."""
     index = file.with_name(f"{file.name}-shm")
     leave = index.exists()
     mode = "mode=ro" if _size(_log(file)) else "immutable=1"
+    address = f"{file.absolute().as_uri()}?{mode}"
     try:
-        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?{mode}", uri=True, timeout=0)) as connection:
+        with closing(sqlite3.connect(address, uri=True, timeout=0, isolation_level=None)) as connection:
             connection.text_factory = bytes
             _check(connection, file)
+            yield connection
     finally:
         if not leave:
             index.unlink(missing_ok=True)

@@ -1,0 +1,89 @@
+"""What a state directory or a backup holds, for a reader: checked, as a canonical dump, one stream in numbers.
+
+The dump has one line a stream and a producer, sorted, without anything that differs between two runs that received the
+same (times, versions, log sequence numbers); so equal digests are equal states, bit for bit.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from streamrnn.config import Limits
+from streamrnn.errors import StreamrnnError
+from streamrnn.service.checkpoint import Checkpoint, Layout
+from streamrnn.service.desk import Desk
+from streamrnn.service.journal import Journal
+from streamrnn.service.store import READ_ONLY, Store
+
+_TYPES = {"f32": np.float32, "f64": np.float64, "i64": np.int64}
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Store]:
+    """A state directory or a database file, for reading. Raises SnapshotError or StorageError."""
+    with closing(Store(path, READ_ONLY, 0.0)) as store:
+        yield store
+
+
+def check(store: Store) -> dict[str, Any]:
+    """Read all of it with its checksums: what there is, and whose rows are damaged. Raises SnapshotError."""
+    checkpoint, journal = Checkpoint(store), Journal(store)
+    streams = sum(1 for _ in checkpoint.load())
+    frames = sum(len(part) for part in journal.replay(0))
+    about = store.about()
+    return {
+        "file": str(store.file),
+        "format": int(about["format"]),
+        "uuid": about["uuid"],
+        "written_by": msgspec.json.decode(about.get("versions", "{}")),
+        "streams": streams,
+        "damaged": checkpoint.damaged,
+        "producers": len(Desk(store, Limits())),
+        "journal_frames": frames,
+        "waiting": journal.waiting,
+        "lsn": journal.last,
+    }
+
+
+def dump(store: Store) -> Iterator[dict[str, Any]]:
+    """The canonical dump, line by line, and last its SHA-256."""
+    whole = hashlib.sha256()
+    for line in _lines(store):
+        whole.update(msgspec.json.encode(line) + b"\n")
+        yield line
+    yield {"waiting": Journal(store).waiting, "sha256": whole.hexdigest()}
+
+
+def _lines(store: Store) -> Iterator[dict[str, Any]]:
+    rows = {name: (layout, blob) for name, _, layout, blob in Checkpoint(store).load()}
+    for name, (layout, blob) in sorted(rows.items()):
+        slices = hashlib.sha256(msgspec.json.encode(sorted(layout.items()))).hexdigest()[:16]
+        yield {"stream": name, "bytes": len(blob), "layout": slices, "sha256": hashlib.sha256(blob).hexdigest()}
+    for user, source, epoch, seq in Desk(store, Limits()).marks():
+        yield {"user": user, "source": source, "epoch": epoch, "seq": seq}
+
+
+def export(store: Store, stream: str) -> dict[str, Any]:
+    """One stream's row as named lists of numbers. Raises StreamrnnError for an unknown stream."""
+    for name, applied, layout, blob in Checkpoint(store).load():
+        if name == stream:
+            return {"stream": name, "applied_lsn": applied, "slices": dict(_slices(layout, blob))}
+    raise StreamrnnError(f"no stream {stream!r} in {store.file}", "`streamrnn state dump` lists them")
+
+
+def _slices(layout: Layout, blob: bytes) -> Iterator[tuple[str, list[float | int | None]]]:
+    """Every slice of a row, plane after plane; a number that is not finite is null."""
+    start = 0
+    for plane, kind in _TYPES.items():
+        width, size = layout.get(f"width.{plane}", [0, 0])
+        row = np.frombuffer(blob[start : start + width * size], kind)
+        for name, (offset, length) in layout.items():
+            if name.startswith(f"{plane}."):
+                numbers = row[offset : offset + length].tolist()
+                yield name, [number if number - number == 0 else None for number in numbers]
+        start += width * size

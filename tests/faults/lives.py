@@ -1,0 +1,181 @@
+"""A daemon that is killed again and again while a producer feeds it, and what is left in the end."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zmq
+
+from streamrnn.client import Producer
+from streamrnn.service import stored
+
+CONFIG = """
+[model]
+features = ["flow"]
+preset = "light"
+layers = [{{kind = "gru", size = 8}}]
+rule = {{kind = "tbptt", window = 8, stride = 4}}
+horizons = [1, 3]
+[[input]]
+kind = "router"
+endpoint = "ipc://{path}/in"
+[output]
+endpoint = "ipc://{path}/out"
+[metrics]
+enabled = false
+[state]
+path = "{path}/state"
+checkpoint = 0.05
+{more}
+[log]
+level = "warning"
+"""
+STREAMS = 5
+PATIENCE = 240.0
+EPOCH = 1
+
+
+@dataclass(frozen=True)
+class Life:
+    """How a daemon is to end: by an injection of strace, or else after so many observations of its own."""
+
+    inject: str = ""
+    after: int = 150
+    pause: float = 0.0  # seconds more, so that the end comes at any moment of a turn
+
+
+def strace() -> str:
+    path = shutil.which("strace")
+    if path is None:
+        pytest.skip("strace is not installed")
+    return path
+
+
+def observation(k: int) -> bytes:
+    """Number k, from 1; the streams take turns at random, so that batches are mixed."""
+    chance = random.Random(k)
+    return b'{"stream":"s%d","time":%d,"values":{"flow":%.3f}}' % (chance.randrange(STREAMS), k, chance.gauss(0, 1))
+
+
+@dataclass
+class Story:
+    """One directory, one daemon after the other, one producer throughout."""
+
+    path: Path
+    more: str = ""  # TOML, in [state]
+    deaths: list[int] = field(default_factory=list)  # exit codes
+    starts: list[float] = field(default_factory=list)  # seconds from the start to the first ack of that life
+    told: dict[tuple[str, int], Any] = field(default_factory=dict)  # (stream, seq) -> what was foretold
+
+    def __post_init__(self) -> None:
+        self.path.mkdir()
+        self.file = self.path / "config.toml"
+        self.file.write_text(CONFIG.format(path=self.path, more=self.more))
+        self._end = threading.Event()
+
+    def start(self, inject: str = "") -> subprocess.Popen[bytes]:
+        """A daemon, under strace if something is to be injected."""
+        tracer = []
+        if inject:
+            calls = inject.partition(":")[0]
+            tracer = [strace(), "-f", "-qqq", "--seccomp-bpf", "-o", "/dev/null", "-e", f"trace={calls}"]
+            tracer += ["-e", f"inject={inject}"]
+        command = [*tracer, sys.executable, "-m", "streamrnn", "run", str(self.file)]
+        with (self.path / "log").open("ab") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+
+    def run(self, lives: Sequence[Life], least: int) -> str:
+        """Feed daemons that live these lives, and a last one until `least` observations are kept; the digest of what is
+        on the disk after a clean stop."""
+        listener = threading.Thread(target=self._listen)
+        listener.start()
+        process = self.start(lives[0].inject if lives else "")
+        producer = Producer(f"ipc://{self.path}/in", "gate", epoch=EPOCH, window=32, patience=PATIENCE)
+        try:
+            for number, life in enumerate(lives):
+                self._live(producer, process, life)
+                following = lives[number + 1].inject if number + 1 < len(lives) else ""
+                process = self.start(following)
+            least = max(least, producer._next + 9)  # so that the last one has come up
+            while producer.accepted < least:
+                self._feed(producer, least)
+            producer.flush()
+            os.killpg(process.pid, signal.SIGTERM)
+            assert process.wait(PATIENCE) == 0, self.log()
+        finally:
+            producer.leave()
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            self._end.set()
+            listener.join()
+        return self.digest()
+
+    def _live(self, producer: Producer, process: subprocess.Popen[bytes], life: Life) -> None:
+        """Feed a daemon until it is dead, one way or the other."""
+        begin, first, mark = time.monotonic(), None, producer.accepted
+        while process.poll() is None:
+            self._feed(producer, 10**9)
+            now = time.monotonic()
+            assert now - begin < PATIENCE, self.log()
+            if first is None and producer.accepted > mark:
+                first = now
+                self.starts.append(now - begin)
+            if producer.accepted - mark > life.after:
+                time.sleep(life.pause)
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        self.deaths.append(process.returncode)
+
+    def _feed(self, producer: Producer, most: int) -> None:
+        """A handful of observations, if there is room in the window."""
+        for _ in range(8):
+            if producer.pending < producer.window and producer._next <= most:
+                producer.send(observation(producer._next))
+        producer.serve(0.01)
+
+    def _listen(self) -> None:
+        """Whatever is foretold for an observation is foretold the same every time."""
+        with zmq.Context() as context, context.socket(zmq.SUB) as socket:
+            socket.setsockopt(zmq.LINGER, 0)
+            socket.subscribe(b"prediction/")
+            socket.connect(f"ipc://{self.path}/out")
+            while not self._end.is_set():
+                if socket.poll(50):
+                    body = json.loads(socket.recv_multipart()[1])
+                    key = body["stream"], body["seq"]
+                    assert self.told.setdefault(key, body["forecasts"]) == body["forecasts"], key
+
+    def log(self) -> str:
+        return (self.path / "log").read_text()[-3000:]
+
+    def digest(self) -> str:
+        with stored.opened(self.path / "state") as store:
+            lines = list(stored.dump(store))
+        assert lines[-1]["waiting"] == 0
+        assert len(lines) == STREAMS + 2
+        return str(lines[-1]["sha256"])
+
+
+def same(path: Path, lives: Sequence[Life], least: int, more: str = "") -> Story:
+    """The state after these lives is that of a daemon that was never stopped, and so is all that was foretold."""
+    killed, calm = Story(path / "killed", more), Story(path / "calm", more)
+    digest = killed.run(lives, least)
+    with stored.opened(killed.path / "state") as store:
+        sent = list(stored.dump(store))[-2]["seq"]
+    assert digest == calm.run([], sent)
+    both = killed.told.keys() & calm.told.keys()
+    assert len(both) > len(calm.told) // 2
+    assert all(killed.told[key] == calm.told[key] for key in both)
+    return killed
