@@ -36,7 +36,7 @@ class Engine:
         self.targets = self._plan.sizes.targets
         self.horizons = self._plan.sizes.horizons
         self.level = self._plan.sizes.conformal.level
-        self.alert_rate = self._plan.sizes.anomaly.alert_rate
+        self.monitors = tuple(str(monitor.__struct_config__.tag) for monitor in self._plan.sizes.watching)
         self._places = c.addresses(self._plan.table, self._bank.planes, self._scratch)
         self.warm()
 

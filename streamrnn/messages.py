@@ -60,7 +60,7 @@ class Outcomes(Struct, frozen=True):
     Two arrays, whose columns are the properties below: they are views, made when they are asked for.
     """
 
-    ints: Ints  # (n, 7)
+    ints: Ints  # (n, 8)
     reals: Floats  # (n, 6 + 3 T K + 3 T)
     targets: int  # T
     horizons: int  # K
@@ -102,6 +102,11 @@ class Outcomes(Struct, frozen=True):
     def lost(self) -> Ints:
         """(n) sender's sequence numbers skipped just before this one."""
         return self.ints[:, 6]
+
+    @property
+    def monitor(self) -> Ints:
+        """(n) index of the monitor that was most surprised, -1 while there was none."""
+        return self.ints[:, 7]
 
     @property
     def time(self) -> Floats:

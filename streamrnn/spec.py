@@ -208,22 +208,40 @@ class Conformal(Part, frozen=True, tag="conformal"):
 
 
 class Anomaly(Part, frozen=True, tag="anomaly"):
-    """Anomaly score from the calibrated tail of the standardised one-step error.
+    """One anomaly score from the surprise of all monitors.
 
-    `alert_rate` is the share of ordinary observations that may alarm; `warmup` observations pass before the first
-    score; an event closes after `quiet` observations without alarm.
+    `alerts_per_week` is how many alarms a week and stream are wanted, in the stream's own time, at most one in 1000
+    observations; `warmup` observations pass before the first score; an event closes after `quiet` observations without
+    surprise.
     """
 
-    alert_rate: Fraction = 0.001
-    warmup: Annotated[int, Meta(ge=10)] = 100
+    alerts_per_week: Positive = 1.0
+    warmup: Annotated[int, Meta(ge=50)] = 100
     quiet: Annotated[int, Meta(ge=1, le=10_000)] = 6
+
+
+class Residual(Part, frozen=True, tag="residual"):
+    """Monitor: how far a value is from its forecast of the shortest horizon."""
+
+
+class Mean(Part, frozen=True, tag="mean"):
+    """Monitor: how far a value is from the running mean, which moves by `rate` a value, faster at first."""
+
+    rate: Fraction = 0.001
+
+
+class Hours(Part, frozen=True, tag="hours"):
+    """Monitor: how far a value is from the running mean of this time of the day, over `bins` bins (UTC)."""
+
+    bins: Annotated[int, Meta(ge=2, le=96)] = 24
+    rate: Fraction = 0.02
 
 
 Layer = Elman | Gru | GruBefore | Lstm | Peephole | Lru | Dense | Conv | Attention | Norm
 Expert = Last | Seasonal | Change | Level | Profile | Linear
 Head = Gaussian | Student | Quantile | Binary
 Optimiser = Adam | RmsProp | Sgd | Obgd
-Monitor = Conformal | Anomaly
+Monitor = Conformal | Anomaly | Residual | Mean | Hours
 
 
 class Model(Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,8 +1,9 @@
-"""Anomaly score of one target from the calibrated tail of its standardised error, and the life of an event.
+"""From a surprise to an alarm: the threshold that keeps to the alert rate, the refractory time, the life of an event.
 
-a = |error| / usual error. u tracks the 1 - TAU quantile of a; beyond it the relative excess y = (a - u) / u is taken
-as exponential with running mean h, so P(a) = TAU exp(-y / h): extrapolated, not capped by the history's length.
-surprise = -ln P; score = 1 - 2^(-surprise / threshold), so 0.5 is reached exactly at the alert rate.
+Measured against what comes: every alarm raises the stream's threshold, every observation lowers it by the share of an
+alarm that was asked for, so that in the long run there are as many alarms as asked for, whatever the data are like.
+After an alarm there is none for a while, except for one three times as surprising: the rest of an event is no news.
+score = 1 - 2^(-surprise / threshold), so 0.5 is reached exactly at the threshold.
 """
 
 import math
@@ -10,58 +11,72 @@ import math
 from streamrnn.kernels import table as c
 from streamrnn.kernels.jit import jit
 
-TAU = 0.02
-ORDINARY = -math.log(TAU)
-GAIN = 0.05
-MEMORY = 0.998
-PRIOR_COUNT, PRIOR_MEAN, FLOOR = 5.0, 0.1, 0.05
-LARGEST = 690.0  # -ln of the smallest probability told
+START = 4.0  # threshold of a stream that has seen nothing, in nats
+LEAST, MOST = 2.0, 12.0
+GAIN = 0.25  # of the threshold, an alarm
+FIRST_GAIN = 0.5  # of the first alarm, a half of the second, ...: noise finds its threshold soon
+WEEK = 604_800.0
+DENSEST = 1.0 / 1000.0  # alarms an observation that can be asked for
+REST, REST_SHARE = 200, 0.1  # observations without an alarm after one, at most; share of all seen so far
+ESCAPE = 3.0
+HUSHED = 0.499  # the highest score inside the refractory time
 
 
 @jit
-def surprise(tail, a):
-    """-ln P of an error at least as large as a, from what was seen before; then learn from it."""
-    u = tail[c.TAIL_START]
-    tail[c.TAIL_SEEN] += 1
-    mean = max((PRIOR_COUNT * PRIOR_MEAN + tail[c.TAIL_EXCESS]) / (PRIOR_COUNT + tail[c.TAIL_COUNT]), FLOOR)
-    above = a > u
-    if above:
-        excess = (a - u) / u
-        value = min(ORDINARY + excess / mean, LARGEST)
-        tail[c.TAIL_EXCESS] = MEMORY * tail[c.TAIL_EXCESS] + min(excess, 4.0 * mean)
-        tail[c.TAIL_COUNT] = MEMORY * tail[c.TAIL_COUNT] + 1.0
-    else:
-        value = ORDINARY * a / u
-    tail[c.TAIL_START] = max(u * (1.0 + GAIN * ((1.0 if above else 0.0) - TAU)), 0.5)
-    return value
+def asked(alerts, interval):
+    """Alarms asked for, an observation: `alerts` a week at this interval in seconds."""
+    return min(alerts * interval / WEEK, DENSEST) if interval > 0.0 else DENSEST
 
 
 @jit
-def severity(p, rate):
-    """0 none, 1 minor, 2 major (a tenth of the alert rate), 3 critical (a thousandth)."""
-    if p > rate:
+def alarm(latest, count, surprise, rate):
+    """Whether this surprise is an alarm; moves the threshold. Returns (alarm, threshold before)."""
+    threshold = START + latest[c.OFFSET]
+    since, rest = count[c.SEEN] - latest[c.ALARMED], min(REST, REST_SHARE * count[c.SEEN])
+    first = count[c.ALARMS] == 0
+    raised = surprise >= threshold and (first or since > rest or surprise > ESCAPE * latest[c.SIZE_THEN])
+    if raised:
+        count[c.ALARMS] += 1
+        latest[c.ALARMED], latest[c.SIZE_THEN] = count[c.SEEN], surprise
+        latest[c.OFFSET] += max(GAIN, FIRST_GAIN / count[c.ALARMS])
+    latest[c.OFFSET] = min(max(latest[c.OFFSET] - GAIN * rate, LEAST - START), MOST - START)
+    return raised, threshold
+
+
+@jit
+def score(surprise, threshold, raised):
+    """0..1; below a half unless it is an alarm."""
+    value = 1.0 - math.exp(-math.log(2.0) * surprise / threshold)
+    return max(value, 0.5) if raised else min(value, HUSHED)
+
+
+@jit
+def severity(surprise, threshold):
+    """0 none, 1 minor, 2 major (a tenth as probable as an alarm), 3 critical (a thousandth)."""
+    if surprise < threshold:
         return 0
-    if p > 0.1 * rate:
+    if surprise < threshold + math.log(10.0):
         return 1
-    return 2 if p > 0.001 * rate else 3
+    return 2 if surprise < threshold + math.log(1000.0) else 3
 
 
 @jit
-def follow(latest, count, level, time, quiet):
+def follow(latest, count, level, raised, time, quiet):
     """Open, worsen or close the stream's event; `level` is the severity now. Returns the outcome's bits."""
     count[c.SEVERITY] = level
+    if count[c.OPEN] == 0:
+        if not raised:
+            count[c.SEVERITY] = 0
+            return 0
+        count[c.OPEN], count[c.CALM] = 1, 0
+        count[c.EVENT] += 1
+        latest[c.STARTED], latest[c.PEAK] = time, level
+        return c.OPENED
     if level > 0:
         count[c.CALM] = 0
-        if count[c.OPEN] == 0:
-            count[c.OPEN] = 1
-            count[c.EVENT] += 1
-            latest[c.STARTED], latest[c.PEAK] = time, level
-            return c.OPENED
         if level > latest[c.PEAK]:
             latest[c.PEAK] = level
             return c.WORSENED
-        return 0
-    if count[c.OPEN] == 0:
         return 0
     count[c.CALM] += 1
     if count[c.CALM] < quiet:

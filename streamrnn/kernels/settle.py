@@ -1,10 +1,10 @@
-"""Settle and judge: what was foretold against what came, and how surprising the difference is."""
+"""Settle: what was foretold against what came."""
 
 import math
 
 from numba import carray
 
-from streamrnn.kernels import anomaly, conformal, gate, mix, scale, seasons
+from streamrnn.kernels import conformal, gate, mix, scale, seasons
 from streamrnn.kernels import table as c
 from streamrnn.kernels.call import call, shift
 from streamrnn.kernels.jit import jit
@@ -144,34 +144,3 @@ def settle_due(plan, row, j, y):
             if k == 0:
                 first = error
     return first
-
-
-@jit
-def judge(plan, row, errors):
-    """Anomaly score from the targets' standardised errors (T), NaN where there is none; returns the outcome's bits."""
-    p, targets = plan.ints, plan.ints[c.TARGETS]
-    latest = carray(shift(row.real, p[c.LATEST]), c.TARGETS_FROM + 3 * targets)
-    share = latest[c.TARGETS_FROM + 2 * targets :]
-    largest, total = -1.0, 0.0
-    for j in range(targets):
-        share[j] = 0.0
-        if not math.isnan(errors[j]):
-            tail = carray(shift(row.real, p[c.TAIL] + j * c.TAIL_WIDTH), c.TAIL_WIDTH)
-            share[j] = anomaly.surprise(tail, abs(errors[j]))
-            if tail[c.TAIL_SEEN] + 1 >= p[c.WARMUP]:
-                total += share[j]
-                largest = max(largest, share[j])
-            else:
-                share[j] = 0.0
-    latest[c.SCORE], latest[c.TAIL_P] = math.nan, math.nan
-    if largest < 0.0:  # no error, or all targets are still warming up
-        share[:] = math.nan
-        return 0
-    for j in range(targets):
-        share[j] = share[j] / total if total > 0.0 else 1.0 / targets
-    surprise = max(largest - math.log(targets), 0.0)  # Bonferroni: the least of T tail probabilities, times T
-    rate = plan.reals[c.THRESHOLD]
-    latest[c.TAIL_P] = math.exp(-surprise)
-    latest[c.SCORE] = 1.0 - math.exp(math.log(2.0) * surprise / math.log(rate))
-    level = anomaly.severity(latest[c.TAIL_P], rate)
-    return anomaly.follow(latest, row.count, level, row.real[p[c.CLOCK] + c.TIME], p[c.QUIET])

@@ -1,7 +1,7 @@
 """The step: a batch of observations in, outcomes out, one call from Python.
 
     settle   the pending forecasts against the value that has now arrived
-    judge    the error of the shortest horizon -> anomaly score, events
+    judge    what was expected and what came -> anomaly score, events
     learn    experts and scalers; back through the tape every `stride` observations
     advance  inputs -> layers -> head -> mix -> pending forecasts
 
@@ -18,7 +18,8 @@ from streamrnn.kernels import table as c
 from streamrnn.kernels.advance import advance
 from streamrnn.kernels.call import at, point, shift
 from streamrnn.kernels.jit import jit
-from streamrnn.kernels.settle import judge, pending, settle_due, settle_one, show, stats_of, welcome
+from streamrnn.kernels.judge import judge
+from streamrnn.kernels.settle import pending, settle_due, settle_one, show, stats_of, welcome
 from streamrnn.kernels.tbptt import learn
 
 MOST_LATE = 64
@@ -40,15 +41,17 @@ def borrow(places, f32, f64, i64):
         point(places[8], i64),
         point(places[9], i64),
         point(places[10], f64),
+        point(places[11], i64),
+        point(places[12], f64),
     )
     planes = c.Planes(
-        point(places[11], f32),
-        point(places[12], f64),
-        point(places[13], i64),
-        point(places[14], f32),
+        point(places[13], f32),
+        point(places[14], f64),
         point(places[15], i64),
+        point(places[16], f32),
+        point(places[17], i64),
     )
-    return plan, planes, c.Scratch(point(places[16], f32), point(places[17], f64))
+    return plan, planes, c.Scratch(point(places[18], f32), point(places[19], f64))
 
 
 @jit
@@ -91,7 +94,7 @@ def receive(plan, row, scratch, values, skipped):
             welcome(plan, row, j, y)
         show(plan, row, j, y, skipped)
         row.real[p[c.TARGET] + j * c.TARGET_WIDTH + c.T_ERROR] = 0.0 if math.isnan(errors[j]) else errors[j]
-    return judge(plan, row, errors)
+    return judge(plan, row, scratch)
 
 
 @jit
@@ -105,7 +108,7 @@ def receive_label(plan, row, scratch, place, label):
     welcome(plan, row, 0, label)
     row.count[p[c.PLACES] + c.PLACE_WIDTH * place + c.PLACE_STEP] = -1
     row.real[p[c.TARGET] + c.T_ERROR] = 0.0 if math.isnan(errors[0]) else errors[0]
-    return judge(plan, row, errors)
+    return judge(plan, row, scratch)
 
 
 @jit
@@ -198,8 +201,8 @@ def warming(plan, row):
     """Whether no target has been judged often enough yet for a score."""
     seen = 0.0
     for j in range(plan.ints[c.TARGETS]):
-        seen = max(seen, row.real[plan.ints[c.TAIL] + j * c.TAIL_WIDTH + c.TAIL_SEEN])
-    return seen + 1 < plan.ints[c.WARMUP]
+        seen = max(seen, row.real[plan.ints[c.WATCH] + j * c.WATCH_WIDTH + c.W_SEEN])
+    return seen < plan.ints[c.WARMUP]
 
 
 @jit
@@ -212,6 +215,7 @@ def emit(plan, row, r, bits, lost, out_ints, out_reals):
     out_ints[c.OUT_ROW], out_ints[c.OUT_BITS], out_ints[c.OUT_LOST] = r, bits, lost
     out_ints[c.OUT_SEQ], out_ints[c.OUT_SEVERITY] = q[c.SEEN], q[c.SEVERITY]
     out_ints[c.OUT_EVENT], out_ints[c.OUT_LEARNED] = q[c.EVENT], q[c.LEARNT]
+    out_ints[c.OUT_MONITOR] = q[c.LOUDEST]
     out_reals[c.OUT_TIME] = row.real[p[c.CLOCK] + c.TIME]
     out_reals[c.OUT_INTERVAL] = row.real[p[c.CLOCK] + c.INTERVAL]
     out_reals[c.OUT_SCORE], out_reals[c.OUT_TAIL] = latest[c.SCORE], latest[c.TAIL_P]

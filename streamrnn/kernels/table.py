@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 # --- plan.ints
-INTS = 75
+INTS = 78
 (
     FEATURES,
     TARGETS,
@@ -81,7 +81,10 @@ INTS = 75
     MIX,
     MIX_WIDTH,
     STATS,
-    TAIL,
+    WATCH,  # what the judgement of each target stands on
+    MONITORS,  # how many monitors,
+    MONITOR,  # their state, and how many numbers of it a target has
+    MONITOR_LENGTH,
     PENDING,
     LATEST,
     LOSS,  # of the latest label that was taught
@@ -104,8 +107,12 @@ SETTLE, FORECAST, EXPERT_STATE, EXPERT_SHAPE = range(4)
 EXPERT_WIDTH = EXPERT_SHAPE + 3
 EXPERT_REALS = 2
 
+# --- plan.monitors (M, MONITOR_WIDTH): address, offset inside a target's monitors, then the shape
+DEVIATE, MONITOR_STATE, MONITOR_SHAPE = range(3)
+MONITOR_WIDTH = MONITOR_SHAPE + 1
+
 # --- plan.reals
-SCALE_RATE, LEVEL, THRESHOLD, RATE, CLIP, START_QUANTILE = range(6)
+SCALE_RATE, LEVEL, ALERTS, RATE, CLIP, START_QUANTILE = range(6)
 FIRST, SECOND, SHRINK = range(6, 9)  # the optimiser's own: see its part
 SEASONS = 9  # seconds of both; 0: by the sampling interval
 HEAD_REALS = 11  # from here on the head's own
@@ -120,20 +127,27 @@ T_MEAN, T_VARIANCE, T_LAST, T_ERROR, T_COUNT = range(5)
 TARGET_WIDTH = 5
 SPREAD, LOW, HIGH, RANGE, COUNT, ERROR, ERROR_LAST, ERROR_SEASONAL, COVERED, BREADTH, BOUNDED = range(11)
 STATS_WIDTH = 11
-TAIL_START, TAIL_EXCESS, TAIL_COUNT, TAIL_SEEN = range(4)
-TAIL_WIDTH = 4
+W_SEEN, W_DAY = range(2)
+WATCH_WIDTH = 2
+BINS, HOURS = 40, 24  # of a tail's histogram; of its envelope
+TAIL_BASE, TAIL_SEEN, TAIL_MASS, TAIL_EXCESS, TAIL_COUNT, TAIL_BINS = range(6)  # of one sign of one series
+ENVELOPE = TAIL_BINS + BINS  # largest by hour, on earlier days and today
+TAIL_WIDTH = ENVELOPE + 2 * HOURS
+SHORT, SHORT_COUNT, TAILS = range(3)  # of a monitor: running mean of its errors, then two signs of two series, its own
+MONITOR_OWN = TAILS + 4 * TAIL_WIDTH
 # Of one pending forecast; behind it what the E experts say, what the last round mixes, and the gate's shares.
 ANCHOR, UNIT, MIXED, LOWER, UPPER, ISSUE, FORECASTS = range(7)
-SCORE, TAIL_P, STARTED, PEAK, TARGETS_FROM = range(5)  # then expected, actual, attribution (3, T)
+SCORE, TAIL_P, STARTED, PEAK, ALARMED, SIZE_THEN, OFFSET = range(7)  # of the latest outcome, event and alarm,
+TARGETS_FROM = 7  # then expected, actual, attribution (3, T)
 
 # --- records in i64
 STEPS, CLEAN = 0, 1  # learned: optimiser steps, clean updates
 COUNTS_WIDTH = 2
 SEEN, STEP, SEQ, EVENT, RING_AT, PHASE, LATENESS = range(7)  # of the stream
-OPEN, CALM, SEVERITY = range(7, 10)  # of its latest anomaly event
-WRITTEN, POSITION, OLDEST, NEWEST, LABELS, FRESH, LEARNT = range(10, 17)  # of the tape
-SLOT = 17  # latest pending place
-STREAM_COUNTS, EVENT_COUNTS, TAPE_COUNTS = 7, 3, 7
+OPEN, CALM, SEVERITY, ALARMS, LOUDEST = range(7, 12)  # of its latest anomaly event, and of all its alarms
+WRITTEN, POSITION, OLDEST, NEWEST, LABELS, FRESH, LEARNT = range(12, 19)  # of the tape
+SLOT = 19  # latest pending place
+STREAM_COUNTS, EVENT_COUNTS, TAPE_COUNTS = 7, 5, 7
 PLACE_STEP, PLACE_ROW, PLACE_IDENT = range(3)
 PLACE_WIDTH = 3
 
@@ -143,8 +157,8 @@ LEARNED, LATE, DUPLICATE, ANOMALY, WARMING, OPENED, WORSENED, CLOSED = 1, 2, 4, 
 UPDATED, SKIPPED, ROLLED_BACK, MISSING, GAP, UNMATCHED, SETTLED = 256, 512, 1024, 2048, 4096, 8192, 16384
 
 # --- columns of outcomes, as messages.Outcomes names them
-OUT_ROW, OUT_BITS, OUT_SEQ, OUT_SEVERITY, OUT_EVENT, OUT_LEARNED, OUT_LOST = range(7)
-OUT_INTS = 7
+OUT_ROW, OUT_BITS, OUT_SEQ, OUT_SEVERITY, OUT_EVENT, OUT_LEARNED, OUT_LOST, OUT_MONITOR = range(8)
+OUT_INTS = 8
 OUT_TIME, OUT_INTERVAL, OUT_SCORE, OUT_TAIL, OUT_STARTED, OUT_SKILL, OUT_FORECAST = range(7)
 
 
@@ -162,6 +176,8 @@ class Plan(NamedTuple):
     slots: np.ndarray  # (K) first pending place of each horizon
     blocks: np.ndarray  # (B, 2) tape blocks of a row: offset from BASE_F32, width; each of C rows
     reals: np.ndarray  # (HEAD_REALS + the head's own)
+    monitors: np.ndarray  # (M, MONITOR_WIDTH)
+    rates: np.ndarray  # (M) of each monitor's own running mean
 
 
 class Planes(NamedTuple):
@@ -194,7 +210,7 @@ class Batch(NamedTuple):
 
 
 def addresses(plan: Plan, planes: Planes, scratch: Scratch) -> np.ndarray:
-    """Where the arrays of all three begin, in their order: they do not move, and to take 16 arrays apart at every call
+    """Where the arrays of all three begin, in their order: they do not move, and to take 19 arrays apart at every call
     would cost 4 us."""
     return np.array([array.ctypes.data for group in (plan, planes, scratch) for array in group], np.int64)
 

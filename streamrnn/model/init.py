@@ -14,7 +14,6 @@ from streamrnn.model.plan import Plan
 
 Array = NDArray[Any]
 Weights = Callable[[np.random.Generator, Any, int, int], list[Array]]  # of a layer with I inputs and H units
-START_TAIL = 3.0  # usual errors; the 98 % quantile of a normal error is 2.9
 FIRST_VARIANCE = 1e-6  # of the aggregation's V and M, which must not start at 0
 
 
@@ -120,7 +119,6 @@ def real(plan: Plan) -> NDArray[np.float64]:
     stats = records(p[c.STATS], n * k, c.STATS_WIDTH)
     stats[:, c.HIGH] = plan.table.reals[c.START_QUANTILE]
     stats[:, c.LOW] = -plan.table.reals[c.START_QUANTILE]
-    records(p[c.TAIL], n, c.TAIL_WIDTH)[:, c.TAIL_START] = START_TAIL
     records(p[c.PENDING], int(p[c.SLOTS]) * n, int(p[c.SLOT_WIDTH]))[:, c.MIXED] = np.nan
     latest = row[int(p[c.LATEST]) :]
     latest[[c.SCORE, c.TAIL_P, c.STARTED]] = np.nan
@@ -139,7 +137,7 @@ def count(plan: Plan) -> NDArray[np.int64]:
     """The i64 state of a stream that has seen nothing (without the learned part)."""
     p = plan.table.ints
     row = np.zeros(plan.i64.width - int(p[c.BASE_I64]), np.int64)
-    row[c.SEQ], row[c.FRESH] = -1, 1
+    row[c.SEQ], row[c.FRESH], row[c.LOUDEST] = -1, 1, -1
     places = row[int(p[c.PLACES]) : int(p[c.PLACES]) + int(p[c.SLOTS]) * c.PLACE_WIDTH]
     places.reshape(-1, c.PLACE_WIDTH)[:, c.PLACE_STEP] = -1
     return row

@@ -15,6 +15,7 @@ from streamrnn.kernels import (
     linear,
     lru,
     lstm,
+    monitor,
     naive,
     norm,
     optim,
@@ -52,6 +53,13 @@ class Expert(NamedTuple):
     reals: Callable[[Any], tuple[float, float]]
     state: Callable[[Any, Past, int], int]
     prior: float
+
+
+class Monitor(NamedTuple):
+    """A monitor kind: its part, and its own state in numbers for a monitor of that spec."""
+
+    deviate: Any
+    state: Callable[[Any], int]
 
 
 class Optimiser(NamedTuple):
@@ -203,6 +211,12 @@ EXPERTS: dict[type[Any], Expert] = {
         _linear,
         1.0,
     ),
+}
+
+MONITORS: dict[type[Any], Monitor] = {
+    spec.Residual: Monitor(monitor.deviate_residual, lambda it: 0),
+    spec.Mean: Monitor(monitor.deviate_mean, lambda it: 2),
+    spec.Hours: Monitor(monitor.deviate_hours, lambda it: 2 + 2 * it.bins),
 }
 
 OPTIMISERS: dict[type[Any], Optimiser] = {

@@ -12,7 +12,7 @@ from streamrnn.errors import ConfigError
 from streamrnn.kernels import gate
 from streamrnn.kernels import table as c
 from streamrnn.model.layout import Plane
-from streamrnn.model.parts import EXPERTS, HEADS, LAYERS, OPTIMISERS
+from streamrnn.model.parts import EXPERTS, HEADS, LAYERS, MONITORS, OPTIMISERS
 from streamrnn.model.past import Past, past
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -22,6 +22,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "rule": spec.Tbptt(16, 16),
         "history": 64,
         "gate": False,
+        "monitors": (spec.Residual(), spec.Mean()),
     },
     "standard": {
         "layers": (spec.Gru(32),),
@@ -29,6 +30,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "rule": spec.Tbptt(16, 8),
         "history": 1024,
         "gate": True,
+        "monitors": (spec.Residual(), spec.Mean(), spec.Mean(0.01), spec.Hours()),
     },
     "full": {
         "layers": (spec.Gru(16),),
@@ -45,6 +47,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "rule": spec.Tbptt(24, 8),
         "history": 2048,
         "gate": True,
+        "monitors": (spec.Residual(), spec.Mean(), spec.Mean(0.01), spec.Hours()),
     },
 }
 LABEL = "label"
@@ -61,6 +64,7 @@ class Sizes:
     rule: spec.Tbptt
     conformal: spec.Conformal
     anomaly: spec.Anomaly
+    watching: tuple[spec.Residual | spec.Mean | spec.Hours, ...]  # the monitors behind the score
     targets: tuple[str, ...]
     horizons: tuple[int, ...]
     inputs: int
@@ -133,12 +137,21 @@ def resolve(model: spec.Model) -> Sizes:
         rule=rule,
         conformal=next((m for m in model.monitors if isinstance(m, spec.Conformal)), spec.Conformal()),
         anomaly=next((m for m in model.monitors if isinstance(m, spec.Anomaly)), spec.Anomaly()),
+        watching=_watching(model),
         targets=targets,
         horizons=horizons,
         inputs=plain + (seen if gated else 0),
         gate=plain if gated else 0,
         kept=span + max(min(horizons), 1),
     )
+
+
+def _watching(model: spec.Model) -> tuple[Any, ...]:
+    """The monitors that are combined into the score: those named, or else the preset's."""
+    named = tuple(monitor for monitor in model.monitors if type(monitor) in MONITORS)
+    if model.task == "label":
+        return named or (spec.Residual(),)
+    return named or PRESETS[model.preset]["monitors"]
 
 
 def _refuse(model: spec.Model) -> None:
@@ -210,14 +223,25 @@ def _refuse(model: spec.Model) -> None:
         ),
         (model.experts == (), "model.experts is empty", "leave it out for the preset's; keep at least 'last'"),
         (
-            len({type(monitor) for monitor in model.monitors}) < len(model.monitors),
+            _twice(model.monitors),
             "a monitor stands twice in model.monitors",
-            "name each once",
+            "name each once; those of kind 'mean' and 'hours' may stand there with different settings",
+        ),
+        (
+            labelled and any(isinstance(monitor, spec.Mean | spec.Hours) for monitor in model.monitors),
+            "only the monitor 'residual' works on labels",
+            "leave the others out",
         ),
     ]
     for wrong, message, hint in rules:
         if wrong:
             raise ConfigError(message, hint)
+
+
+def _twice(monitors: tuple[spec.Monitor, ...]) -> bool:
+    """Whether a monitor, or the settings of all of them, stand there twice."""
+    settings = [type(monitor) for monitor in monitors if type(monitor) not in MONITORS]
+    return len(set(settings)) < len(settings) or len(set(monitors)) < len(monitors)
 
 
 def _symmetric(levels: tuple[float, ...]) -> bool:
@@ -237,7 +261,7 @@ def compose(model: spec.Model) -> Plan:
     bases = (learned.close(), counts.close())
     ints[c.BASE_F32], ints[c.BASE_I64] = (0, 0) if pooled else bases
     blocks = _net(sizes, layers, ints, f32)
-    experts = _real(sizes, ints, f64)
+    experts, monitors = _real(sizes, ints, f64)
     slots = _count(sizes, ints, i64)
     scratch = _scratch(sizes, layers, ints)
     ints[[c.WIDTH_F32, c.WIDTH_F64, c.WIDTH_I64]] = f32.close(), f64.close(), i64.close()
@@ -255,6 +279,8 @@ def compose(model: spec.Model) -> Plan:
         slots=slots,
         blocks=blocks,
         reals=_reals(sizes),
+        monitors=monitors,
+        rates=np.array([getattr(monitor, "rate", 0.0) for monitor in sizes.watching]),
     )
     return Plan(sizes, table, f32, f64, i64, learned, counts, scratch)
 
@@ -269,6 +295,8 @@ def link(plan: Plan, dtype: str) -> None:
     for row, expert in zip(table.experts, sizes.experts, strict=True):
         part = EXPERTS[type(expert)]
         row[c.SETTLE], row[c.FORECAST] = part.settle.address(dtype), part.forecast.address(dtype)
+    for row, monitor in zip(table.monitors, sizes.watching, strict=True):
+        row[c.DEVIATE] = MONITORS[type(monitor)].deviate.address(dtype)
     head = HEADS[type(sizes.model.head)]
     table.ints[c.HEAD_GRAD], table.ints[c.HEAD_READ] = head.grad.address(dtype), head.read.address(dtype)
     table.ints[c.OPTIMISE] = OPTIMISERS[type(sizes.model.optimiser)].update.address(dtype)
@@ -344,8 +372,8 @@ def _net(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f32: 
     return np.array(blocks, np.int64)
 
 
-def _real(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> NDArray[np.int64]:
-    """Clocks, scalers, experts, calibration and pending forecasts. Returns the experts' table."""
+def _real(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Clocks, scalers, experts, calibration and pending forecasts. Returns the experts' and the monitors' table."""
     n, k, e = len(sizes.targets), len(sizes.horizons), len(sizes.experts)
     what = f"{sizes.targets}{sizes.horizons}"
     table = np.zeros((e, c.EXPERT_WIDTH), np.int64)
@@ -367,10 +395,23 @@ def _real(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> NDArray[np.int64
     ints[c.HISTORY] = f64.add(f"history {sizes.model.seasons}{sizes.targets} {sizes.past.name}", n * sizes.past.length)
     ints[c.MIX] = f64.add(f"mix {sizes.experts}{what} {sizes.last_round}", n * k * 4 * (e + sizes.last_round))
     ints[c.STATS] = f64.add(f"stats {sizes.conformal}{what}", n * k * c.STATS_WIDTH)
-    ints[c.TAIL] = f64.add(f"tail {sizes.targets}", n * c.TAIL_WIDTH)
+    ints[c.WATCH] = f64.add(f"watch {sizes.targets}", n * c.WATCH_WIDTH)
+    monitors = _monitors(sizes, ints, f64)
     ints[c.PENDING] = f64.add(f"pending {sizes.experts}{what} {slots} {width}", slots * n * width)
     ints[c.LATEST] = f64.add(f"latest {sizes.targets}", c.TARGETS_FROM + 3 * n)
     ints[c.LOSS] = f64.add(f"loss {sizes.model.head}", 1)
+    return table, monitors
+
+
+def _monitors(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> NDArray[np.int64]:
+    """State of the monitors, one target after the other. Returns their table."""
+    table = np.zeros((len(sizes.watching), c.MONITOR_WIDTH), np.int64)
+    length = 0
+    for row, monitor in zip(table, sizes.watching, strict=True):
+        row[c.MONITOR_STATE], row[c.MONITOR_SHAPE] = length, getattr(monitor, "bins", 0)
+        length += c.MONITOR_OWN + MONITORS[type(monitor)].state(monitor)
+    ints[c.MONITORS], ints[c.MONITOR_LENGTH] = len(sizes.watching), length
+    ints[c.MONITOR] = f64.add(f"monitors {sizes.watching}{sizes.targets}", len(sizes.targets) * length)
     return table
 
 
@@ -451,7 +492,7 @@ def _reals(sizes: Sizes) -> NDArray[np.float64]:
     """Rates and levels."""
     optimiser, level, head = sizes.model.optimiser, sizes.conformal.level, sizes.model.head
     reals = np.concatenate([np.zeros(c.HEAD_REALS), HEADS[type(head)].reals(head)])
-    reals[c.SCALE_RATE], reals[c.LEVEL], reals[c.THRESHOLD] = sizes.model.scale_rate, level, sizes.anomaly.alert_rate
+    reals[c.SCALE_RATE], reals[c.LEVEL], reals[c.ALERTS] = sizes.model.scale_rate, level, sizes.anomaly.alerts_per_week
     reals[c.RATE], reals[c.CLIP] = optimiser.rate, optimiser.clip
     own = OPTIMISERS[type(optimiser)].reals(optimiser)
     reals[c.SEASONS : c.SEASONS + 2] = [*(sizes.model.seasons or ()), 0.0, 0.0][:2]

@@ -31,7 +31,7 @@ def decoder(config: Config) -> Decoder:
 
 def encoder(engine: Engine, config: Config) -> Encoder:
     """What writes the answers."""
-    return Encoder(engine.targets, engine.horizons, engine.level, config.output.format)
+    return Encoder(engine.targets, engine.horizons, engine.level, config.output.format, engine.monitors)
 
 
 def at_start(old: Config, new: Config) -> list[str]:

@@ -78,10 +78,12 @@ class Encoder:
         horizons: Sequence[int],
         level: float,
         format: Literal["json", "msgpack"] = "json",
+        monitors: Sequence[str] = ("residual",),
     ) -> None:
         self._targets = tuple(targets)
         self._steps = np.array(horizons, np.float64)  # (K)
         self._level = level
+        self._monitors = tuple(monitors)
         # msgspec writes NaN as null in JSON; in MessagePack we have to put the null there.
         self._nulls = format == "msgpack"
         self._body = msgspec.msgpack.Encoder().encode if self._nulls else msgspec.json.Encoder().encode
@@ -310,6 +312,7 @@ class Encoder:
             expected=expected,
             actual=actual,
             attribution=attribution,
+            monitor=self._monitors[outcomes.monitor[i]],
             reason=reason(most, expected[most], actual[most], state == "close"),
             skill=plain(float(outcomes.skill[i])),
             learned=int(outcomes.learned[i]),

@@ -61,6 +61,7 @@ class Anomaly(Struct, gc=False):
     expected: dict[str, float | None]  # by target
     actual: dict[str, float | None]
     attribution: dict[str, float | None]  # share of each target in the score
+    monitor: str  # the kind of the monitor that was most surprised
     reason: str  # a sentence
     skill: float | None
     learned: int

@@ -1,11 +1,8 @@
-"""Intervals and anomaly score of one target: conformal tracking, the tail's surprise, the score, the severity."""
+"""Conformal tracking of one target at one horizon."""
 
-import math
 from dataclasses import dataclass
 
 from streamrnn.kernels.conformal import GAIN, LARGEST, PATIENCE
-
-TAU = 0.02
 
 
 @dataclass
@@ -32,37 +29,3 @@ class Interval:
         self.low -= step * (1.0 - miss) if below else -step * miss
         if self.low > self.high:
             self.low = self.high = (self.low + self.high) / 2.0
-
-
-@dataclass
-class Tail:
-    """The 98 % quantile of the errors and the mean relative excess over it."""
-
-    start: float = 3.0
-    excess: float = 0.0
-    count: float = 0.0
-
-    def surprise(self, a: float) -> float:
-        """-ln P(error >= a), told before it is learned from."""
-        mean = max((5.0 * 0.1 + self.excess) / (5.0 + self.count), 0.05)
-        if a > self.start:
-            over = (a - self.start) / self.start
-            value = min(-math.log(TAU * math.exp(-over / mean)) if over / mean < 600 else math.inf, 690.0)
-            self.excess = 0.998 * self.excess + min(over, 4.0 * mean)
-            self.count = 0.998 * self.count + 1.0
-            self.start *= 1.0 + 0.05 * (1.0 - TAU)
-        else:
-            value = -math.log(TAU) * a / self.start
-            self.start *= 1.0 - 0.05 * TAU
-        self.start = max(self.start, 0.5)
-        return value
-
-
-def score(p: float, rate: float) -> float:
-    """0 for p = 1, a half at p = rate, towards 1 beyond."""
-    return 1.0 - 0.5 ** (math.log(p) / math.log(rate))
-
-
-def severity(p: float, rate: float) -> int:
-    """How many of the three limits p lies at or under."""
-    return sum(p <= limit for limit in (rate, 0.1 * rate, 0.001 * rate))

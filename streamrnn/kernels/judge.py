@@ -1,0 +1,92 @@
+"""Judge: how surprising what came is, over all monitors and targets; one score."""
+
+import math
+
+from numba import carray
+
+from streamrnn.kernels import anomaly, surprise
+from streamrnn.kernels import table as c
+from streamrnn.kernels.call import call, shift
+from streamrnn.kernels.jit import jit
+from streamrnn.kernels.naive import bin_of
+
+DAY = 86_400.0
+BRIEF = 0.05  # rate of the running mean of a monitor's errors: about the last twenty
+EXACT = 1e-9  # of the value: a smaller error is rounding
+
+
+@jit
+def listen(plan, state, out, y, time, dawn):
+    """Surprise of one monitor whose error stands in `out`: of the error and of its short running mean, in equal parts.
+
+    A mean catches what no single value shows: a small shift, a slow drift.
+    """
+    error = out[0] if abs(out[0]) > EXACT * abs(y) else 0.0
+    hour = bin_of(time, DAY, c.HOURS)
+    tails = carray(shift(state, c.TAILS), (4, c.TAIL_WIDTH))
+    state[c.SHORT_COUNT] += 1
+    state[c.SHORT] += max(BRIEF, 1.0 / state[c.SHORT_COUNT]) * (error - state[c.SHORT])
+    now = surprise.signed(tails[:2], error, hour, dawn)
+    lately = surprise.signed(tails[2:], state[c.SHORT], hour, dawn)
+    return 0.5 * (max(now[0], now[1]) + max(lately[0], lately[1]))
+
+
+@jit
+def watch(plan, row, scratch, j, y, expected, time):
+    """Surprise of target j's value y over all monitors, and the loudest of them: mean and maximum in equal parts."""
+    p = plan.ints
+    target = carray(shift(row.real, p[c.WATCH] + j * c.WATCH_WIDTH), c.WATCH_WIDTH)
+    day = math.floor(time / DAY)
+    dawn = target[c.W_SEEN] > 0 and day != target[c.W_DAY]
+    target[c.W_SEEN] += 1
+    target[c.W_DAY] = day
+    out = scratch.f64
+    total, most, heard, loudest = 0.0, 0.0, 0, -1
+    for m in range(p[c.MONITORS]):
+        monitor = shift(plan.monitors, m * c.MONITOR_WIDTH)
+        state = shift(row.real, p[c.MONITOR] + j * p[c.MONITOR_LENGTH] + monitor[c.MONITOR_STATE])
+        own = shift(state, c.MONITOR_OWN)
+        call(monitor[c.DEVIATE], shift(monitor, c.MONITOR_SHAPE), plan.rates[m], own, y, expected, time, out)
+        if math.isnan(out[0]):
+            continue
+        value = listen(plan, state, out, y, time, dawn)
+        total += value
+        heard += 1
+        if value > most:
+            most, loudest = value, m
+    return (0.5 * (total / heard + most) if heard > 0 else math.nan), loudest
+
+
+@jit
+def judge(plan, row, scratch):
+    """Anomaly score from what was expected and what came (2, T) of the row; returns the outcome's bits."""
+    p, q, targets = plan.ints, row.count, plan.ints[c.TARGETS]
+    latest = carray(shift(row.real, p[c.LATEST]), c.TARGETS_FROM + 3 * targets)
+    expected, actual = latest[c.TARGETS_FROM :], latest[c.TARGETS_FROM + targets :]
+    share = latest[c.TARGETS_FROM + 2 * targets :]
+    time = row.real[p[c.CLOCK] + c.TIME]
+    largest, total = -1.0, 0.0
+    for j in range(targets):
+        share[j] = 0.0
+        if math.isnan(actual[j]):
+            continue
+        value, loudest = watch(plan, row, scratch, j, actual[j], expected[j], time)
+        if row.real[p[c.WATCH] + j * c.WATCH_WIDTH + c.W_SEEN] < p[c.WARMUP] or math.isnan(value):
+            continue
+        share[j] = value
+        total += value
+        if value > largest:
+            largest = value
+            q[c.LOUDEST] = loudest
+    latest[c.SCORE], latest[c.TAIL_P] = math.nan, math.nan
+    if largest < 0.0:  # nothing came, or all targets are still warming up
+        share[:] = math.nan
+        return 0
+    for j in range(targets):
+        share[j] = share[j] / total if total > 0.0 else 1.0 / targets
+    sum_ = max(largest - math.log(targets), 0.0)  # Bonferroni: the least of T tail probabilities, times T
+    rate = anomaly.asked(plan.reals[c.ALERTS], row.real[p[c.CLOCK] + c.INTERVAL])
+    raised, threshold = anomaly.alarm(latest, q, sum_, rate)
+    latest[c.TAIL_P] = math.exp(-sum_)
+    latest[c.SCORE] = anomaly.score(sum_, threshold, raised)
+    return anomaly.follow(latest, q, anomaly.severity(sum_, threshold), raised, time, p[c.QUIET])

@@ -1,0 +1,49 @@
+"""Monitors: each has an expectation of its own, and what comes deviates from it by an error.
+
+deviate(shape, rate, state, y, expected, time, out)
+    Writes y - expectation to `out`, NaN while there is none, and learns from y at once.
+
+`expected` is the published forecast. The others do not see the last hours, so that they do not follow what goes wrong:
+a good one-step forecast explains an anomaly away after its first value. shape is (bins). float64.
+"""
+
+from numba import carray, types
+
+from streamrnn.kernels.call import shift
+from streamrnn.kernels.jit import family
+from streamrnn.kernels.naive import bin_of
+
+DAY = 86_400.0
+SLOW = 0.001  # rate of the running mean that stands in for an hour not seen yet
+REAL, INT = types.float64, types.int64
+REALS, INTS = types.CPointer(REAL), types.CPointer(INT)
+deviate_part = family(lambda real: types.void(INTS, REAL, REALS, REAL, REAL, REAL, REALS))
+
+
+@deviate_part
+def deviate_residual(shape, rate, state, y, expected, time, out):
+    """From the published forecast of the shortest horizon."""
+    out[0] = y - expected
+
+
+@deviate_part
+def deviate_mean(shape, rate, state, y, expected, time, out):
+    """From the running mean, rate max(rate, 1/n). State: mean, n."""
+    out[0] = y - state[0] if state[1] > 0 else 0.0
+    state[1] += 1
+    state[0] += max(rate, 1.0 / state[1]) * (y - state[0])
+
+
+@deviate_part
+def deviate_hours(shape, rate, state, y, expected, time, out):
+    """From the running mean of this time of the day, of all times while it has not been seen.
+
+    State: mean and n of all times, then of each of the bins (2).
+    """
+    cell = carray(shift(state, 2 + 2 * bin_of(time, DAY, shape[0])), 2)
+    usual = cell[0] if cell[1] > 0 else state[0]
+    out[0] = y - usual if state[1] > 0 else 0.0
+    cell[1] += 1
+    cell[0] += max(rate, 1.0 / cell[1]) * (y - cell[0])
+    state[1] += 1
+    state[0] += max(SLOW, 1.0 / state[1]) * (y - state[0])

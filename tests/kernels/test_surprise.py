@@ -1,0 +1,161 @@
+"""Tail, gate, monitors and alarms against their twins."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from streamrnn import spec
+from streamrnn.kernels import anomaly, surprise
+from streamrnn.kernels import table as c
+from streamrnn.kernels.call import at, call
+from streamrnn.kernels.jit import jit
+from streamrnn.model.parts import MONITORS
+from tests.naive import surprise as naive
+
+KINDS = sorted(MONITORS, key=lambda kind: kind.__name__)
+TWINS: dict[type[Any], Any] = {spec.Residual: lambda rate, bins: naive.Residual(), spec.Mean: naive.Level}
+TWINS[spec.Hours] = naive.Hours
+
+
+@jit
+def _surprise(tail, a):
+    return surprise.surprise(tail, a)
+
+
+@jit
+def _gate(tail, a, value, hour, dawn):
+    return surprise.gate(tail, a, value, hour, dawn)
+
+
+@jit
+def _deviate(address, shape, rate, state, y, expected, time, out):
+    call(address, at(shape, 0), rate, at(state, 0), y, expected, time, at(out, 0))
+
+
+def sizes(kind: str, n: int = 3000) -> NDArray[np.float64]:
+    """Sizes of errors of one sign: zero where the error has the other one."""
+    random = np.random.default_rng(3)
+    values = {
+        "normal": lambda: random.normal(0, 1, n),
+        "heavy": lambda: random.standard_t(2, n) * 1e6,
+        "growing": lambda: random.normal(0, 1, n) * np.geomspace(1, 1e3, n),
+        "shrinking": lambda: random.normal(0, 1, n) * np.geomspace(1, 0.1, n),
+        "rare": lambda: (random.random(n) < 0.01) * random.exponential(1, n),
+    }[kind]()
+    return np.maximum(values, 0.0)
+
+
+@pytest.mark.parametrize("kind", ["normal", "heavy", "growing", "rare"])
+def test_a_surprise_equals_the_twin_whose_histogram_has_no_ends(kind: str) -> None:
+    tail, twin = np.zeros(c.TAIL_WIDTH), naive.Tail()
+    told, foretold = [], []
+    for a in sizes(kind):
+        told.append(_surprise(tail, a))
+        foretold.append(twin.surprise(float(a)))
+    assert np.isfinite(told).all()
+    close = np.isclose(told, foretold, rtol=1e-9)
+    # what fell out of the histogram's window is counted at its end: below it lies what surprises nobody
+    assert (close | (np.maximum(told, foretold) < 1.0)).mean() > 0.999
+    assert tail[c.TAIL_SEEN] == len(told)
+    assert tail[c.TAIL_BINS : c.TAIL_BINS + c.BINS].sum() == tail[c.TAIL_MASS]
+
+
+def test_sizes_that_shrink_or_jump_at_first_are_still_told_apart() -> None:
+    for start in (1e9, 1e-9):
+        tail = np.zeros(c.TAIL_WIDTH)
+        _surprise(tail, start)
+        random = np.random.default_rng(4)
+        told = [_surprise(tail, a) for a in np.abs(random.normal(0, 1, 3000))]
+        assert np.median(told[1000:]) == pytest.approx(math.log(2), rel=0.2)
+        assert _surprise(tail, 8.0) > 8.0
+
+
+def test_the_first_size_after_zeros_is_as_surprising_as_can_be() -> None:
+    tail = np.zeros(c.TAIL_WIDTH)
+    assert [_surprise(tail, 0.0) for _ in range(200)] == [0.0] * 200
+    assert _surprise(tail, 1e-3) == surprise.LARGEST
+
+
+def test_the_gate_equals_the_twin() -> None:
+    tail, twin = np.zeros(c.TAIL_WIDTH), naive.Gate()
+    random = np.random.default_rng(5)
+    for step in range(24 * 40):
+        hour, dawn = step % 24, step > 0 and step % 24 == 0
+        a, value = max(float(random.standard_t(3)), 0.0), float(random.exponential(4))
+        assert _gate(tail, a, value, hour, dawn) == pytest.approx(twin.pass_on(a, value, hour, dawn))
+
+
+def test_a_nightly_job_surprises_once() -> None:
+    tail = np.zeros(c.TAIL_WIDTH)
+    told = []
+    for day in range(5):
+        for hour in range(24):
+            a = 9.0 if hour == 3 else 0.0
+            told.append(_gate(tail, a, 20.0 if a else 0.0, hour, hour == 0 and day > 0))
+    assert [value for value in told if value] == [20.0] + [surprise.ORDINARY] * 4
+
+
+def test_every_monitor_has_a_twin_and_an_operator_may_write_it() -> None:
+    assert set(TWINS) == set(MONITORS) == set(spec.Monitor.__args__) - {spec.Conformal, spec.Anomaly}
+
+
+@pytest.mark.parametrize("bins", [4, 24])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_monitor_deviates_as_its_twin(kind: type[Any], bins: int) -> None:
+    monitor = kind(
+        **{name: value for name, value in (("rate", 0.03), ("bins", bins)) if name in kind.__struct_fields__}
+    )
+    rate = getattr(monitor, "rate", 0.0)
+    twin, address = TWINS[kind](rate, bins), MONITORS[kind].deviate.address("float64")
+    state, out, shape = np.zeros(max(MONITORS[kind].state(monitor), 1)), np.full(1, np.nan), np.array([bins])
+    random = np.random.default_rng(6)
+    for step in range(400):
+        y, expected, time = float(random.normal(10, 2)), float(random.normal(10, 1)), -5e5 + step * 4567.0
+        _deviate(address, shape, rate, state, y, expected, time, out)
+        assert out[0] == pytest.approx(twin.deviate(y, expected, time), rel=1e-9, abs=1e-12)
+
+
+def _alarms(values: NDArray[np.float64], rate: float) -> tuple[list[bool], list[float]]:
+    latest, count = np.zeros(c.TARGETS_FROM), np.zeros(c.SLOT + 1, np.int64)
+    raised, thresholds = [], []
+    for value in values:
+        count[c.SEEN] += 1
+        alarm, threshold = anomaly.alarm(latest, count, value, rate)
+        raised.append(bool(alarm))
+        thresholds.append(threshold)
+    return raised, thresholds
+
+
+def test_alarms_equal_the_twin() -> None:
+    values = np.random.default_rng(7).exponential(1.5, 5000)
+    raised, thresholds = _alarms(values, 1 / 1000)
+    twin = naive.Alarms(anomaly.START)
+    for t, value in enumerate(values, 1):
+        assert thresholds[t - 1] == pytest.approx(twin.threshold)
+        assert raised[t - 1] == twin.see(t, float(value), 1 / 1000)
+    assert sum(raised) > 5
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("rate", [1 / 1000, 1 / 4000])
+def test_in_the_long_run_there_are_as_many_alarms_as_asked_for(scale: float, rate: float) -> None:
+    raised, _ = _alarms(np.random.default_rng(8).exponential(scale, 60_000), rate)
+    assert sum(raised[20_000:]) == pytest.approx(40_000 * rate, abs=max(5.0, 0.2 * 40_000 * rate))
+
+
+def test_alarms_asked_for_are_so_many_a_week_and_no_more_than_can_be_told_from_chance() -> None:
+    assert anomaly.asked(1.0, 300.0) == pytest.approx(300 / 604_800)
+    assert anomaly.asked(2.0, 300.0) == pytest.approx(600 / 604_800)
+    assert anomaly.asked(1.0, 3600.0) == anomaly.asked(1.0, 0.0) == anomaly.DENSEST
+
+
+@pytest.mark.parametrize("threshold", [2.0, 7.0])
+def test_score_and_severity_equal_the_twin(threshold: float) -> None:
+    for value in np.linspace(0, 40, 300):
+        level = anomaly.severity(value, threshold)
+        assert level == naive.severity(value, threshold)
+        assert anomaly.score(value, threshold, level > 0) == pytest.approx(naive.score(value, threshold))
+        assert anomaly.score(value, threshold, False) <= anomaly.HUSHED

@@ -1,0 +1,143 @@
+"""Tail, gate and monitors in plain Python: the histogram is a dictionary that forgets nothing and has no ends."""
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+
+TAU = 0.02
+
+
+@dataclass
+class Tail:
+    """One sign of one series: sizes by quarter octave, and the excess over the 98 % point."""
+
+    seen: int = 0
+    counts: Counter[int] = field(default_factory=Counter)
+    excess: float = 0.0
+    count: float = 0.0
+
+    def start(self) -> float:
+        """Upper edge of the highest bin above which at most 2 % of the sizes lie; 0 when that is no bin."""
+        above = 0
+        for place in sorted(self.counts, reverse=True):
+            if above + self.counts[place] > TAU * self.seen:
+                return float(2.0 ** ((place + 1) / 4))
+            above += self.counts[place]
+        return 0.0
+
+    def surprise(self, a: float) -> float:
+        """-ln P(size >= a), told before it is learned from."""
+        value = 0.0
+        if a > 0 and self.seen >= 50:
+            u = self.start()
+            if not self.counts:
+                value = 690.0
+            elif a <= u:
+                place = math.floor(4 * math.log2(a))
+                above = sum(count for other, count in self.counts.items() if other >= place)
+                value = min(math.log((self.seen + 1) / (above + 1)), -math.log(TAU))
+            else:
+                mean = max((0.5 + self.excess) / (5.0 + self.count), 0.05)
+                over = (a - u) / u
+                value = min(-math.log(TAU) + over / mean, 690.0)
+                self.excess = 0.998 * self.excess + min(over, 4 * mean)
+                self.count = 0.998 * self.count + 1
+        self.seen += 1
+        if a > 0:
+            self.counts[math.floor(4 * math.log2(a))] += 1
+        return value
+
+
+@dataclass
+class Gate:
+    """Sizes by day and hour; nothing is ordinary that exceeds them by a fifth."""
+
+    days: list[dict[int, float]] = field(default_factory=lambda: [{}])
+
+    def envelope(self, hour: int) -> float:
+        """Largest size at this hour on earlier days, each day ago counting 5 % less."""
+        return max((0.95**i * day.get(hour, 0.0) for i, day in enumerate(self.days[-2::-1])), default=0.0)
+
+    def pass_on(self, a: float, value: float, hour: int, dawn: bool) -> float:
+        """The surprise, brought back to ln 50 within the envelope."""
+        if dawn:
+            self.days.append({})
+        usual = max(self.envelope((hour + step) % 24) for step in (-1, 0, 1))
+        if a > 0:
+            self.days[-1][hour] = max(self.days[-1].get(hour, 0.0), a)
+        return min(value, -math.log(TAU)) if 0 < a < 1.2 * usual else value
+
+
+class Residual:
+    """Distance from the forecast."""
+
+    def deviate(self, y: float, expected: float, time: float) -> float:
+        return y - expected
+
+
+@dataclass
+class Level:
+    """Distance from the running mean."""
+
+    rate: float
+    bins: int
+    mean: float = 0.0
+    seen: int = 0
+
+    def deviate(self, y: float, expected: float, time: float) -> float:
+        error = y - self.mean if self.seen else 0.0
+        self.seen += 1
+        share = max(self.rate, 1.0 / self.seen)
+        self.mean = (1 - share) * self.mean + share * y
+        return error
+
+
+class Hours:
+    """Distance from the running mean of this time of the day; from that of all times at first."""
+
+    def __init__(self, rate: float, bins: int) -> None:
+        self.all = Level(0.001, 0)
+        self.each = [Level(rate, 0) for _ in range(bins)]
+
+    def deviate(self, y: float, expected: float, time: float) -> float:
+        level = self.each[int(time % 86400 / 86400 * len(self.each))]
+        error = level.deviate(y, expected, time)
+        if level.seen == 1:
+            error = y - self.all.mean if self.all.seen else 0.0
+        self.all.deviate(y, expected, time)
+        return error
+
+
+def score(surprise: float, threshold: float) -> float:
+    """0 for no surprise, a half at the threshold, towards 1 beyond."""
+    return float(1.0 - 0.5 ** (surprise / threshold))
+
+
+def severity(surprise: float, threshold: float) -> int:
+    """How many of the limits are reached: an alarm, one ten times and one a thousand times less probable."""
+    return sum(surprise >= threshold + math.log(factor) for factor in (1, 10, 1000))
+
+
+@dataclass
+class Alarms:
+    """The threshold that keeps to a rate of alarms, and the rest after each."""
+
+    start: float
+    at: list[int] = field(default_factory=list)
+    size: float = 0.0
+    offset: float = 0.0
+
+    @property
+    def threshold(self) -> float:
+        return self.start + self.offset
+
+    def see(self, t: int, surprise: float, rate: float) -> bool:
+        """Whether observation t (from 1) is an alarm."""
+        rested = not self.at or t - self.at[-1] > min(200, 0.1 * t) or surprise > 3 * self.size
+        raised = surprise >= self.threshold and rested
+        if raised:
+            self.at.append(t)
+            self.size = surprise
+            self.offset += 0.25 if len(self.at) > 1 else 0.5
+        self.offset = min(max(self.offset - 0.25 * rate, 2.0 - self.start), 12.0 - self.start)
+        return raised
