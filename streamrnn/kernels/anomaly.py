@@ -11,9 +11,10 @@ import math
 from streamrnn.kernels import table as c
 from streamrnn.kernels.jit import jit
 
-START = 4.0  # threshold of a stream that has seen nothing, in nats
-LEAST, MOST = 2.0, 12.0
-GAIN = 0.25  # of the threshold, an alarm
+START = 3.75  # threshold of a stream that has seen nothing, in nats, when as many are asked for as can be
+RARER = 0.7  # of it, for e times fewer
+LEAST, MOST = 2.0, 60.0
+GAIN = 0.3  # of the threshold, an alarm
 FIRST_GAIN = 0.5  # of the first alarm, a half of the second, ...: noise finds its threshold soon
 WEEK = 604_800.0
 DENSEST = 1.0 / 1000.0  # alarms an observation that can be asked for
@@ -31,7 +32,8 @@ def asked(alerts, interval):
 @jit
 def alarm(latest, count, surprise, rate):
     """Whether this surprise is an alarm; moves the threshold. Returns (alarm, threshold before)."""
-    threshold = START + latest[c.OFFSET]
+    start = START + RARER * math.log(DENSEST / rate)
+    threshold = start + latest[c.OFFSET]
     since, rest = count[c.SEEN] - latest[c.ALARMED], min(REST, REST_SHARE * count[c.SEEN])
     first = count[c.ALARMS] == 0
     raised = surprise >= threshold and (first or since > rest or surprise > ESCAPE * latest[c.SIZE_THEN])
@@ -39,7 +41,7 @@ def alarm(latest, count, surprise, rate):
         count[c.ALARMS] += 1
         latest[c.ALARMED], latest[c.SIZE_THEN] = count[c.SEEN], surprise
         latest[c.OFFSET] += max(GAIN, FIRST_GAIN / count[c.ALARMS])
-    latest[c.OFFSET] = min(max(latest[c.OFFSET] - GAIN * rate, LEAST - START), MOST - START)
+    latest[c.OFFSET] = min(max(latest[c.OFFSET] - GAIN * rate, LEAST - start), MOST - start)
     return raised, threshold
 
 

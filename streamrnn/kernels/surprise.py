@@ -20,6 +20,7 @@ MEMORY = 0.998
 PRIOR_COUNT, PRIOR_MEAN, FLOOR = 5.0, 0.1, 0.05
 LARGEST = 690.0  # -ln of the smallest probability told
 FEW = 50  # sizes before the first surprise
+SOME = 4  # sizes above zero that can be told to lie low
 FINE = 4.0  # bins of the histogram an octave
 HOME = 30  # bin of a size when the histogram is put in its place
 SHIFT = 8  # bins by which it moves
@@ -90,8 +91,12 @@ def learn(tail, a, edge):
         by = int(place) - HOME
     elif place >= c.BINS and edge >= HIGH + SHIFT:
         by = SHIFT
-    elif (edge < LOW and not few) or (few and bins[0] > 0.5 * tail[c.TAIL_MASS]):
+    elif edge < LOW and not few:
         by = -SHIFT
+    elif few and tail[c.TAIL_MASS] >= SOME and bins[0] > 0.5 * tail[c.TAIL_MASS]:
+        bins[:] = 0.0  # the first sizes were of another scale: begin again
+        tail[c.TAIL_SEEN] = tail[c.TAIL_MASS] = 0.0
+        return
     if by != 0:
         move(bins, by)
         tail[c.TAIL_BASE] += by

@@ -30,7 +30,7 @@ class Tail:
         value = 0.0
         if a > 0 and self.seen >= 50:
             u = self.start()
-            if not self.counts:
+            if u == 0.0:  # rarer than the 2 % that the start is about, and so always
                 value = 690.0
             elif a <= u:
                 place = math.floor(4 * math.log2(a))
@@ -138,6 +138,6 @@ class Alarms:
         if raised:
             self.at.append(t)
             self.size = surprise
-            self.offset += 0.25 if len(self.at) > 1 else 0.5
-        self.offset = min(max(self.offset - 0.25 * rate, 2.0 - self.start), 12.0 - self.start)
+            self.offset += 0.3 if len(self.at) > 1 else 0.5
+        self.offset = min(max(self.offset - 0.3 * rate, 2.0 - self.start), 60.0 - self.start)
         return raised
