@@ -4,22 +4,22 @@ forward(shape, w, state, tape, x, scratch, t)
     One time step. Reads x (I) and the state, writes the new state (its first H numbers are the output) and row t of
     the tape.
 backward(shape, w, tape, keep, dy, dx, g, scratch, first, last)
-    Rows first..last-1 of the tape, newest first. dy (last - first, H) is the gradient at each row's output; keep (C)
-    is what the state was multiplied with before that row: 1, less after a long silence, 0 where it was reset; dx
-    (last - first, I) is overwritten; g gathers the gradient.
+    Rows first..last-1 of the tape, newest first. dy (last - first, H) is the gradient at each row's output; keep (C) is
+    what the state was multiplied with before that row: 1, less after a long silence, 0 where it was reset. dx
+    (last - first, I) is overwritten, where it is wanted; g gathers the gradient.
 
 train(...), as forward
     The step again when a window is recomputed for an update; a layer that is the same in training has none.
 
-shape is (I, H, C, M): inputs, units, rows of the tape, the kind's own setting. Each tape quantity is a contiguous
-block of C rows.
+shape is (I, H, C, M, wanted): inputs, units, rows of the tape, the kind's own setting, and whether anybody asks for
+dx: below the lowest layer nobody does. Each tape quantity is a contiguous block of C rows.
 """
 
 from numba import types
 
 from streamrnn.kernels.jit import family
 
-I, H, C, M = 0, 1, 2, 3  # noqa: E741 - the letters of the shapes
+I, H, C, M, WANTED = 0, 1, 2, 3, 4  # noqa: E741 - the letters of the shapes
 
 
 def _forward(real):

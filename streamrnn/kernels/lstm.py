@@ -9,10 +9,27 @@ Tape: x (C, I), h before the step (C, H), c before the step (C, H), i, f, o, g (
 
 from numba import carray
 
-from streamrnn.kernels.activations import sigmoid, tanh
-from streamrnn.kernels.call import shift
-from streamrnn.kernels.layer import C, H, I, backward_part, forward_part
+from streamrnn.kernels.activations import sigmoid_each, tanh_each, tanh_of
+from streamrnn.kernels.call import at, shift
+from streamrnn.kernels.layer import WANTED, C, H, I, backward_part, forward_part
 from streamrnn.kernels.linalg import dots, fold, matvec, sums
+from streamrnn.kernels.simd import copy, each
+
+
+@each
+def advance(i, f, o, g, c):
+    """c before, c', tanh(c'), h'."""
+    new = f * c + i * g
+    u = tanh_of(new)
+    return c, new, u, o * u
+
+
+@each
+def deltas(i, f, o, g, c, u, dy, dh, dc):
+    """At the pre-activations, and what c itself carries back; u is tanh(c')."""
+    d = dy + dh
+    e = dc + d * o * (1 - u * u)
+    return e * g * i * (1 - i), e * c * f * (1 - f), d * u * o * (1 - o), e * i * (1 - g * g), e * f
 
 
 @forward_part
@@ -20,31 +37,19 @@ def forward(shape, w, state, tape, x, scratch, t):
     """One step; scratch holds the pre-activations (4H)."""
     n, m, rows = shape[I], shape[H], shape[C]
     k = 4 * m
-    W, U, b = carray(w, (n, k)), carray(shift(w, n * k), (m, k)), carray(shift(w, (n + m) * k), k)
-    h, c = carray(state, m), carray(shift(state, m), m)
-    xs, a = carray(x, n), carray(scratch, k)
-    tx = carray(shift(tape, t * n), n)
-    th = carray(shift(tape, rows * n + t * m), m)
-    tc = carray(shift(tape, rows * (n + m) + t * m), m)
-    gates = carray(shift(tape, rows * (n + 2 * m) + t * k), k)
-    gi, gf, go, gg = gates[:m], gates[m : 2 * m], gates[2 * m : 3 * m], gates[3 * m :]
-    tt = carray(shift(tape, rows * (n + 2 * m + k) + t * m), m)
-    for j in range(k):
-        a[j] = b[j]
-    for i in range(n):
-        tx[i] = xs[i]
-    matvec(W, xs, a)
-    matvec(U, h, a)
-    ai, af, ao, ag = a[:m], a[m : 2 * m], a[2 * m : 3 * m], a[3 * m :]
-    for j in range(m):
-        gi[j], gf[j] = sigmoid(ai[j]), sigmoid(af[j])
-        go[j], gg[j] = sigmoid(ao[j]), tanh(ag[j])
-    for j in range(m):
-        th[j] = h[j]
-        tc[j] = c[j]
-        c[j] = gf[j] * tc[j] + gi[j] * gg[j]
-        tt[j] = tanh(c[j])
-        h[j] = go[j] * tt[j]
+    W, U = carray(w, (n, k)), carray(shift(w, n * k), (m, k))
+    gates, c = shift(tape, rows * (n + 2 * m) + t * k), shift(state, m)
+    copy(n, x, shift(tape, t * n))
+    copy(m, state, shift(tape, rows * n + t * m))
+    copy(k, shift(w, (n + m) * k), scratch)
+    matvec(W, carray(x, n), carray(scratch, k))
+    matvec(U, carray(state, m), carray(scratch, k))
+    sigmoid_each(3 * m, scratch, gates)
+    tanh_each(m, shift(scratch, 3 * m), shift(gates, 3 * m))
+    advance(
+        m, gates, shift(gates, m), shift(gates, 2 * m), shift(gates, 3 * m), c,
+        shift(tape, rows * (n + m) + t * m), c, shift(tape, rows * (n + 2 * m + k) + t * m), state,
+    )  # fmt: skip
 
 
 @backward_part
@@ -52,41 +57,29 @@ def backward(shape, w, tape, keep, dy, dx, g, scratch, first, last):
     """Scratch: D (rows, 4H) deltas at the pre-activations, carry of h (H), carry of c (H)."""
     n, m, c = shape[I], shape[H], shape[C]
     k, rows = 4 * m, last - first
-    one = carray(w, 1).dtype.type(1)
     W, U = carray(w, (n, k)), carray(shift(w, n * k), (m, k))
-    X = carray(shift(tape, first * n), (rows, n))
-    P = carray(shift(tape, c * n + first * m), (rows, m))
-    Q = carray(shift(tape, c * (n + m) + first * m), (rows, m))
-    gates = carray(shift(tape, c * (n + 2 * m) + first * k), (rows, k))
-    T = carray(shift(tape, c * (n + 2 * m + k) + first * m), (rows, m))
-    K = carray(shift(keep, first), rows)
-    dY, dX = carray(dy, (rows, m)), carray(dx, (rows, n))
-    D, dh = carray(scratch, (rows, k)), carray(shift(scratch, rows * k), m)
-    dc = carray(shift(scratch, rows * k + m), m)
+    D, dX = carray(scratch, (rows, k)), carray(dx, (rows, n))
+    dh, dc = carray(shift(scratch, rows * k), m), carray(shift(scratch, rows * k + m), m)
     dh[:] = 0
     dc[:] = 0
     for s in range(rows):
         t = rows - 1 - s
-        v, q, u = dY[t], Q[t], T[t]
-        gi, gf = gates[t, :m], gates[t, m : 2 * m]
-        go, gg = gates[t, 2 * m : 3 * m], gates[t, 3 * m :]
-        di, df, do, dg = D[t, :m], D[t, m : 2 * m], D[t, 2 * m : 3 * m], D[t, 3 * m :]
-        for j in range(m):
-            i, f, o, y = gi[j], gf[j], go[j], gg[j]
-            d = v[j] + dh[j]
-            e = dc[j] + d * o * (one - u[j] * u[j])
-            di[j] = e * y * i * (one - i)
-            df[j] = e * q[j] * f * (one - f)
-            do[j] = d * u[j] * o * (one - o)
-            dg[j] = e * i * (one - y * y)
-            dc[j] = e * f
+        gates, d, kept = shift(tape, c * (n + 2 * m) + (first + t) * k), shift(scratch, t * k), keep[first + t]
+        deltas(
+            m, gates, shift(gates, m), shift(gates, 2 * m), shift(gates, 3 * m),
+            shift(tape, c * (n + m) + (first + t) * m), shift(tape, c * (n + 2 * m + k) + (first + t) * m),
+            shift(dy, t * m), at(dh, 0), at(dc, 0),
+            d, shift(d, m), shift(d, 2 * m), shift(d, 3 * m), at(dc, 0),
+        )  # fmt: skip
         dh[:] = 0
-        if K[t] != 0 and t > 0:
+        if kept != 0 and t > 0:
             dots(U, D[t], dh)
-        else:
-            dc[:] = 0
-        dX[t] = 0
-        dots(W, D[t], dX[t])
-    fold(X, D, carray(g, (n, k)))
-    fold(P, D, carray(shift(g, n * k), (m, k)))
+        for j in range(m if kept != 1 else 0):
+            dh[j] *= kept
+            dc[j] *= kept
+        if shape[WANTED] != 0:
+            dX[t] = 0
+            dots(W, D[t], dX[t])
+    fold(carray(shift(tape, first * n), (rows, n)), D, carray(g, (n, k)))
+    fold(carray(shift(tape, c * n + first * m), (rows, m)), D, carray(shift(g, n * k), (m, k)))
     sums(D, carray(shift(g, (n + m) * k), k))

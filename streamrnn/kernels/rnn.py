@@ -5,58 +5,55 @@ Parameters: W (I, H), U (H, H), b (H). State: h (H). Tape: x (C, I), h before th
 
 from numba import carray
 
-from streamrnn.kernels.activations import tanh
-from streamrnn.kernels.call import shift
-from streamrnn.kernels.layer import C, H, I, backward_part, forward_part
+from streamrnn.kernels.activations import tanh_of
+from streamrnn.kernels.call import at, shift
+from streamrnn.kernels.layer import WANTED, C, H, I, backward_part, forward_part
 from streamrnn.kernels.linalg import dots, fold, matvec, sums
+from streamrnn.kernels.simd import copy, each
+
+delta = each(lambda y, dy, carry: (dy + carry) * (1 - y * y))
+
+
+@each
+def advance(a, h):
+    """h before, h' twice: on the tape and in the state."""
+    y = tanh_of(a)
+    return h, y, y
 
 
 @forward_part
 def forward(shape, w, state, tape, x, scratch, t):
     """One step; scratch holds the pre-activation (H)."""
     n, m, c = shape[I], shape[H], shape[C]
-    W, U, b = carray(w, (n, m)), carray(shift(w, n * m), (m, m)), carray(shift(w, n * m + m * m), m)
-    h, xs, a = carray(state, m), carray(x, n), carray(scratch, m)
-    tx = carray(shift(tape, t * n), n)
-    th = carray(shift(tape, c * n + t * m), m)
-    ty = carray(shift(tape, c * (n + m) + t * m), m)
-    for j in range(m):
-        a[j] = b[j]
-    for i in range(n):
-        tx[i] = xs[i]
-    matvec(W, xs, a)
-    matvec(U, h, a)
-    for j in range(m):
-        th[j] = h[j]
-        y = tanh(a[j])
-        ty[j] = y
-        h[j] = y
+    W, U = carray(w, (n, m)), carray(shift(w, n * m), (m, m))
+    copy(n, x, shift(tape, t * n))
+    copy(m, shift(w, (n + m) * m), scratch)
+    matvec(W, carray(x, n), carray(scratch, m))
+    matvec(U, carray(state, m), carray(scratch, m))
+    advance(m, scratch, state, shift(tape, c * n + t * m), shift(tape, c * (n + m) + t * m), state)
 
 
 @backward_part
 def backward(shape, w, tape, keep, dy, dx, g, scratch, first, last):
-    """delta = (dy + carry) (1 - h'^2); carry = U delta. Scratch: delta (rows, H), carry (H)."""
+    """delta = (dy + carry) (1 - h'^2); carry = keep U delta. Scratch: delta (rows, H), carry (H)."""
     n, m, c = shape[I], shape[H], shape[C]
     rows = last - first
-    one = carray(w, 1).dtype.type(1)
     W, U = carray(w, (n, m)), carray(shift(w, n * m), (m, m))
-    X = carray(shift(tape, first * n), (rows, n))
-    P = carray(shift(tape, c * n + first * m), (rows, m))
-    Y = carray(shift(tape, c * (n + m) + first * m), (rows, m))
-    K = carray(shift(keep, first), rows)
-    dY, dX = carray(dy, (rows, m)), carray(dx, (rows, n))
-    D, carry = carray(scratch, (rows, m)), carray(shift(scratch, rows * m), m)
+    D, dX = carray(scratch, (rows, m)), carray(dx, (rows, n))
+    carry = carray(shift(scratch, rows * m), m)
     carry[:] = 0
     for s in range(rows):
         t = rows - 1 - s
-        d, y, v = D[t], Y[t], dY[t]
-        for j in range(m):
-            d[j] = (v[j] + carry[j]) * (one - y[j] * y[j])
+        kept = keep[first + t]
+        delta(m, shift(tape, c * (n + m) + (first + t) * m), shift(dy, t * m), at(carry, 0), shift(scratch, t * m))
         carry[:] = 0
-        if K[t] != 0 and t > 0:
-            dots(U, d, carry)
-        dX[t] = 0
-        dots(W, d, dX[t])
-    fold(X, D, carray(g, (n, m)))
-    fold(P, D, carray(shift(g, n * m), (m, m)))
-    sums(D, carray(shift(g, n * m + m * m), m))
+        if kept != 0 and t > 0:
+            dots(U, D[t], carry)
+        for j in range(m if kept != 1 else 0):
+            carry[j] *= kept
+        if shape[WANTED] != 0:
+            dX[t] = 0
+            dots(W, D[t], dX[t])
+    fold(carray(shift(tape, first * n), (rows, n)), D, carray(g, (n, m)))
+    fold(carray(shift(tape, c * n + first * m), (rows, m)), D, carray(shift(g, n * m), (m, m)))
+    sums(D, carray(shift(g, (n + m) * m), m))

@@ -1,17 +1,21 @@
-"""Register tiles, written straight into LLVM's language: no loop that Numba can be given keeps a tile of sums in
-registers. Its vectoriser adds to memory, and so loads and stores the output once for every four inputs.
+"""Registers, written straight into LLVM's language, for the two things that no loop Numba can be given does well.
 
-    tile(rows, vectors, ways)   C += A' B over K steps, C a tile of rows x (vectors * lanes) sums; `ways` partial sums
-                                a place hide the latency of a multiply-add where a tile has fewer than eight of them
+    tile(rows, vectors, ways)   C += A' B over K steps, C a tile of rows x (vectors * lanes) sums in registers; `ways`
+                                partial sums a place hide the latency of a multiply-add in small tiles. LLVM's
+                                vectoriser adds to memory: it loads and stores the output once for every four inputs.
     dots                        `lanes` dot products at once, then one transposing reduction of their sums
+    each(formula)               an elementwise formula over arrays. LLVM's vectoriser begins at 32 numbers and gives up
+                                on more than a few arrays; it did a layer of 16 units number by number, twice as slow.
 
-Lanes are the numbers that fit a vector register of this CPU. Steps are counted in numbers; nothing is checked and
-nothing allocated. The order of the additions depends on the CPU's registers alone.
+Lanes are the numbers that fit a vector register of this CPU. Pointers and steps are counted in numbers; nothing is
+checked and nothing allocated. The order of the additions depends on the CPU's registers alone.
 
 Rejected: a transposed copy of U for the way back, which would turn its dot products into tiles. A quarter quicker
-there, and all of it lost to transposing when every observation moves the weights.
+there, and all of it lost to transposing when every observation moves the weights. LLVM's options for the vectoriser:
+they hold for the whole process, and a version that does not know one ends it.
 """
 
+import inspect
 from collections.abc import Callable
 
 from llvmlite import binding, ir
@@ -43,7 +47,7 @@ def lanes(typingctx, array):
 
 
 class Emit:
-    """The instructions of a tile over one type of numbers."""
+    """The instructions of a kernel over one type of numbers."""
 
     def __init__(self, context, builder, real) -> None:
         self.builder = builder
@@ -84,20 +88,17 @@ class Emit:
 
     def sums(self, count):
         """Registers of zeros; LLVM takes them out of memory."""
-        zero = ir.Constant(self.vector, [0.0] * self.lanes)
         places = [cgutils.alloca_once(self.builder, self.vector) for _ in range(count)]
         for place in places:
-            self.builder.store(zero, place)
+            self.builder.store(ir.Constant(self.vector, [0.0] * self.lanes), place)
         return places
 
     def value(self, places):
         """Sum of some registers."""
-        values = [self.builder.load(place, typ=self.vector) for place in places]
-        while len(values) > 1:
-            values = [
-                self.add(*values[i : i + 2]) if i + 1 < len(values) else values[i] for i in range(0, len(values), 2)
-            ]
-        return values[0]
+        total = self.builder.load(places[0], typ=self.vector)
+        for place in places[1:]:
+            total = self.add(total, self.builder.load(place, typ=self.vector))
+        return total
 
     def transposed(self, values):
         """One register whose lane i is the sum of the lanes of register i: halves as many registers at each level."""
@@ -109,6 +110,76 @@ class Emit:
             values = [self.add(self.shuffle(a, b, low), self.shuffle(a, b, high)) for a, b in pairs]
             span *= 2
         return values[0]
+
+
+class Value:
+    """A number or a register of them in a formula."""
+
+    def __init__(self, builder, value) -> None:
+        self.builder, self.value = builder, value
+
+    def _like(self, other):
+        """A constant of this type, or the value that `other` already is."""
+        if isinstance(other, Value):
+            return other.value
+        many = isinstance(self.value.type, ir.VectorType)
+        return ir.Constant(self.value.type, [float(other)] * self.value.type.count if many else float(other))
+
+    def _with(self, make, left, right):
+        return Value(self.builder, make(left, right, flags=FLAGS))
+
+    def __add__(self, other):
+        return self._with(self.builder.fadd, self.value, self._like(other))
+
+    def __sub__(self, other):
+        return self._with(self.builder.fsub, self.value, self._like(other))
+
+    def __rsub__(self, other):
+        return self._with(self.builder.fsub, self._like(other), self.value)
+
+    def __mul__(self, other):
+        return self._with(self.builder.fmul, self.value, self._like(other))
+
+    def __truediv__(self, other):
+        return self._with(self.builder.fdiv, self.value, self._like(other))
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def within(self, limit: float):
+        """Cut to +-limit; NaN stays."""
+        high, low = self._like(limit), self._like(-limit)
+        x = self.builder.select(self.builder.fcmp_ordered(">", self.value, high), high, self.value)
+        return Value(self.builder, self.builder.select(self.builder.fcmp_ordered("<", x, low), low, x))
+
+
+def each(formula: Callable) -> Callable:
+    """A kernel (n, inputs ..., outputs ...) of pointers: outputs[i] = formula(inputs[i]) for i < n, the formula written
+    with + - * / on its arguments. Whole registers first, the rest one by one. An output may be an input."""
+    count = len(inspect.signature(formula).parameters)
+
+    @intrinsic
+    def kernel(typingctx, n, *pointers):
+        def codegen(context, builder, signature, values):
+            n, places = values[0], cgutils.unpack_tuple(builder, values[1])
+            emit = Emit(context, builder, signature.args[1].types[0].dtype)
+
+            def apply(at, load, store):
+                moved = [emit.at(place, at) for place in places]
+                found = formula(*(Value(builder, load(place)) for place in moved[:count]))
+                found = found if isinstance(found, tuple) else (found,)
+                for value, place in zip(found, moved[count:], strict=True):
+                    store(value.value, place)
+
+            whole = builder.udiv(n, INDEX(emit.lanes))
+            with cgutils.for_range(builder, whole) as loop:
+                apply(builder.mul(loop.index, INDEX(emit.lanes)), emit.load, emit.store)
+            with cgutils.for_range(builder, n, start=builder.mul(whole, INDEX(emit.lanes))) as loop:
+                apply(loop.index, lambda place: builder.load(place, typ=emit.real), builder.store)
+            return context.get_dummy_value()
+
+        return types.void(types.intp, types.StarArgTuple(pointers)), codegen
+
+    return kernel
 
 
 def tile(rows: int, vectors: int, ways: int) -> Callable:
@@ -168,3 +239,6 @@ def dots(typingctx, count, W, w_next, d, y):
         return context.get_dummy_value()
 
     return types.void(types.intp, W, types.intp, d, y), codegen
+
+
+copy = each(lambda x: x)  # (n, from, to)

@@ -100,7 +100,7 @@ INTS = 78
 
 # --- plan.layers (L, LAYER_WIDTH): three addresses, offsets, then the shape that the part receives
 FORWARD, BACKWARD, TRAIN, LAYER_PARAMS, LAYER_STATE, LAYER_TAPE, LAYER_SHAPE = range(7)
-LAYER_WIDTH = LAYER_SHAPE + 4
+LAYER_WIDTH = LAYER_SHAPE + 5
 
 # --- plan.experts (E, EXPERT_WIDTH): two addresses, offset inside a target's experts, then the shape
 SETTLE, FORECAST, EXPERT_STATE, EXPERT_SHAPE = range(4)

@@ -306,11 +306,11 @@ def _layers(sizes: Sizes) -> NDArray[np.int64]:
     """Shape and place of the parameters of every layer."""
     table = np.zeros((len(sizes.layers), c.LAYER_WIDTH), np.int64)
     inputs, params = sizes.inputs, 0
-    for row, layer in zip(table, sizes.layers, strict=True):
+    for number, (row, layer) in enumerate(zip(table, sizes.layers, strict=True)):
         row[c.LAYER_PARAMS] = params
         kind = LAYERS[type(layer)]
         units, own = kind.units(layer, inputs), kind.own(layer)
-        row[c.LAYER_SHAPE :] = inputs, units, sizes.rows, own
+        row[c.LAYER_SHAPE :] = inputs, units, sizes.rows, own, int(number > 0)
         params += kind.params(inputs, units, own)
         inputs = units
     return table
@@ -318,7 +318,7 @@ def _layers(sizes: Sizes) -> NDArray[np.int64]:
 
 def _shape(layer: NDArray[np.int64]) -> tuple[int, int, int]:
     """Inputs, units and own setting from a row of the layers' table."""
-    inputs, units, _, own = layer[c.LAYER_SHAPE :].tolist()
+    inputs, units, _, own, _ = layer[c.LAYER_SHAPE :].tolist()
     return inputs, units, own
 
 

@@ -88,7 +88,7 @@ class Layer(NamedTuple):
 
     @property
     def shape(self) -> Array:
-        return np.array([self.inputs, self.units, self.rows, self.own], np.int64)
+        return np.array([self.inputs, self.units, self.rows, self.own, 1], np.int64)
 
     @property
     def own(self) -> int:

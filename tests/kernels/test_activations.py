@@ -12,20 +12,35 @@ POINTS = np.unique(np.concatenate([np.linspace(-12, 12, 200_001), np.geomspace(1
 
 @jit
 def _tanh(x, y):
-    for i in range(len(x)):
-        y[i] = activations.tanh(x[i])
+    activations.tanhs(x, y)
 
 
 @jit
 def _sigmoid(x, y):
+    activations.sigmoids(x, y)
+
+
+@jit
+def _single(x, y, z):
     for i in range(len(x)):
-        y[i] = activations.sigmoid(x[i])
+        y[i], z[i] = activations.tanh(x[i]), activations.sigmoid(x[i])
 
 
 def apply(function, x: NDArray[np.floating]) -> NDArray[np.floating]:
     y = np.empty_like(x)
     function(x, y)
     return y
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 31, 64])
+def test_arrays_of_any_length_equal_single_numbers(n: int, dtype: str) -> None:
+    x = np.random.default_rng(n).normal(0, 3, n).astype(dtype)
+    y, z = np.empty_like(x), np.empty_like(x)
+    _single(x, y, z)
+    close = 4 * np.finfo(dtype).eps
+    np.testing.assert_allclose(apply(_tanh, x), y, rtol=close, atol=0)
+    np.testing.assert_allclose(apply(_sigmoid, x), z, rtol=close, atol=close)
 
 
 def ulps(ours: NDArray[np.float32], true: NDArray[np.float64]) -> float:
