@@ -65,6 +65,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     max_frame_bytes: Annotated[int, Meta(ge=1024, le=2**30)] = 1_048_576
     max_observations: Annotated[int, Meta(ge=1, le=1_000_000)] = 4096  # in one frame
     max_batch: Annotated[int, Meta(ge=1, le=65_536)] = 1024  # frames taken in one turn
+    threads: Annotated[int, Meta(ge=1, le=64)] = 1  # that share the streams of a large batch
     window: Annotated[int, Meta(ge=1, le=65_536)] = 1024  # messages a producer may have sent and not acknowledged
     max_producers: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000  # sources of `router` inputs that are remembered
     dead_letters_per_second: Annotated[float, Meta(ge=0.0)] = 100.0

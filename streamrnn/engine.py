@@ -5,6 +5,7 @@ are batched, on other streams (with private weights), or on restarts. `outlook` 
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,27 +18,31 @@ from streamrnn.messages import Batch, Floats, Health, Ints, Outcomes
 from streamrnn.model import plan as plans
 
 ALONE = np.zeros(1, np.int64)  # the order of a single observation
+SHARED = 64  # observations from which on a batch is shared among threads; handing over costs about 20 us
 
 
 class Engine:
     """A model for up to `capacity` streams. Raises ConfigError when the spec asks for what cannot be.
 
-    `dtype` is the network's precision: "float32" in service, "float64" for tests.
+    `dtype` is the network's precision: "float32" in service, "float64" for tests. With `threads` a large batch is
+    shared among so many, each with streams of its own: the results do not change. Pooled weights use one.
     """
 
-    def __init__(self, model: spec.Model, capacity: int, dtype: str = "float32") -> None:
+    def __init__(self, model: spec.Model, capacity: int, dtype: str = "float32", threads: int = 1) -> None:
         self.model = model
         self.capacity = capacity
         self._plan = plans.compose(model)
         self._bank = Bank(self._plan, capacity, dtype)
         plans.link(self._plan, dtype)
         f32, f64 = self._plan.scratch
-        self._scratch = c.Scratch(np.zeros(f32, dtype), np.zeros(f64))
+        self._threads = 1 if self._plan.pooled else threads
+        self._pool = ThreadPoolExecutor(self._threads - 1, "step") if self._threads > 1 else None
+        self._scratch = [c.Scratch(np.zeros(f32, dtype), np.zeros(f64)) for _ in range(self._threads)]
         self.targets = self._plan.sizes.targets
         self.horizons = self._plan.sizes.horizons
         self.level = self._plan.sizes.conformal.level
         self.monitors = tuple(str(monitor.__struct_config__.tag) for monitor in self._plan.sizes.watching)
-        self._places = c.addresses(self._plan.table, self._bank.planes, self._scratch)
+        self._places = [c.addresses(self._plan.table, self._bank.planes, scratch) for scratch in self._scratch]
         self.warm()
 
     @property
@@ -49,6 +54,12 @@ class Engine:
     def kernel_digest(self) -> str:
         """Of the kernels' sources, Numba, the interpreter and the CPU: equal digest, equal bits."""
         return str(jit.DIGEST)
+
+    @property
+    def places(self) -> tuple[Ints, NDArray[np.floating]]:
+        """Where the arrays of plan, planes and scratch begin, and an array of the network's precision: what compiled
+        code needs to run on this engine's rows."""
+        return self._places[0], self._scratch[0].f32
 
     @property
     def layout(self) -> dict[str, list[int]]:
@@ -64,7 +75,11 @@ class Engine:
     def bytes_total(self) -> int:
         """Memory of all planes at full capacity, the pool's row and the scratch, in bytes."""
         pool = 0 if not self._plan.pooled else len(self._bank.export(""))
-        return self.capacity * self.bytes_per_stream + pool + sum(part.nbytes for part in self._scratch)
+        return (
+            self.capacity * self.bytes_per_stream
+            + pool
+            + sum(part.nbytes for scratch in self._scratch for part in scratch)
+        )
 
     def known(self, name: str) -> bool:
         """Whether a stream has a row."""
@@ -80,7 +95,18 @@ class Engine:
         each = rows if len(rows) == n else np.repeat(rows, batch.lengths)
         columns = c.Batch(each, batch.ident, batch.seq, batch.bits, batch.time, batch.label, batch.values)
         told = self._room(n)
-        self._run(self._order(each), columns, told)
+        order, stamp = self._order(each), self._bank.stamp()
+        if self._pool is None or n < SHARED:
+            self._run(0, order, columns, stamp, told)
+        else:
+            shard = each[order] % self._threads
+            others = [
+                self._pool.submit(self._run, number, order[shard == number], columns, stamp, told)
+                for number in range(1, self._threads)
+            ]
+            self._run(0, order[shard == 0], columns, stamp, told)
+            for other in others:
+                other.result()
         return told
 
     def outlook(self, name: str) -> Outcomes | None:
@@ -89,7 +115,7 @@ class Engine:
         if row is None:
             return None
         told = self._room(1)
-        step.tell(self._places, self._scratch.f32, np.array([row]), told.ints, told.reals)
+        step.tell(self._places[0], self._scratch[0].f32, np.array([row]), told.ints, told.reals)
         return told
 
     def take_dirty(self, limit: int) -> list[str]:
@@ -134,14 +160,12 @@ class Engine:
         """Compile the step, or load it from the cache, by running it over no observation at all."""
         none, floats, told = np.empty(0, np.int64), np.empty(0), self._room(0)
         values = np.empty((0, len(self.model.features)))
-        self._run(none, c.Batch(none, none, none, none, floats, floats, values), told)
-        step.tell(self._places, self._scratch.f32, none, told.ints, told.reals)
+        self._run(0, none, c.Batch(none, none, none, none, floats, floats, values), 0, told)
+        step.tell(self._places[0], self._scratch[0].f32, none, told.ints, told.reals)
 
-    def _run(self, order: Ints, columns: c.Batch, told: Outcomes) -> None:
-        bank = self._bank
-        step.run(
-            self._places, self._scratch.f32, order, columns, bank.changed, bank.stamp(), told.ints, told.reals
-        )  # fmt: skip
+    def _run(self, thread: int, order: Ints, columns: c.Batch, stamp: int, told: Outcomes) -> None:
+        places, real = self._places[thread], self._scratch[thread].f32
+        step.run(places, real, order, columns, self._bank.changed, stamp, told.ints, told.reals)
 
     def _order(self, rows: Ints) -> Ints:
         """The order in which to step through observations of `rows`: stream by stream, while it is in the cache.

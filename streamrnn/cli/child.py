@@ -100,11 +100,11 @@ def samples(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
 
 def _start(path: Path, log: Path, cpus: set[int] | None, under: Sequence[str]) -> subprocess.Popen[bytes]:
     before = os.sched_getaffinity(0)
-    command = [*under, sys.executable, "-m", "streamrnn", "run", str(path)]
+    command = [*under, sys.executable, "-m", "streamrnn", "run", str(path.resolve())]
     with log.open("wb") as file:
         try:
             os.sched_setaffinity(0, cpus or before)  # a child starts on the cores of its parent
-            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+            return subprocess.Popen(command, cwd=path.parent, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
         finally:
             os.sched_setaffinity(0, before)
 

@@ -21,6 +21,7 @@ GATES = {"gru": 3, "lstm": 4}
 SIZES = (16, 32, 64, 128)
 WINDOW = 16
 BATCH = 256  # observations in a call
+CROWD = 4096  # the same with many streams
 INPUTS = 9  # of two features and one target
 MATRIX = 1024  # of the product that the core's rate is measured with
 START = """
@@ -31,6 +32,18 @@ from streamrnn.engine import Engine
 Engine(spec.Model(features=("a",), preset="light"), 1)
 print(time.perf_counter() - begin)
 """
+PRODUCT = f"""
+import time
+import numpy as np
+a = np.random.default_rng(0).standard_normal(({MATRIX}, {MATRIX})).astype(np.float32)
+spent = []
+for _ in range(12):
+    begin = time.perf_counter()
+    a @ a
+    spent.append(time.perf_counter() - begin)
+print({2 * MATRIX**3} / min(spent) / 1e9)
+"""
+ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 def command(
@@ -38,8 +51,11 @@ def command(
     seconds: Annotated[float, typer.Option(min=0.02, help="Length of each measurement.")] = 0.5,
     streams: Annotated[int, typer.Option(min=1, help="Streams of the largest bank.")] = 50_000,
 ) -> None:
-    """Microseconds an observation for cells and sizes, everything on (two features, one target, one horizon, preset
-    light: experts, intervals, anomaly score), on one core, beside that core's own matrix product in the same run.
+    """Microseconds an observation for cells and sizes, on one core, beside that core's own matrix product in the same
+    run.
+
+    `us` is the learner alone: 9 inputs, cell, readout, likelihood, gradient over the window, clipping, Adam.
+    `engine.us` is an observation with everything on: two features, one target, one horizon, preset light, one stream.
 
     \b
     Examples:
@@ -52,6 +68,7 @@ def command(
         rows = measure(seconds, streams)
     finally:
         os.sched_setaffinity(0, cores)
+    rows += (_threads(seconds) if len(cores) > 1 else []) + _starts()
     made = table("bench engine", "figure", "value", "unit")
     for row in rows:
         made.add_row(row.name, "-" if row.value is None else f"{row.value:,.4g}", row.unit)
@@ -61,48 +78,62 @@ def command(
 
 
 def measure(seconds: float, streams: int) -> list[Figure]:
-    """All figures; about twenty measurements of `seconds` each."""
-    rows = [figure("sgemm.gflops", sgemm(seconds), "GFLOP/s")]
+    """All figures; about forty measurements of `seconds` each."""
+    rows: list[Figure] = [figure("sgemm.gflops", sgemm(), "GFLOP/s")]
     for kind in GATES:
         for size in SIZES:
             for stride in (16, 1):
                 rows += _cell(kind, size, stride, seconds, rows[0].value or np.nan)
     rows.append(figure("gru32.one_call.us", 1e6 * _observation(_engine("gru", 32, 16, 1), 1, 1, seconds), "us"))
     for many in sorted({1, 1000, streams}):
-        spent = _observation(_engine("gru", 16, 16, many), many, BATCH, seconds)
+        spent = _observation(_engine("gru", 16, 16, many), many, BATCH if many == 1 else CROWD, seconds)
         rows.append(figure(f"gru16.streams{many}.obs_per_s", 1 / spent, "1/s"))
-    return rows + _starts()
+    return rows
 
 
-def sgemm(seconds: float) -> float:
-    """GFLOP/s of numpy's float32 matrix product on the cores we have."""
-    a = np.random.default_rng(0).standard_normal((MATRIX, MATRIX)).astype(np.float32)
-    return 2 * MATRIX**3 / _shortest(lambda: a @ a, seconds) / 1e9
+def sgemm() -> float:
+    """GFLOP/s of numpy's float32 matrix product on one core, in a process of its own: this one's pool of threads is
+    already there and would take every core."""
+    run = subprocess.run([sys.executable, "-c", PRODUCT], env={**os.environ, **ONE_THREAD}, check=True, stdout=-1)
+    return float(run.stdout)
 
 
 def _cell(kind: str, size: int, stride: int, seconds: float, rate: float) -> list[Figure]:
-    """Time of an observation, and the multiply-adds of the cell alone (forward, and twice as many a row back)."""
+    """Time of an observation, and the multiply-adds of the cell alone: forward; a row back, which is twice as many less
+    those for a gradient at the inputs, which nobody asks for."""
     engine = _engine(kind, size, stride, 1)
-    spent = _observation(engine, 1, BATCH, seconds)
-    forward = 2 * GATES[kind] * size * (INPUTS + size)
-    flops = forward * (1 + 2 * max(WINDOW, stride) / stride)
+    learner = _alone(engine, seconds)
+    forward, unasked = 2 * GATES[kind] * size * (INPUTS + size), 2 * GATES[kind] * size * INPUTS
+    flops = forward + (2 * forward - unasked) * max(WINDOW, stride) / stride
     name = f"{kind}{size}.stride{stride}"
     return [
-        figure(f"{name}.us", 1e6 * spent, "us"),
-        figure(f"{name}.gflops", flops / spent / 1e9, "GFLOP/s"),
-        figure(f"{name}.sgemm_fraction", flops / spent / 1e9 / rate, "1"),
+        figure(f"{name}.us", 1e6 * learner, "us"),
+        figure(f"{name}.engine.us", 1e6 * _observation(engine, 1, BATCH, seconds), "us"),
+        figure(f"{name}.gflops", flops / learner / 1e9, "GFLOP/s"),
+        figure(f"{name}.sgemm_fraction", flops / learner / 1e9 / rate, "1"),
         figure(f"{name}.bytes_per_stream", engine.bytes_per_stream, "B"),
     ]
 
 
-def _engine(kind: str, size: int, stride: int, streams: int) -> Any:
+def _alone(engine: Any, seconds: float) -> float:
+    """Seconds an observation takes the learner: the median call of 64 observations."""
+    from streamrnn.kernels import alone
+
+    n = 64
+    inputs = np.sin(np.arange(n)[:, None] / 7 + np.arange(INPUTS)).astype(np.float32)
+    targets, none = np.sin(np.arange(n) / 7 + 0.5), np.empty(0, np.int64)
+    places, real = engine.places
+    return _median(lambda: alone.run(places, real, inputs, targets, none), seconds) / n
+
+
+def _engine(kind: str, size: int, stride: int, streams: int, threads: int = 1) -> Any:
     from streamrnn import spec
     from streamrnn.engine import Engine
 
     layer = spec.Gru(size) if kind == "gru" else spec.Lstm(size)
     rule = spec.Tbptt(WINDOW, stride)
     model = spec.Model(features=("a", "b"), targets=("a",), preset="light", layers=(layer,), rule=rule)
-    engine = Engine(model, streams)
+    engine = Engine(model, streams, threads=threads)
     engine.admit([f"stream-{number}" for number in range(streams)])
     return engine
 
@@ -135,15 +166,25 @@ def _observation(engine: Any, streams: int, size: int, seconds: float) -> float:
     return statistics.median(spent[len(spent) // 4 :]) / size  # the first quarter warms up
 
 
-def _shortest(work: Callable[[], object], seconds: float) -> float:
-    """The shortest of many runs."""
+def _median(work: Callable[[], object], seconds: float) -> float:
+    """The median of many runs, the first quarter left out."""
     spent: list[float] = []
     until = time.perf_counter() + seconds
-    while time.perf_counter() < until or len(spent) < 3:
+    while time.perf_counter() < until or len(spent) < 40:
         begin = time.perf_counter()
         work()
         spent.append(time.perf_counter() - begin)
-    return min(spent)
+    return statistics.median(spent[len(spent) // 4 :])
+
+
+def _threads(seconds: float) -> list[Figure]:
+    """How much quicker two threads are than one on 1,000 streams of GRU(32), in alternation on two cores."""
+    pair = [_engine("gru", 32, 16, 1000, threads) for threads in (1, 2)]
+    ratios = []
+    for _ in range(5):
+        one, two = (_observation(engine, 1000, CROWD, seconds / 3) for engine in pair)
+        ratios.append(one / two)
+    return [figure("gru32.threads2.speedup", statistics.median(ratios), "1")]
 
 
 def _starts() -> list[Figure]:

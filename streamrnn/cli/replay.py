@@ -67,7 +67,7 @@ def command(
     from streamrnn.engine import Engine
 
     with naming(config):
-        engine = Engine(read.model, read.limits.max_streams)
+        engine = Engine(read.model, read.limits.max_streams, threads=read.limits.threads)
     score = Score(engine.targets, engine.horizons)
     with open_outcomes(output, engine) as write, progress("replaying", rows.bytes) as advance:
         totals = replay(engine, rows, score, write, advance)

@@ -19,7 +19,7 @@ def run(places, real, inputs, targets, counts):
     for i in range(len(targets)):
         q[c.SEEN] += 1
         if i > 0:
-            teach(plan, row, 0, 0, 0, targets[i])
+            teach(plan, row, 0, 0, 0, targets[i], targets[i])
             learn_if_due(plan, row, scratch, False)
         for j in range(p[c.INPUTS]):
             row.net[p[c.INPUT] + j] = inputs[i, j]

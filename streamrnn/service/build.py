@@ -18,7 +18,7 @@ def directory(config: Config) -> Path:
 def engine(config: Config) -> Engine:
     """The engine; an allocation that fails anywhere on the way is the operator's to mend, not the daemon's end."""
     try:
-        return Engine(config.model, config.limits.max_streams)
+        return Engine(config.model, config.limits.max_streams, threads=config.limits.threads)
     except MemoryError:
         hint = "lower limits.max_streams, or use a smaller model"
         raise ConfigError(f"no memory for {config.limits.max_streams} streams of this model", hint) from None

@@ -27,7 +27,7 @@ def test_memory_is_stated_before_use(changes: dict[str, object]) -> None:
     own = planes.f32.nbytes + planes.f64.nbytes + planes.i64.nbytes
     assert engine.bytes_per_stream * 7 == own
     pool = planes.learned.nbytes + planes.counts.nbytes if "weights" in changes else 0
-    assert engine.bytes_total == own + pool + sum(part.nbytes for part in engine._scratch)
+    assert engine.bytes_total == own + pool + sum(part.nbytes for scratch in engine._scratch for part in scratch)
     engine.admit(["a"])
     assert len(engine.export("a")) == engine.bytes_per_stream
 

@@ -151,6 +151,20 @@ def test_scores_come_before_learning(seed: int) -> None:
         assert getattr(one, name).tobytes() == getattr(two, name).tobytes(), name
 
 
+@pytest.mark.parametrize("threads", [2, 3])
+@pytest.mark.parametrize("model", MODELS, ids=["forecast", "label"])
+def test_threads_do_not_matter(model: spec.Model, threads: int) -> None:
+    names = [f"stream {number}" for number in range(17)]
+    random = np.random.default_rng(threads)
+    one, many = Engine(model, 17), Engine(model, 17, threads=threads)
+    for turn in range(6):
+        size = (300, 5, 64, 63, 200, 1)[turn]  # both sides of what is worth sharing
+        columns = {"time": START + STEP * (100 * turn + np.arange(size)), "label": random.normal(0, 1, size)}
+        made = batch([names[i] for i in random.integers(0, 17, size)], random.normal(0, 1, (size, 2)), **columns)
+        same(step(one, made), step(many, made), but=())
+    assert [one.export(name) for name in one.names] == [many.export(name) for name in many.names]
+
+
 def test_a_thousand_streams_in_one_engine_are_each_as_if_alone() -> None:
     model = tiny(preset="light", layers=(spec.Elman(4),), experts=None, monitors=(spec.Anomaly(warmup=10),))
     names = [f"stream {number}" for number in range(1000)]
