@@ -103,6 +103,27 @@ class Tbptt(Part, frozen=True, tag="tbptt"):
     recompute: bool = False
 
 
+class Rtrl(Part, frozen=True, tag="rtrl"):
+    """Exact real-time recurrent learning (Williams and Zipser 1989) of diagonal recurrences, an update every `stride`.
+
+    The whole history counts, at a cost that does not grow with it; exact per layer when layers are stacked.
+    """
+
+    stride: Annotated[int, Meta(ge=1, le=512)] = 1
+
+
+class Snap1(Part, frozen=True, tag="snap1"):
+    """SnAp-1 (Menick et al. 2021): RTRL in which a parameter acts on its own unit alone, an update every `stride`."""
+
+    stride: Annotated[int, Meta(ge=1, le=512)] = 1
+
+
+class Immediate(Part, frozen=True, tag="immediate"):
+    """No history: the gradient through the current step alone (arXiv 2603.28750), an update every `stride`."""
+
+    stride: Annotated[int, Meta(ge=1, le=512)] = 1
+
+
 class Gaussian(Part, frozen=True, tag="gaussian"):
     """Mean and log standard deviation per target and horizon, trained by likelihood."""
 
@@ -240,6 +261,7 @@ class Hours(Part, frozen=True, tag="hours"):
 Layer = Elman | Gru | GruBefore | Lstm | Peephole | Lru | Dense | Conv | Attention | Norm
 Expert = Last | Seasonal | Change | Level | Profile | Linear
 Head = Gaussian | Student | Quantile | Binary
+Rule = Tbptt | Rtrl | Snap1 | Immediate
 Optimiser = Adam | RmsProp | Sgd | Obgd
 Monitor = Conformal | Anomaly | Residual | Mean | Hours
 
@@ -257,7 +279,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     seasons: tuple[Positive, ...] | None = None
     history: Annotated[int, Meta(ge=2, le=2048)] | None = None
     gate: bool | None = None
-    rule: Tbptt | None = None
+    rule: Rule | None = None
     head: Head = Gaussian()
     optimiser: Optimiser = Adam()
     monitors: tuple[Monitor, ...] = (Conformal(), Anomaly())

@@ -78,6 +78,8 @@ def network(plan, row, scratch):
     """One step of all layers and the readout, onto the tape. Returns the tape's row."""
     p = plan.ints
     t = tape_row(plan, row)
+    if p[c.TRACED] >= 0:
+        row.net[p[c.LABELLED] + t] = 0
     if p[c.RECOMPUTE]:
         remember(plan, row, t)
     through(plan, row, scratch, shift(row.net, p[c.MEMORY_F32]), shift(row.net, p[c.INPUT]), t, c.FORWARD)

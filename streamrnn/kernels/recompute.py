@@ -44,8 +44,9 @@ def relive(plan, row, scratch, first, last):
     for i in range(memory):
         state[i] = before[i]
     for t in range(first, last):
-        if row.net[p[c.KEEP] + t] == 0:
-            state[:] = 0
+        if t > first:
+            for i in range(memory):
+                state[i] *= row.net[p[c.KEEP] + t]
         source = shift(row.net, p[c.PAST] + t * p[c.INPUTS])
         through(plan, row, scratch, shift(scratch.f32, p[c.SCRATCH_STATE]), source, t, c.TRAIN)
         given = carray(shift(row.net, p[c.ANSWERS] + t * answers), answers)

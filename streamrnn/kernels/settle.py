@@ -39,6 +39,8 @@ def teach(plan, row, place, j, k, target, y):
     if t < 0 or q[c.SEEN] < TRAIN_FROM:
         return
     answer = j * p[c.HORIZONS] + k
+    if p[c.TRACED] >= 0:
+        row.net[p[c.LABELLED] + t] += 1
     if p[c.RECOMPUTE]:
         row.net[p[c.ANSWERS] + t * p[c.TARGETS] * p[c.HORIZONS] + answer] = target
     grade(plan, row, t, answer, target, shift(row.real, p[c.LOSS]))

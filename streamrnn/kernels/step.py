@@ -13,14 +13,13 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels import scale
+from streamrnn.kernels import rtrl, scale, tbptt
 from streamrnn.kernels import table as c
 from streamrnn.kernels.advance import advance
 from streamrnn.kernels.call import at, point, shift
 from streamrnn.kernels.jit import jit
 from streamrnn.kernels.judge import judge
 from streamrnn.kernels.settle import pending, settle_due, settle_one, show, stats_of, welcome
-from streamrnn.kernels.tbptt import learn
 
 MOST_LATE = 64
 MOST_LOST = 2**31  # sequence numbers: a larger gap is another count, not a loss
@@ -76,7 +75,11 @@ def learn_if_due(plan, row, scratch, end):
     cases take part too.
     """
     due = end or (row.count[c.SEEN] + row.count[c.PHASE]) % plan.ints[c.STRIDE] == 0
-    return learn(plan, row, scratch) if due and row.count[c.LABELS] > 0 else 0
+    if not due:
+        return 0
+    if plan.ints[c.TRACED] >= 0:
+        return rtrl.learn(plan, row, scratch)
+    return tbptt.learn(plan, row, scratch) if row.count[c.LABELS] > 0 else 0
 
 
 @jit

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 # --- plan.ints
-INTS = 78
+INTS = 84
 (
     FEATURES,
     TARGETS,
@@ -70,6 +70,7 @@ INTS = 78
     PAST,  # inputs of the network,
     BEFORE,  # all layers' states before the row,
     ANSWERS,  # standardised answers to its forecasts (T K), NaN where none has come or it has been learned from
+    LABELLED,  # how many labels the row has (rules that learn forward in time),
     BLOCKS,  # how many blocks the tape has
     CLOCK,  # state f64
     SCALE,
@@ -88,18 +89,23 @@ INTS = 78
     PENDING,
     LATEST,
     LOSS,  # of the latest label that was taught
+    TRACES,  # state f32 of those rules: all layers' traces
+    TRACES_LENGTH,
+    TRACED,  # state i64: number of the first row that they have not reached; the plan has none: -1
+    DELAY,  # rows that wait for answers
     PLACES,  # state i64, from BASE_I64: pending places, PLACE_WIDTH each
     SCRATCH_GRADIENT,  # scratch f32
     SCRATCH_DY,
     SCRATCH_DX,
     SCRATCH_LAYER,
     SCRATCH_STATE,
+    SCRATCH_CUT,  # zeros, in place of KEEP
     SCRATCH_FORECASTS,  # scratch f64
     SCRATCH_REGRESSORS,
 ) = range(INTS)
 
-# --- plan.layers (L, LAYER_WIDTH): three addresses, offsets, then the shape that the part receives
-FORWARD, BACKWARD, TRAIN, LAYER_PARAMS, LAYER_STATE, LAYER_TAPE, LAYER_SHAPE = range(7)
+# --- plan.layers (L, LAYER_WIDTH): four addresses (0: the plan has no such part), offsets, CUT, then the shape
+FORWARD, BACKWARD, TRAIN, FOLLOW, LAYER_PARAMS, LAYER_STATE, LAYER_TAPE, LAYER_TRACE, CUT, LAYER_SHAPE = range(10)
 LAYER_WIDTH = LAYER_SHAPE + 5
 
 # --- plan.experts (E, EXPERT_WIDTH): two addresses, offset inside a target's experts, then the shape

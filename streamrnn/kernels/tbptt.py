@@ -23,22 +23,34 @@ LARGEST = 1e4  # a weight beyond this is not a weight any more
 
 
 @jit
-def backward(plan, row, scratch, first, last):
-    """Gradient of the labels on rows first..last-1 of the tape, into the scratch."""
+def readout(plan, row, scratch, first, last):
+    """Gradient by the readout of the labels on rows first..last-1 of the tape, and at the top layer's outputs.
+
+    Into the scratch: the gradient, zero where the layers' is to come, and dy (last - first, H). Returns the gradient.
+    """
     p = plan.ints
     m, o, rows = p[c.TOP], p[c.OUTPUTS], last - first
-    gradient, dy, dx = p[c.SCRATCH_GRADIENT], p[c.SCRATCH_DY], p[c.SCRATCH_DX]
+    gradient = p[c.SCRATCH_GRADIENT]
     G = carray(shift(scratch.f32, gradient), p[c.PARAMS_LENGTH])
     G[:] = 0
     D = carray(shift(row.net, p[c.GRADIENT] + first * o), (rows, o))
     Y = carray(shift(row.net, p[c.TOPS] + first * m), (rows, m))
     V = carray(shift(row.params, p[c.PARAMS] + p[c.READOUT]), (o, m))
-    dY = carray(shift(scratch.f32, dy), (rows, m))
+    dY = carray(shift(scratch.f32, p[c.SCRATCH_DY]), (rows, m))
     dY[:] = 0
     fold(D, Y, carray(shift(scratch.f32, gradient + p[c.READOUT]), (o, m)))
     sums(D, carray(shift(scratch.f32, gradient + p[c.READOUT] + m * o), o))
     for t in range(rows):
         matvec(V, D[t], dY[t])
+    return G
+
+
+@jit
+def backward(plan, row, scratch, first, last):
+    """Gradient of the labels on rows first..last-1 of the tape, into the scratch."""
+    p = plan.ints
+    G = readout(plan, row, scratch, first, last)
+    gradient, dy, dx = p[c.SCRATCH_GRADIENT], p[c.SCRATCH_DY], p[c.SCRATCH_DX]
     for s in range(p[c.LAYERS]):
         layer = shift(plan.layers, (p[c.LAYERS] - 1 - s) * c.LAYER_WIDTH)
         call(
@@ -69,8 +81,9 @@ def square(x):
 
 @jit
 def forget(plan, row):
-    """Start again with a clean state: hidden state, gradient and tape are emptied, the weights stay."""
+    """Start again with a clean state: hidden state, gradient, tape and traces are emptied, the weights stay."""
     p, q = plan.ints, row.count
+    carray(shift(row.net, p[c.TRACES]), p[c.TRACES_LENGTH])[:] = 0
     carray(shift(row.net, p[c.MEMORY_F32]), p[c.MEMORY_LENGTH])[:] = 0
     q[c.POSITION], q[c.LABELS] = 0, 0
     q[c.FRESH] = 1
@@ -125,6 +138,13 @@ def learn(plan, row, scratch):
     G = backward(plan, row, scratch, first, newest + 1)
     used = (newest + 1 - oldest) * p[c.OUTPUTS]
     carray(shift(row.net, p[c.GRADIENT] + oldest * p[c.OUTPUTS]), used)[:] = 0
+    return update(plan, row, scratch, G, labels)
+
+
+@jit
+def update(plan, row, scratch, G, labels):
+    """A step of the optimiser along the mean gradient G / labels, through the firewall. Returns the outcome's bits."""
+    p = plan.ints
     norm = math.sqrt(square(G)) / labels
     if not norm < math.inf:
         return c.SKIPPED | (0 if sound(plan, row) else roll_back(plan, row))

@@ -11,6 +11,7 @@ from streamrnn import spec
 from streamrnn.errors import ConfigError
 from streamrnn.kernels import gate
 from streamrnn.kernels import table as c
+from streamrnn.model import forward
 from streamrnn.model.layout import Plane
 from streamrnn.model.parts import EXPERTS, HEADS, LAYERS, MONITORS, OPTIMISERS
 from streamrnn.model.past import Past, past
@@ -61,7 +62,7 @@ class Sizes:
     layers: tuple[spec.Layer, ...]
     experts: tuple[spec.Expert, ...]
     past: Past
-    rule: spec.Tbptt
+    rule: spec.Rule
     conformal: spec.Conformal
     anomaly: spec.Anomaly
     watching: tuple[spec.Residual | spec.Mean | spec.Hours, ...]  # the monitors behind the score
@@ -85,6 +86,17 @@ class Sizes:
     @property
     def rows(self) -> int:
         return 2 * self.kept
+
+    @property
+    def recompute(self) -> bool:
+        return isinstance(self.rule, spec.Tbptt) and self.rule.recompute
+
+    @property
+    def delay(self) -> int:
+        """Rows that may still get answers, for rules that take every row once; -1 for those that do not."""
+        if not isinstance(self.rule, forward.RULES):
+            return -1
+        return 1 if self.labelled else max(self.horizons) - 1
 
     @property
     def labelled(self) -> bool:
@@ -120,18 +132,21 @@ def resolve(model: spec.Model) -> Sizes:
     preset = PRESETS[model.preset]
     labelled = model.task == "label"
     experts = model.experts or ((spec.Last(),) if labelled else preset["experts"])
-    rule = model.rule or preset["rule"]
+    rule, layers = model.rule or preset["rule"], model.layers or preset["layers"]
+    forward.refuse(model, rule, layers)
     history = model.history or preset["history"]
     targets = (LABEL,) if labelled else (model.targets or model.features)
     horizons = (0,) if labelled else model.horizons
     gated = preset["gate"] if model.gate is None else model.gate
-    gated = gated and not labelled and len(experts) > 1
+    again = isinstance(rule, spec.Tbptt) and rule.recompute
+    gated = gated and not labelled and not again and len(experts) > 1
     plain = 3 * len(model.features) + 2 + len(targets)
     seen = len(targets) * (len(experts) + 1) * min(len(horizons), 2) + gate.HARMONICS
-    span = max(rule.window, rule.stride + max(horizons) - min(horizons))
+    window = rule.window if isinstance(rule, spec.Tbptt) else 1
+    span = max(window, rule.stride + max(horizons) - min(horizons))
     return Sizes(
         model=model,
-        layers=model.layers or preset["layers"],
+        layers=layers,
         experts=experts,
         past=past(experts, horizons, 1 if labelled else history),
         rule=rule,
@@ -217,7 +232,7 @@ def _refuse(model: spec.Model) -> None:
             "the first factors lie between the two",
         ),
         (
-            bool(model.gate) and model.rule is not None and model.rule.recompute,
+            bool(model.gate) and isinstance(model.rule, spec.Tbptt) and model.rule.recompute,
             "model.gate with a rule that recomputes",
             "the gate learns from the forecasts as they were issued: leave recompute out",
         ),
@@ -292,6 +307,8 @@ def link(plan: Plan, dtype: str) -> None:
         kind = LAYERS[type(layer)]
         row[c.FORWARD], row[c.BACKWARD] = kind.forward.address(dtype), kind.backward.address(dtype)
         row[c.TRAIN] = (kind.train or kind.forward).address(dtype)
+        trace = forward.trace(sizes.rule, layer)
+        row[c.FOLLOW] = trace.follow.address(dtype) if trace else 0
     for row, expert in zip(table.experts, sizes.experts, strict=True):
         part = EXPERTS[type(expert)]
         row[c.SETTLE], row[c.FORECAST] = part.settle.address(dtype), part.forecast.address(dtype)
@@ -361,13 +378,16 @@ def _net(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f32: 
     ints[c.INPUT] = f32.add(f"input {name}", sizes.inputs) - base
     ints[c.KEEP], ints[c.GRADIENT] = block("keep", 1), block("gradient", outputs)
     ints[c.TOPS], ints[c.RAW] = block("top", int(ints[c.TOP])), block("output", outputs)
-    if sizes.rule.recompute:
+    if sizes.delay >= 0:
+        ints[c.LABELLED] = block("labelled", 1)
+    if sizes.recompute:
         ints[c.PAST], ints[c.BEFORE] = block("past", sizes.inputs), block("before", int(ints[c.MEMORY_LENGTH]))
         ints[c.ANSWERS] = block("answers", len(sizes.targets) * len(sizes.horizons))
     for row, layer in zip(layers, sizes.layers, strict=True):
         row[c.LAYER_TAPE] = f32.width - base
         for number, width in enumerate(LAYERS[type(layer)].tape(*_shape(row))):
             block(f"{row[c.LAYER_PARAMS]}.{number}", width)
+    forward.traces(sizes.rule, sizes.layers, layers, ints, f32, name)
     ints[c.BLOCKS] = len(blocks)
     return np.array(blocks, np.int64)
 
@@ -424,6 +444,9 @@ def _count(sizes: Sizes, ints: NDArray[np.int64], i64: Plane) -> NDArray[np.int6
     slots = int(ints[c.SLOTS])
     start = i64.add(f"places {sizes.experts}{name} {slots}", 1 + slots * c.PLACE_WIDTH)
     ints[c.PLACES] = start + 1 - int(ints[c.BASE_I64])
+    ints[c.TRACED] = -1
+    if sizes.delay >= 0:
+        ints[c.TRACED] = i64.add(f"traced {forward.tag(sizes.rule)} {name}", 1) - int(ints[c.BASE_I64])
     return np.array([0, *np.cumsum(sizes.horizons)[:-1]], np.int64)
 
 
@@ -433,15 +456,17 @@ def _scratch(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64]) -
     widest = max(int(size) for row in layers for size in row[c.LAYER_SHAPE : c.LAYER_SHAPE + 2])
     pairs = zip(layers, sizes.layers, strict=True)
     own = max(LAYERS[type(layer)].scratch(rows, *_shape(row)) for row, layer in pairs)
+    room = [own, *forward.scratch(sizes.rule, sizes.layers, layers)]
     ints[c.SCRATCH_GRADIENT] = 0
     ints[c.SCRATCH_DY] = ints[c.PARAMS_LENGTH]
     ints[c.SCRATCH_DX] = ints[c.SCRATCH_DY] + rows * widest
     ints[c.SCRATCH_LAYER] = ints[c.SCRATCH_DX] + rows * widest
-    ints[c.SCRATCH_STATE] = ints[c.SCRATCH_LAYER] + own
+    ints[c.SCRATCH_STATE] = ints[c.SCRATCH_LAYER] + max(room)
+    ints[c.SCRATCH_CUT] = ints[c.SCRATCH_STATE] + ints[c.MEMORY_LENGTH]
     outputs = len(sizes.targets) * len(sizes.experts) * len(sizes.horizons)
     ints[c.SCRATCH_FORECASTS] = len(sizes.targets)
     ints[c.SCRATCH_REGRESSORS] = ints[c.SCRATCH_FORECASTS] + outputs
-    return int(ints[c.SCRATCH_STATE] + ints[c.MEMORY_LENGTH]), int(ints[c.SCRATCH_REGRESSORS]) + len(sizes.past.table)
+    return int(ints[c.SCRATCH_CUT]) + rows, int(ints[c.SCRATCH_REGRESSORS]) + len(sizes.past.table)
 
 
 def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
@@ -462,9 +487,10 @@ def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
         c.HEAD_ABSOLUTE: int(HEADS[type(sizes.model.head)].absolute),
         c.ROWS: sizes.rows,
         c.KEPT: sizes.kept,
-        c.WINDOW: sizes.rule.window,
+        c.WINDOW: getattr(sizes.rule, "window", 1),
         c.STRIDE: sizes.rule.stride,
-        c.RECOMPUTE: int(sizes.rule.recompute),
+        c.RECOMPUTE: int(sizes.recompute),
+        c.DELAY: sizes.delay,
         c.LABEL_TASK: int(sizes.labelled),
         c.LABEL_RING: sizes.model.label_memory,
         c.SEASONAL: seasonal[0] if seasonal else -1,

@@ -1,4 +1,4 @@
-"""The network of one stream again, step by step in plain numpy: forward, labels, gradient, clipping, optimiser.
+"""The network of one stream again, step by step in plain numpy: forward, labels, gradient by any rule, optimiser.
 
 From the engine come only the inputs of the network and what a forecast stood on (base and unit).
 """
@@ -16,13 +16,13 @@ from streamrnn.engine import Engine
 from streamrnn.kernels import table as c
 from streamrnn.kernels.settle import TRAIN_FROM
 from tests.engine.feed import START, STEP, feed, has, real, weights
-from tests.naive import cells, heads, optim
+from tests.naive import cells, heads, optim, rules
 
 Array = NDArray[np.float64]
 
 
 class Replica:
-    """Parameters, the rows of all the past, the labels since the last update; one layer, BPTT(h; h')."""
+    """Parameters, the rows of all the past, the labels since the last update; one layer."""
 
     def __init__(self, model: spec.Model, inputs: int, params: Array) -> None:
         assert model.layers is not None
@@ -43,6 +43,8 @@ class Replica:
         self.stood_on: list[list[tuple[float, float]]] = []  # base and unit of every row and horizon
         self.due: dict[int, list[tuple[int, float]]] = {}  # horizon and standardised answer, by row
         self.labels, self.updates, self.fresh = 0, 0, True
+        self.traced = 0  # rows that the influence matrix has passed
+        self.influence = np.zeros((len(self.state), self.split))
 
     def advance(self, x: Array) -> None:
         self.keep.append(0 if self.fresh else 1)
@@ -90,24 +92,52 @@ class Replica:
             self.tops[t] = state[: self.units]
 
     def learn(self) -> None:
-        assert isinstance(self.model.rule, spec.Tbptt)
+        """An update from the labels that have arrived."""
+        if not isinstance(self.model.rule, spec.Tbptt):
+            self.learn_forward()
+        elif self.labels:
+            self.learn_back(self.model.rule)
+
+    def learn_forward(self) -> None:
+        """Every row once, in order, when it has got all its answers; the influence matrix goes along."""
+        span = range(self.traced, len(self.rows) - max(self.model.horizons) + 1)
+        if not span:
+            return
+        self.traced = span[-1] + 1
+        V, _ = self.readout()
+        D = np.array([self.grade(row) for row in span])
+        Y = np.array([self.tops[row] for row in span])
+        keep = np.array([self.keep[row] for row in span])
+        pattern = rules.everything if isinstance(self.model.rule, spec.Rtrl) else rules.snap1
+        rows = [self.rows[t] for t in span]
+        if isinstance(self.model.rule, spec.Immediate):
+            keep = np.zeros_like(keep)
+        g, _, self.influence = rules.follow(
+            self.kind, self.units, self.w[: self.split], rows, keep, D @ V.T, self.influence, pattern
+        )
+        labels = sum(len(self.due.pop(row, [])) for row in span)
+        if labels:
+            self.update(cells.join(g, D.T @ Y, D.sum(axis=0)), labels)
+
+    def learn_back(self, rule: spec.Tbptt) -> None:
+        """Back through a window."""
         newest, oldest = max(self.due), min(self.due)
-        span = range(max(0, min(newest + 1 - self.model.rule.window, oldest)), newest + 1)
-        if self.model.rule.recompute:
+        span = range(max(0, min(newest + 1 - rule.window, oldest)), newest + 1)
+        if rule.recompute:
             self.relive(span)
         V, _ = self.readout()
         D = np.array([self.grade(row) for row in span])
         Y = np.array([self.tops[row] for row in span])
         keep = np.array([self.keep[row] for row in span])
         g, _ = cells.back(self.kind, self.units, self.w[: self.split], [self.rows[t] for t in span], keep, D @ V.T)
-        self.update(cells.join(g, D.T @ Y, D.sum(axis=0)))
+        self.update(cells.join(g, D.T @ Y, D.sum(axis=0)), self.labels)
+        self.due, self.labels = {}, 0
 
-    def update(self, g: Array) -> None:
+    def update(self, g: Array, labels: int) -> None:
         self.updates += 1
         optimiser = self.model.optimiser
-        g = optim.clip(g, self.labels, optimiser.clip)
+        g = optim.clip(g, labels, optimiser.clip)
         self.w, self.kept = optim.OPTIMISERS[type(optimiser)](self.w, g, self.kept, optimiser, self.updates)
-        self.due, self.labels = {}, 0
 
     def end(self) -> None:
         self.state, self.fresh = np.zeros_like(self.state), True
@@ -135,7 +165,7 @@ def follow(engine: Engine, replica: Replica, values: Array, ends: set[int]) -> N
         for k, h in enumerate(engine.horizons):
             if t - h >= 0 and seen >= TRAIN_FROM:
                 replica.label(t - h, k, float(y))
-        if replica.labels and (seen % stride == 0 or t in ends):
+        if seen % stride == 0 or t in ends:
             replica.learn()
         told = feed(engine, [y], time=[START + STEP * t], bits=[m.END if t in ends else 0])
         moved += bool(has(told, m.UPDATED)[0])

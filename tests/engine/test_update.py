@@ -33,6 +33,11 @@ def test_training_equals_the_replica(layer: spec.Layer, optimiser: spec.Optimise
     )
 
 
+@pytest.mark.parametrize("layer", LAYERS, ids=repr)
+def test_a_window_as_long_as_the_history_is_full_bptt(layer: spec.Layer) -> None:
+    agree(tiny(layers=(layer,), rule=spec.Tbptt(64, 6), optimiser=spec.Sgd(rate=0.05)))
+
+
 @pytest.mark.parametrize("head", [spec.Student(), spec.Quantile()], ids=repr)
 def test_training_with_another_head_equals_the_replica(head: spec.Head) -> None:
     agree(tiny(rule=spec.Tbptt(4, 2), horizons=HORIZONS, head=head, optimiser=spec.Sgd(rate=0.05, clip=0.5)))
@@ -55,3 +60,18 @@ def test_to_run_a_window_again_makes_a_difference_where_windows_overlap(layer: s
         feed(engine, values)
         moved.append(weights(engine).copy())
     assert np.abs(moved[0] - moved[1]).max() > 1e-4
+
+
+@pytest.mark.parametrize("horizons", [(1,), (1, 3)], ids=str)
+@pytest.mark.parametrize(
+    ("rule", "layer"),
+    [(kind(stride), layer) for kind in (spec.Snap1, spec.Immediate) for layer in LAYERS for stride in (1, 3)]
+    + [(spec.Rtrl(stride), spec.Lru(4)) for stride in (1, 3)],
+    ids=repr,
+)
+def test_learning_forward_in_time_equals_the_replica(
+    layer: spec.Layer, rule: spec.Rule, horizons: tuple[int, ...]
+) -> None:
+    """The kernel's traces of an Lru are by its factors, the replica's by nu and theta: the same at slow rates."""
+    rate = 0.001 if isinstance(layer, spec.Lru) else 0.05
+    agree(tiny(layers=(layer,), rule=rule, horizons=horizons, optimiser=spec.Sgd(rate=rate)))

@@ -10,6 +10,7 @@ from streamrnn.kernels import seasons
 from streamrnn.kernels import table as c
 from streamrnn.kernels.call import at, call
 from streamrnn.kernels.jit import jit
+from streamrnn.model.forward import TRACES
 from streamrnn.model.parts import EXPERTS, HEADS, LAYERS, OPTIMISERS
 from streamrnn.model.past import past
 
@@ -32,6 +33,14 @@ def _backward(address, shape, w, tape, keep, dy, dx, g, scratch, first, last):
     call(
         address, at(shape, 0), at(w, 0), at(tape, 0), at(keep, 0), at(dy, 0), at(dx, 0), at(g, 0), at(scratch, 0),
         first, last,
+    )  # fmt: skip
+
+
+@jit
+def _follow(address, shape, w, tape, keep, dy, dx, g, trace, scratch, first, last):
+    call(
+        address, at(shape, 0), at(w, 0), at(tape, 0), at(keep, 0), at(dy, 0), at(dx, 0), at(g, 0), at(trace, 0),
+        at(scratch, 0), first, last,
     )  # fmt: skip
 
 
@@ -123,6 +132,25 @@ class Layer(NamedTuple):
         w, keep, dys = self.cast(w), self.cast(keep), self.cast(dys)
         _backward(address, self.shape, w, tape, keep, dys, dxs, g, scratch, first, last)
         return g, dxs
+
+    def follow(
+        self, w: Array, tape: Array, keep: Array, dys: Array, trace: Array, first: int, last: int
+    ) -> tuple[Array, Array]:
+        """Gradient and each input's own of rows first..last-1 with dys (last - first, H); the trace is taken along."""
+        part = TRACES[self.layer if isinstance(self.layer, type) else type(self.layer)]
+        g, dxs = np.zeros(self.params, self.dtype), np.full((last - first, self.inputs), np.nan, self.dtype)
+        scratch = np.full(part.scratch(self.units), np.nan, self.dtype)
+        address = part.follow.address(self.dtype)
+        _follow(
+            address, self.shape, self.cast(w), tape, self.cast(keep), self.cast(dys), dxs, g, trace, scratch,
+            first, last,
+        )  # fmt: skip
+        return g, dxs
+
+    def trace(self) -> Array:
+        """A trace of nothing."""
+        part = TRACES[self.layer if isinstance(self.layer, type) else type(self.layer)]
+        return np.zeros(part.size(self.inputs, self.units), self.dtype)
 
     def cast(self, values: Array) -> Array:
         return np.ascontiguousarray(values, self.dtype)

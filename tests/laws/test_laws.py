@@ -16,7 +16,8 @@ from tests.engine.feed import START, STEP, batch, feed, has, join, part, pick, s
 
 FORECAST = tiny(features=("x", "y"), layers=(spec.Gru(5), spec.Elman(3)), experts=None, horizons=(1, 3))
 LABEL = tiny(features=("x", "y"), layers=(spec.Lstm(5),), task="label", label_memory=8)
-MODELS = [FORECAST, LABEL]
+FORWARD = tiny(features=("x", "y"), layers=(spec.Lru(4), spec.Gru(3)), rule=spec.Snap1(2), horizons=(1, 3))
+MODELS = [FORECAST, LABEL, FORWARD]
 NAMES = ["a", "b", "c"]
 REPEATABLE = settings(max_examples=15, deadline=None, derandomize=True)
 
@@ -49,7 +50,7 @@ def suited(model: spec.Model, made: Batch) -> Batch:
     return made
 
 
-@pytest.mark.parametrize("model", MODELS, ids=["forecast", "label"])
+@pytest.mark.parametrize("model", MODELS, ids=["forecast", "label", "forward"])
 @REPEATABLE
 @given(data=st.data())
 def test_batching_does_not_matter(model: spec.Model, data: st.DataObject) -> None:
@@ -62,7 +63,7 @@ def test_batching_does_not_matter(model: spec.Model, data: st.DataObject) -> Non
     assert [whole.export(name) for name in whole.names] == [parts.export(name) for name in parts.names]
 
 
-@pytest.mark.parametrize("model", MODELS, ids=["forecast", "label"])
+@pytest.mark.parametrize("model", MODELS, ids=["forecast", "label", "forward"])
 @REPEATABLE
 @given(data=st.data())
 def test_other_streams_do_not_matter(model: spec.Model, data: st.DataObject) -> None:
@@ -77,7 +78,7 @@ def test_other_streams_do_not_matter(model: spec.Model, data: st.DataObject) -> 
         assert engine.export(name) == alone.export(name)
 
 
-@pytest.mark.parametrize("model", MODELS, ids=["forecast", "label"])
+@pytest.mark.parametrize("model", MODELS, ids=["forecast", "label", "forward"])
 @REPEATABLE
 @given(data=st.data())
 def test_a_restart_does_not_matter(model: spec.Model, data: st.DataObject) -> None:
@@ -92,7 +93,7 @@ def test_a_restart_does_not_matter(model: spec.Model, data: st.DataObject) -> No
     assert [engine.export(name) for name in engine.names] == [fresh.export(name) for name in engine.names]
 
 
-@pytest.mark.parametrize("model", MODELS, ids=["forecast", "label"])
+@pytest.mark.parametrize("model", MODELS, ids=["forecast", "label", "forward"])
 @REPEATABLE
 @given(data=st.data())
 def test_looking_changes_nothing_and_tells_the_last_outcome(model: spec.Model, data: st.DataObject) -> None:
@@ -109,7 +110,7 @@ def test_looking_changes_nothing_and_tells_the_last_outcome(model: spec.Model, d
     assert [engine.export(name) for name in engine.names] == before
 
 
-@pytest.mark.parametrize("model", MODELS, ids=["forecast", "label"])
+@pytest.mark.parametrize("model", MODELS, ids=["forecast", "label", "forward"])
 @REPEATABLE
 @given(data=st.data())
 def test_every_outcome_says_what_became_of_its_message(model: spec.Model, data: st.DataObject) -> None:
