@@ -1,4 +1,5 @@
-"""Floor 2: the bank. Three planes, one row a stream; a name gets a row at first sight and keeps it.
+"""Floor 2: the bank. Three planes, one row a stream; a name gets a row at first sight and keeps it until it is
+forgotten; the row then goes to the next new name.
 
 The planes are allocated at full capacity and touched row by row: untouched memory costs nothing. With pooled weights
 the learned part is one more row, the pool's, of its own two planes. A row travels as bytes: its planes one after the
@@ -27,8 +28,9 @@ class Bank:
         self.plan = plan
         self.capacity = capacity
         self.dtype = dtype
-        self.names: list[str] = []
+        self.names: list[str] = []  # by row; "" where a stream was forgotten
         self._rows: dict[str, int] = {}
+        self._free: list[int] = []  # rows that were forgotten
         try:
             self._f32 = np.zeros((capacity, plan.f32.width), dtype)
             self._f64 = np.zeros((capacity, plan.f64.width))
@@ -58,10 +60,43 @@ class Bank:
         known = self._rows
         return np.array([known[name] if name in known else self._enter(name) for name in names], np.int64)
 
+    def __len__(self) -> int:
+        """Streams known."""
+        return len(self._rows)
+
+    def forget(self, name: str) -> int | None:
+        """Let go of a stream; the row it had, free from now on, or None for an unknown one."""
+        row = self._rows.pop(name, None)
+        if row is not None:
+            self._f32[row], self._f64[row], self._i64[row] = 0, 0, 0
+            self.names[row], self.changed[row] = "", 0
+            self._free.append(row)
+        return row
+
+    def reset(self, name: str) -> bool:
+        """Make a stream as it was before its first observation; False for an unknown one."""
+        row = self._rows.get(name)
+        if row is None:
+            return False
+        self._f32[row], self._i64[row] = 0, 0
+        self._begin(row, name)
+        self.changed[row] = self.stamp()
+        return True
+
     def _enter(self, name: str) -> int:
-        row = len(self.names)
+        row = self._free.pop() if self._free else len(self.names)
         if row >= self.capacity:
             return -1
+        self._begin(row, name)
+        self._rows[name] = row
+        if row == len(self.names):
+            self.names.append(name)
+        else:
+            self.names[row] = name
+        return row
+
+    def _begin(self, row: int, name: str) -> None:
+        """The state before the first observation, into a row of zeros."""
         base = int(self.plan.table.ints[c.BASE_I64])
         if self._pool is None:
             weights, counts = init.learned(self.plan, name, self.dtype)
@@ -69,9 +104,6 @@ class Bank:
             self._i64[row, :base] = counts
         self._f64[row], self._i64[row, base:] = self._fresh
         self._i64[row, base + c.PHASE] = init.phase(self.plan, name)
-        self._rows[name] = row
-        self.names.append(name)
-        return row
 
     def stamp(self) -> int:
         """The mark to put into `changed` for rows that change now and were not changed since they were last taken."""
@@ -95,14 +127,7 @@ class Bank:
     @property
     def layout(self) -> dict[str, list[int]]:
         """Slices of a stream's row and, with pooled weights, of the pool's; the planes' widths under `width.`."""
-        planes = [self.plan.f32, self.plan.f64, self.plan.i64]
-        if self._pool is not None:
-            planes += [self.plan.learned, self.plan.counts]
-        widths = {f"width.{plane.name}": [plane.width, self._itemsize(plane)] for plane in planes}
-        return {**widths, **{name: place for plane in planes for name, place in plane.slices.items()}}
-
-    def _itemsize(self, plane: Plane) -> int:
-        return self._f32.itemsize if plane.name.endswith("f32") else 8
+        return layout_of(self.plan, self._f32.itemsize)
 
     def restore(self, name: str, blob: bytes, layout: dict[str, list[int]]) -> list[str]:
         """Put a row back that was exported under `layout`; slices that mean something else now are left fresh.
@@ -124,6 +149,15 @@ class Bank:
                 (self.plan.i64, self._i64[row]),
             ]
         return _put(blob, layout, planes)
+
+
+def layout_of(plan: Plan, itemsize: int = 4) -> dict[str, list[int]]:
+    """What `Bank.layout` is for a bank of this plan, without making one; `itemsize`: bytes of the network's numbers."""
+    planes = [plan.f32, plan.f64, plan.i64]
+    if plan.pooled:
+        planes += [plan.learned, plan.counts]
+    widths = {f"width.{each.name}": [each.width, itemsize if each.name.endswith("f32") else 8] for each in planes}
+    return {**widths, **{name: place for each in planes for name, place in each.slices.items()}}
 
 
 def _put(blob: bytes, layout: dict[str, list[int]], planes: list[tuple[Plane, NDArray[np.generic]]]) -> list[str]:

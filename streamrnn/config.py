@@ -56,6 +56,14 @@ class State(Struct, frozen=True, forbid_unknown_fields=True):
     durability: Literal["commit", "interval", "off"] = "commit"
     interval: Seconds = 1.0  # durability "interval": at most so much is lost when the machine dies
     checkpoint: Seconds = 30.0  # seconds between checkpoints
+    retention: Annotated[float, Meta(ge=0.0)] = 0.0  # seconds of silence after which a stream is forgotten; 0: never
+
+
+class Control(Struct, frozen=True, forbid_unknown_fields=True):
+    """The socket of `streamrnn ctl`. `endpoint` empty: a socket in the state directory."""
+
+    enabled: bool = True
+    endpoint: str = ""
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,6 +114,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     output: Output = Output()
     metrics: Metrics = Metrics()
     state: State = State()
+    control: Control = Control()
     limits: Limits = Limits()
     security: Security = Security()
     log: Log = Log()

@@ -47,8 +47,13 @@ class Engine:
 
     @property
     def names(self) -> list[str]:
-        """Row -> stream; it only grows."""
+        """Row -> stream; "" where one was forgotten and no other has come yet."""
         return self._bank.names
+
+    @property
+    def streams(self) -> int:
+        """How many are known."""
+        return len(self._bank)
 
     @property
     def kernel_digest(self) -> str:
@@ -129,6 +134,14 @@ class Engine:
     def restore(self, name: str, blob: bytes, layout: dict[str, list[int]]) -> list[str]:
         """Put an exported row back; returns the names of slices that no longer fit. Raises SnapshotError."""
         return self._bank.restore(name, blob, layout)
+
+    def forget(self, name: str) -> int | None:
+        """Let go of a stream; the row it had, or None for an unknown one. With pooled weights what it taught stays."""
+        return self._bank.forget(name)
+
+    def reset(self, name: str) -> bool:
+        """Make a stream as it was before its first observation; False for an unknown one."""
+        return self._bank.reset(name)
 
     def health(self) -> Health:
         """How good the forecasts are now, over all streams."""

@@ -35,6 +35,10 @@ def refuse(config: "Config") -> None:
             hint = 'state.durability = "commit" or "interval"; or kind = "pull", which promises nothing'
             raise ConfigError(f"input[{number}]: `router` acknowledges what is kept, and nothing is (durability)", hint)
     _endpoint("output.endpoint", config.output.endpoint, True)
+    if config.control.endpoint:
+        _endpoint("control.endpoint", config.control.endpoint, True)
+        if not config.control.endpoint.startswith("ipc:"):
+            raise ConfigError("control.endpoint: only ipc, which file permissions guard", "write ipc:///PATH")
     _clashes(config)
     _doors(config)
     _queue("output.high_water", config.output.high_water)

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from streamrnn import __version__
-from streamrnn.cli import bench, check, demo, keys, replay, run, send, state, tail, warm
+from streamrnn.cli import bench, check, ctl, demo, keys, replay, run, send, state, tail, warm
 from streamrnn.errors import StreamrnnError
 
 HELP = """\
@@ -71,6 +71,7 @@ app.command("replay")(replay.command)
 app.command("send")(send.command)
 app.command("tail")(tail.command)
 app.command("keys")(keys.command)
+app.add_typer(ctl.app, name="ctl")
 app.add_typer(state.app, name="state")
 app.add_typer(bench.app, name="bench")
 

@@ -16,6 +16,6 @@ def command(config: Annotated[Path, typer.Argument(help="The TOML file.", show_d
       streamrnn run config.toml
       streamrnn run /etc/streamrnn/config.toml 2> streamrnn.log
     """
-    from streamrnn.service import daemon
+    from streamrnn.service import process
 
-    raise typer.Exit(daemon.run(config))
+    raise typer.Exit(process.run(config))

@@ -33,6 +33,13 @@ Pooled weights are changed by all streams and cannot be passed over one stream a
 dirty rows are then exported at one lsn and committed in one transaction with the floor: every row and the pool stand at
 the floor, nothing replayed is ever passed over, and (1) and (2) hold for the whole as for one stream.
 
+A forgotten stream is stored as a row without state, under the same rule as any other: what the journal has for it up to
+`applied` is passed over, so that nothing of it comes back, not even for the time of a replay. Such a row is deleted
+once the floor has reached its `applied`, for then nothing in the journal speaks of it.
+
+With a row stands how many messages its topics have had, so that `topic_seq` goes on over a restart. It is a function of
+the journal like the state itself.
+
 A row with a bad CRC is named in `damaged`, by the name that stands in it, and left out; its stream begins anew, the
 others are served.
 """
@@ -44,9 +51,9 @@ import struct
 import time
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -62,14 +69,45 @@ BLOB_FORMAT = 1
 POOL = ""  # the name of the pool's row
 
 Layout = dict[str, list[int]]
-Row = tuple[int, str, int, int, int, int, bytes]  # as in the table: id, stream, applied, format, layout, crc, blob
+Counts = tuple[int, int]  # predictions and anomalies that were written of a stream
+
+
+class Row(NamedTuple):
+    """As in the table."""
+
+    id: int
+    stream: str
+    applied: int
+    format: int
+    layout: int
+    predictions: int
+    anomalies: int
+    crc: int
+    blob: bytes  # empty: the stream was forgotten
+
+
+class Stored(NamedTuple):
+    """A usable row; an empty blob says that the stream was forgotten."""
+
+    name: str
+    applied: int
+    layout: Layout
+    blob: bytes
+    counts: Counts
+
+
+def _no_counts(_: str) -> Counts:
+    return 0, 0
 
 
 class Checkpoint:
     """The stored state of an engine. Methods raise StorageError when the disk refuses."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, counts: Callable[[str], Counts] = _no_counts) -> None:
         self._store = store
+        self._counts = counts
+        self._gone: dict[str, None] = {}  # forgotten since the round began
+        self._empty: dict[int, int] = {}  # rows of forgotten streams: id -> applied
         self._names: dict[str, None] = {}  # still to be written in this round, in order
         self._start: int | None = None  # lsn at which the round began; None between rounds
         self._trimming = False
@@ -90,22 +128,25 @@ class Checkpoint:
         """Seconds since the last round was complete, or since the start."""
         return time.monotonic() - self._completed
 
-    def load(self) -> Iterator[tuple[str, int, Layout, bytes]]:
-        """Name, applied lsn, layout and blob of every usable row; the others are named in `damaged`.
-
-        Raises SnapshotError when the table cannot be read.
-        """
+    def load(self) -> Iterator[Stored]:
+        """Every usable row; the others are named in `damaged`. Raises SnapshotError when the table cannot be read."""
         layouts = self._layouts()
         self.damaged = []
-        sql = "SELECT id, stream, applied, format, layout, crc, blob FROM state ORDER BY id"
-        for key, stream, applied, form, layout, crc, blob in self._store.read(sql):
-            name = stream.decode(errors="replace")
-            whole = key == digest(stream) and crc == _crc(key, applied, layout, blob)
+        sql = "SELECT id, stream, applied, format, layout, predictions, anomalies, crc, blob FROM state ORDER BY id"
+        for key, stream, applied, form, layout, predictions, anomalies, crc, blob in self._store.read(sql):
+            name, counts = stream.decode(errors="replace"), (predictions, anomalies)
+            whole = key == digest(stream) and crc == _crc(key, applied, layout, counts, blob)
             if not whole or form != BLOB_FORMAT or layout not in layouts:
                 self.damaged.append(name)
                 continue
             self._applied[name] = applied
-            yield name, applied, layouts[layout], blob
+            if not blob:
+                self._empty[key] = applied
+            yield Stored(name, applied, layouts[layout], blob, counts)
+
+    def forget(self, name: str) -> None:
+        """The engine has let go of a stream: the next round says so."""
+        self._gone[name] = None
 
     def write(self, engine: "Engine", applied_lsn: int, limit_bytes: int = LIMIT_BYTES) -> bool:
         """Write the next part of a round, one row or at most `limit_bytes`, and commit; True while there is more.
@@ -145,7 +186,7 @@ class Checkpoint:
         rows = self._export(engine, applied_lsn, None if pooled else limit_bytes)
         self._commit(engine, rows)
         for row in rows:
-            del self._names[row[1]]
+            del self._names[row.stream]
         if not self._names:
             self._start = None
             self._completed = time.monotonic()
@@ -153,6 +194,8 @@ class Checkpoint:
     def _begin(self, engine: "Engine", applied_lsn: int, pooled: bool) -> None:
         self._start = applied_lsn
         self._names |= dict.fromkeys(engine.take_dirty(engine.capacity + 1))
+        self._names |= self._gone
+        self._gone = {}
         if pooled and self._names:
             self._names[POOL] = None
         if self._applied and applied_lsn >= max(self._applied.values()):
@@ -162,13 +205,14 @@ class Checkpoint:
         rows: list[Row] = []
         size, layout = 0, _layout_id(engine.layout)
         for name in self._names:
-            blob = engine.export(name)
+            blob = _export(engine, name)
             size += len(blob)
             if limit is not None and rows and size > limit:
                 break
             applied = max(applied_lsn, self._applied.get(name, 0))
-            key = digest(name.encode())
-            rows.append((key, name, applied, BLOB_FORMAT, layout, _crc(key, applied, layout, blob), blob))
+            key, counts = digest(name.encode()), self._counts(name) if blob else (0, 0)
+            crc = _crc(key, applied, layout, counts, blob)
+            rows.append(Row(key, name, applied, BLOB_FORMAT, layout, *counts, crc, blob))
         return rows
 
     def _commit(self, engine: "Engine", rows: list[Row]) -> None:
@@ -180,12 +224,16 @@ class Checkpoint:
         with self._store.writing() as connection:
             if engine is not self._engine:
                 _describe(engine, connection)
-            connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            empty = {key: applied for key, applied in self._empty.items() if key not in {row.id for row in rows}}
+            empty |= {row.id: row.applied for row in rows if not row.blob}
             trimming = False
             if last:
+                connection.executemany("DELETE FROM state WHERE id = ?", [(k,) for k in empty if empty[k] <= floor])
+                empty = {key: applied for key, applied in empty.items() if applied > floor}
                 self._store.note(floor=floor)
                 trimming = trim(self._store)
-        self._engine, self._trimming = engine, trimming
+        self._engine, self._trimming, self._empty = engine, trimming, empty
 
     def _trim(self) -> None:
         with self._store.writing():
@@ -206,8 +254,16 @@ def _layout_id(layout: Layout) -> int:
     return digest(_slices(layout).encode())
 
 
-def _crc(key: int, applied: int, layout: int, blob: bytes) -> int:
-    return zlib.crc32(blob, zlib.crc32(struct.pack("<qqq", key, applied, layout)))
+def _export(engine: "Engine", name: str) -> bytes:
+    """A stream's row, empty when it is not known any more."""
+    try:
+        return engine.export(name)
+    except KeyError:
+        return b""
+
+
+def _crc(key: int, applied: int, layout: int, counts: Counts, blob: bytes) -> int:
+    return zlib.crc32(blob, zlib.crc32(struct.pack("<qqqqq", key, applied, layout, *counts)))
 
 
 def _describe(engine: "Engine", connection: sqlite3.Connection) -> None:

@@ -1,14 +1,12 @@
 """The daemon: built from a configuration, turned by one thread, stopped by a signal.
 
-`Daemon.turn` is the way of a message. `run` is what the command line and systemd start.
+`Daemon.turn` is the way of a message.
 """
 
-import faulthandler
 import os
-import signal
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,16 +17,17 @@ import structlog
 from streamrnn import __version__
 from streamrnn.config import Config, load
 from streamrnn.engine import Engine
-from streamrnn.errors import EXIT_ERROR, EXIT_OK, ConfigError, FullError, StreamrnnError
-from streamrnn.rules import naming
-from streamrnn.service import build, logs, recovery
+from streamrnn.errors import ConfigError, FullError, StreamrnnError
+from streamrnn.service import build, changes, control, logs, recovery
 from streamrnn.service.admission import Refused, admit, by_input
+from streamrnn.service.backup import back_up
 from streamrnn.service.checkpoint import Checkpoint
 from streamrnn.service.desk import Desk
 from streamrnn.service.doors import doors, granted
 from streamrnn.service.gate import Gate, newcomers
 from streamrnn.service.hold import Hold
-from streamrnn.service.journal import Journal
+from streamrnn.service.idle import Idle
+from streamrnn.service.journal import COMMAND, Journal
 from streamrnn.service.letters import Letters
 from streamrnn.service.retained import Retained
 from streamrnn.service.sockets import Message, Sockets
@@ -72,7 +71,7 @@ class Daemon:
         with ExitStack() as opened:
             self._store = Store(build.directory(config), config.state.durability, config.state.interval)
             opened.callback(self._store.close)
-            self._journal, self._checkpoint = Journal(self._store), Checkpoint(self._store)
+            self._journal, self._checkpoint = Journal(self._store), Checkpoint(self._store, self._counts)
             self._desk, self._hold = Desk(self._store, config.limits), Hold()
             agreed = recovery.agree(self._store, self._journal, recovery.reading(config))
             held = self._recover()
@@ -81,6 +80,8 @@ class Daemon:
             self._published = self._journal.last  # everything up to this lsn has been sent, or is in `held`
             self._sockets = Sockets(config.input, config.output, config.limits, self._retained.answer, self._doors)
             opened.callback(self._sockets.close)
+            self._idle = Idle(self._engine.capacity, time.time())
+            self._open_control(config)
             self._web = (
                 Web(config.metrics.host, config.metrics.port, self._telemetry) if config.metrics.enabled else None
             )
@@ -162,6 +163,7 @@ class Daemon:
         self._acknowledge()
         if lsns:
             outcomes = self._engine.step(admitted.batch, admitted.rows)
+            self._idle.hear(admitted.rows, served[-1].received)
             runs = [lsns[index] for index in admitted.frame]
             messages = self._encoder.encode(admitted.batch, outcomes, self._engine.names, runs, False)
             self._sockets.send(messages)
@@ -197,6 +199,33 @@ class Daemon:
         self._telemetry.checks["journal"] = True
         self._telemetry.set("streamrnn_disk_full", 0.0)
         _log.info("there is room on the disk again")
+
+    def _order(self, kind: str, name: str, why: str) -> dict[str, Any]:
+        """Journal what is to be done with a stream, then do it. Raises StreamrnnError."""
+        if name not in self._engine.names:
+            raise StreamrnnError(f"no stream {name!r} is known", "`streamrnn ctl status` tells how many there are")
+        frame = Frame(COMMAND, time.time(), kind.encode(), name.encode())
+        self._published = self._journal.append([frame], self._published)[-1]
+        self._do(kind, name)
+        if kind == "forget":
+            self._telemetry.count("streamrnn_streams_forgotten_total", 1, why)
+        else:
+            self._telemetry.count("streamrnn_streams_reset_total")
+        return {"stream": name, "lsn": self._published}
+
+    def _do(self, kind: str, name: str) -> None:
+        """What was ordered, now or in a journal that is replayed; an unknown stream is as it should be."""
+        if kind == "reset":
+            self._engine.reset(name)
+            return
+        row = self._engine.forget(name)
+        if row is not None:
+            self._encoder.forget(row)
+            self._checkpoint.forget(name)
+
+    def _counts(self, name: str) -> tuple[int, int]:
+        """Messages that the topics of a stream have had."""
+        return self._encoder.counts(int(self._engine.admit([name])[0])) if name else (0, 0)
 
     def _refuse(self, refused: Sequence[Refused]) -> None:
         if refused:
@@ -259,14 +288,17 @@ class Daemon:
         self._desk.passed.clear()
         self._telemetry.observe("streamrnn_journal_commit_seconds", self._journal.take_commit_seconds())
         self._telemetry.observe("streamrnn_checkpoint_seconds", self._checkpoint.take_seconds())
+        if self.config.state.retention and not self._hold.full:
+            for name in self._idle.over(self._engine.names, self.config.state.retention, time.time()):
+                self._order("forget", name, "idle")
         if now - self._told > STATUS:
             self._told = now
-            self._supervisor.tell(f"STATUS=serving {len(self._engine.names)} streams, lsn {self._journal.last}")
+            self._supervisor.tell(f"STATUS=serving {self._engine.streams} streams, lsn {self._journal.last}")
 
     def _measure(self, telemetry: Telemetry) -> None:
         """Set the gauges, in the thread of a scrape: this only reads."""
         engine, stats = self._engine, self._journal.stats
-        streams = len(engine.names)
+        streams = engine.streams
         for name, value in (
             ("streamrnn_streams", streams),
             ("streamrnn_streams_limit", engine.capacity),
@@ -284,13 +316,16 @@ class Daemon:
 
     def _recover(self) -> list[Message]:
         """Restore and replay; the messages that a stop may have held up."""
-        began, after, held, count = time.monotonic(), self._checkpoint.floor, [], 0
-        applied = recovery.restore(self._engine, self._checkpoint)
+        began, held, count = time.monotonic(), [], 0
+        engine, encoder = self._engine, self._encoder
+        applied = recovery.restore(engine, self._checkpoint, encoder)
         inputs = len(self.config.input)
-        for part in recovery.replay(self._engine, self._journal, self._decoder, applied, inputs, after):
+        for part in recovery.replay(engine, self._journal, self._decoder, applied, inputs, self._do):
             count += len(part.batch)
             if part.due:
-                held += self._encoder.encode(part.batch, part.outcomes, self._engine.names, part.lsns, True)
+                held += encoder.encode(part.batch, part.outcomes, engine.names, part.lsns, True)
+            else:
+                encoder.pass_over(part.batch, part.outcomes, engine.names)
             self._supervisor.tell(f"EXTEND_TIMEOUT_USEC={EXTENSION * 1_000_000}", f"STATUS=replayed {count}")
         self._telemetry.count("streamrnn_replayed_observations_total", count)
         seconds = round(time.monotonic() - began, 3)
@@ -306,7 +341,7 @@ class Daemon:
         """Say that we are ready, and send what a stop had held up. Signals must be listened to by now."""
         held, self._held = self._held, []
         self._telemetry.checks = dict.fromkeys(self._telemetry.checks, True)
-        self._supervisor.tell("READY=1", f"STATUS=serving {len(self._engine.names)} streams")
+        self._supervisor.tell("READY=1", f"STATUS=serving {self._engine.streams} streams")
         if held:
             self._publish_status("replaying", messages=len(held))
             until = time.monotonic() + SUBSCRIBERS
@@ -331,19 +366,64 @@ class Daemon:
         self._checkpoint.finish(self._engine, self._journal.last)
         self._journal.mark(self._published)
         self._publish_status("stopping")
-        _log.info("stopped", lsn=self._journal.last, streams=len(self._engine.names))
+        _log.info("stopped", lsn=self._journal.last, streams=self._engine.streams)
 
     def _publish_status(self, state: str, **more: Any) -> None:
         fields = {
             "state": state,
             "time": time.time(),
             "version": __version__,
-            "streams": len(self._engine.names),
+            "streams": self._engine.streams,
             "lsn": self._journal.last,
             **more,
         }
         self._sockets.send([self._retained.status(fields)])
         self._telemetry.count("streamrnn_messages_published_total", 1, "status")
+
+    def _open_control(self, config: Config) -> None:
+        commands: dict[str, control.Command] = {
+            "status": lambda _: self.status(),
+            "forget": lambda asked: self._order("forget", asked["stream"], "ordered"),
+            "reset": lambda asked: self._order("reset", asked["stream"], "ordered"),
+            "backup": lambda asked: self._back_up(Path(asked["path"])),
+            "reload": self._asked_reload,
+        }
+        if config.control.enabled:
+            endpoint = control.endpoint(config.control.endpoint, self._store.path)
+            if not config.control.endpoint and len(endpoint) > control.LONGEST:
+                _log.warning("no control socket", reason=f"{endpoint} is too long", hint="set control.endpoint")
+                return
+            self._sockets.open_beside(endpoint, control.OPTIONS, control.Control(commands).serve)
+
+    def status(self) -> dict[str, Any]:
+        """What an operator wants to know first."""
+        stats = self._journal.stats
+        return {
+            "version": __version__,
+            "ready": self._telemetry.ready,
+            "checks": dict(self._telemetry.checks),
+            "streams": self._engine.streams,
+            "max_streams": self._engine.capacity,
+            "producers": len(self._desk),
+            "lsn": self._journal.last,
+            "published_lsn": self._published,
+            "journal_frames": stats.rows,
+            "journal_bytes": stats.bytes,
+            "checkpoint_age": round(self._checkpoint.age, 1),
+            "durability": self._store.durability,
+            "endpoints": self.endpoints,
+            "metrics": self.metrics,
+        }
+
+    def _back_up(self, path: Path) -> dict[str, Any]:
+        self._journal.mark(self._published)  # nothing may be open
+        return {"path": str(path), "bytes": back_up(self._store, path), "lsn": self._journal.last}
+
+    def _asked_reload(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        if "dry_run" in asked:
+            return changes.report(self._engine, self.config, self._load())
+        self._reload = True  # after this turn
+        return {}
 
     def _load(self) -> Config:
         if self._source is None:
@@ -356,8 +436,8 @@ class Daemon:
         if config.security != self.config.security:
             raise ConfigError("security is not changed while running", "keys are; for where they are, start again")
         if (config.model, config.limits.max_streams) != (self.config.model, self.config.limits.max_streams):
-            if config.limits.max_streams < len(engine.names):
-                raise ConfigError(f"limits.max_streams is below the {len(engine.names)} streams that are known")
+            if config.limits.max_streams < engine.streams:
+                raise ConfigError(f"limits.max_streams is below the {engine.streams} streams that are known")
             engine = self._build(config)
         decoder = build.decoder(config)
         try:
@@ -372,9 +452,10 @@ class Daemon:
             told["at_next_start"] = later
         if engine is not self._engine or config.output.format != self.config.output.format:
             encoder = build.encoder(engine, config)
-            encoder.go_on_from(self._encoder)
+            encoder.go_on_from(self._encoder, engine.names)
             self._encoder = encoder
         self.config, self._engine, self._decoder = config, engine, decoder
+        self._idle = Idle(engine.capacity, time.time())
         self._telemetry.listen_to([spec.endpoint for spec in config.input])
         self._gate.rate = newcomers(config)
         self._letters.rate, self._letters.encoder = config.limits.dead_letters_per_second, self._encoder
@@ -402,30 +483,3 @@ class Daemon:
     def _alive(self) -> None:
         self._telemetry.turned = time.monotonic()
         self._supervisor.alive(self._telemetry.turned)
-
-
-def run(path: Path) -> int:
-    """Run the daemon of a configuration file until SIGTERM or SIGINT; SIGHUP reads the file again.
-
-    Returns the exit code: 0, or 1, 65 or 78 by whose fault the end was.
-    """
-    faulthandler.enable()  # SIGABRT, which a watchdog sends, shows where it hung
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    logs.configure("info")
-    try:
-        config = load(path)
-        logs.configure(config.log.level)
-        with naming(path):
-            daemon = Daemon(config, path)
-        signal.signal(signal.SIGTERM, lambda *_: daemon.stop())
-        signal.signal(signal.SIGINT, lambda *_: daemon.stop())
-        signal.signal(signal.SIGHUP, lambda *_: daemon.ask_reload())
-        daemon.announce()
-        daemon.run()
-    except StreamrnnError as error:
-        _log.critical("cannot go on", error=error.args[0], hint=error.hint)
-        return error.exit_code
-    except Exception:
-        _log.critical("a fault of ours; what was received is in the journal and is replayed", exc_info=True)
-        return EXIT_ERROR
-    return EXIT_OK

@@ -26,6 +26,7 @@ from streamrnn.wire import Frame
 
 Beside = Callable[[Connection], None]
 
+COMMAND = -1  # origin of a frame that is no message: its topic says what to do with the stream in its body
 BLOCK = 65_536  # numbers reserved at a time
 REPLAY_ROWS = 256
 REPLAY_BYTES = 8 * 1024 * 1024
@@ -56,6 +57,11 @@ class Journal:
         self._due = 0.0
         self._seconds: deque[float] = deque(maxlen=KEPT_SECONDS)
         self.last = store.marks.issued  # the highest lsn handed out
+
+    @property
+    def floor(self) -> int:
+        """A start replays what is behind this lsn."""
+        return self._store.marks.floor
 
     @property
     def published(self) -> int:

@@ -10,6 +10,7 @@ Rejected: replaying what can still be read, since the rest would be gone without
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import msgspec
 import structlog
@@ -20,10 +21,12 @@ from streamrnn.engine import Engine
 from streamrnn.errors import ConfigError
 from streamrnn.messages import Batch, Outcomes, keep_runs
 from streamrnn.service.checkpoint import Checkpoint
-from streamrnn.service.journal import Journal
+from streamrnn.service.journal import COMMAND, Journal
 from streamrnn.service.store import Store
 from streamrnn.spec import Model
-from streamrnn.wire import Decoder, Frame, Source
+from streamrnn.wire import Decoder, Encoder, Frame, Source
+
+Command = Callable[[str, str], object]  # what to do ("forget", "reset"), and with which stream
 
 _READING = "reading"  # key in the database
 
@@ -101,15 +104,18 @@ def note(store: Store, now: Reading) -> None:
         connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_READING, text))
 
 
-def restore(engine: Engine, checkpoint: Checkpoint) -> dict[str, int]:
+def restore(engine: Engine, checkpoint: Checkpoint, encoder: Encoder) -> dict[str, int]:
     """Put all stored rows back; the lsn up to which each stream's row holds what was journaled.
 
     Raises SnapshotError for rows that cannot be used.
     """
     applied, dropped = {}, set()
-    for name, lsn, layout, blob in checkpoint.load():
-        dropped.update(engine.restore(name, blob, layout))
-        applied[name] = lsn
+    for row in checkpoint.load():
+        applied[row.name] = row.applied
+        if row.blob:
+            dropped.update(engine.restore(row.name, row.blob, row.layout))
+            if row.name:  # the pool has no topic
+                encoder.count_from(engine.names, int(engine.admit([row.name])[0]), row.counts)
     if dropped:
         _log.warning("state dropped", slices=sorted(dropped), hint="the model changed; these parts begin anew")
     if checkpoint.damaged:
@@ -118,15 +124,22 @@ def restore(engine: Engine, checkpoint: Checkpoint) -> dict[str, int]:
 
 
 def replay(
-    engine: Engine, journal: Journal, decoder: Decoder, applied: dict[str, int], inputs: int, after: int
+    engine: Engine, journal: Journal, decoder: Decoder, applied: dict[str, int], inputs: int, command: Command
 ) -> Iterator[Replayed]:
-    """Apply again what stands in the journal behind lsn `after`. `inputs`: number of inputs configured now."""
-    for pairs in journal.replay(after):
+    """Apply again what stands in the journal behind the floor. `inputs`: number of inputs configured now; `command`
+    does what an operator had asked for."""
+    for pairs in journal.replay(journal.floor):
         known = [(lsn, _from_known(frame, inputs)) for lsn, frame in pairs]
-        for due in (False, True):
-            part = [pair for pair in known if (pair[0] > journal.published) is due]
-            if part:
-                yield from _apply(engine, decoder, applied, part, due)
+        for (ordered, due), part in groupby(
+            known, lambda pair: (pair[1].origin == COMMAND, pair[0] > journal.published)
+        ):
+            if not ordered:
+                yield from _apply(engine, decoder, applied, list(part), due)
+                continue
+            for lsn, frame in part:
+                name = frame.body.decode()
+                if lsn > applied.get(name, 0):
+                    command(frame.topic.decode(), name)
 
 
 def _apply(
@@ -149,7 +162,7 @@ def _keep(batch: Batch, lsns: list[int], keep: list[bool]) -> tuple[Batch, list[
 
 def _from_known(frame: Frame, inputs: int) -> Frame:
     """An input that is not configured any more is read like the last one that is."""
-    if frame.origin < inputs:
+    if frame.origin < inputs:  # a command's is below 0
         return frame
     return Frame(inputs - 1, frame.received, frame.topic, frame.body)
 
@@ -160,7 +173,7 @@ def carry_over(old: Engine, new: Engine, alive: Callable[[], None]) -> set[str]:
     `alive` is called between rows. Raises SnapshotError when there is no room.
     """
     dropped: set[str] = set()
-    names = list(old.names)
+    names = [name for name in old.names if name]
     if old.model.weights == "pooled":
         names.append("")
     for name in names:

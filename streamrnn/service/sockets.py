@@ -19,7 +19,7 @@ from zmq.backend import Socket as BareSocket
 from streamrnn.config import Input, Limits, Output
 from streamrnn.errors import ConfigError, StreamrnnError
 from streamrnn.keys import Grant
-from streamrnn.rules import binds
+from streamrnn.rules import IPC_BYTES, binds
 from streamrnn.service import paths
 from streamrnn.service.doors import Doors
 from streamrnn.service.peers import Peers
@@ -92,6 +92,7 @@ class Sockets:
         self._paused = False
         self._context = zmq.Context()
         self._ports: list[Port] = []  # the inputs in order, then the output
+        self._beside: dict[zmq.Socket[bytes], Callable[[zmq.Socket[bytes]], None]] = {}
         self.doors = doors or Doors()
         self.doors.full = self._full
         self._most = limits.max_connections
@@ -144,6 +145,22 @@ class Sockets:
             socket.send(route, _MORE)
             socket.send(frame, _NOBLOCK)
 
+    def open_beside(
+        self, endpoint: str, options: Mapping[int, int], serve: Callable[[zmq.Socket[bytes]], None]
+    ) -> None:
+        """A ROUTER that has to do with no input: `serve` is called when it has something. Raises StreamrnnError."""
+        socket = self._context.socket(zmq.ROUTER)
+        for option, value in {**COMMON, **ROUTER, **options}.items():
+            socket.setsockopt(option, value)
+        try:
+            paths.bind(socket, endpoint)
+        except (zmq.ZMQError, OSError) as error:
+            socket.close(0)
+            hint = f"the path may have at most {IPC_BYTES} bytes; set control.endpoint to another one"
+            raise StreamrnnError(f"cannot open {endpoint}: {error.strerror}", hint) from None
+        self._beside[socket] = serve
+        self._listen()
+
     def pause(self, paused: bool) -> None:
         """Leave `pull` and `sub` inputs unread, so that their senders wait, or read them again."""
         self._paused = paused
@@ -173,7 +190,9 @@ class Sockets:
         """Close all; what was published is still sent to subscribers that take it within a second."""
         for port in self._ports:
             port.close()
-        self._ports = []
+        for socket in self._beside:
+            socket.close()
+        self._ports, self._beside = [], {}
         self._zap.close()
         self._context.term()
 
@@ -247,6 +266,8 @@ class Sockets:
         self._serve[self._zap] = lambda _: self.doors.serve(self._zap)
         for port in self._ports:
             self._serve[port.peers.monitor] = _listener(port.peers)
+        for socket, serve in self._beside.items():
+            self._serve[socket] = _server(serve, socket)
         for socket in self._serve:
             self._poller.register(socket, zmq.POLLIN)
         self._output, self._subscribers = output.socket, output
@@ -356,6 +377,10 @@ def _rest(socket: zmq.Socket[bytes], more: bool) -> int:
 
 def _listener(peers: Peers) -> Callable[[list[Frame]], None]:
     return lambda _: peers.serve()
+
+
+def _server(serve: Callable[[zmq.Socket[bytes]], None], socket: zmq.Socket[bytes]) -> Callable[[list[Frame]], None]:
+    return lambda _: serve(socket)
 
 
 def _kept(ports: Sequence[Port], wanted: Sequence[Wanted]) -> dict[int, Port]:

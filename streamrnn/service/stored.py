@@ -33,7 +33,7 @@ def opened(path: Path) -> Iterator[Store]:
 def check(store: Store) -> dict[str, Any]:
     """Read all of it with its checksums: what there is, and whose rows are damaged. Raises SnapshotError."""
     checkpoint, journal = Checkpoint(store), Journal(store)
-    streams = sum(1 for _ in checkpoint.load())
+    streams = sum(bool(row.blob) for row in checkpoint.load())
     frames = sum(len(part) for part in journal.replay(0))
     about = store.about()
     return {
@@ -60,19 +60,23 @@ def dump(store: Store) -> Iterator[dict[str, Any]]:
 
 
 def _lines(store: Store) -> Iterator[dict[str, Any]]:
-    rows = {name: (layout, blob) for name, _, layout, blob in Checkpoint(store).load()}
-    for name, (layout, blob) in sorted(rows.items()):
-        slices = hashlib.sha256(msgspec.json.encode(sorted(layout.items()))).hexdigest()[:16]
-        yield {"stream": name, "bytes": len(blob), "layout": slices, "sha256": hashlib.sha256(blob).hexdigest()}
+    for row in sorted((row for row in Checkpoint(store).load() if row.blob), key=lambda row: row.name):
+        yield {
+            "stream": row.name,
+            "bytes": len(row.blob),
+            "layout": hashlib.sha256(msgspec.json.encode(sorted(row.layout.items()))).hexdigest()[:16],
+            "sha256": hashlib.sha256(row.blob).hexdigest(),
+            "topic_seq": row.counts,
+        }
     for user, source, epoch, seq in Desk(store, Limits()).marks():
         yield {"user": user, "source": source, "epoch": epoch, "seq": seq}
 
 
 def export(store: Store, stream: str) -> dict[str, Any]:
     """One stream's row as named lists of numbers. Raises StreamrnnError for an unknown stream."""
-    for name, applied, layout, blob in Checkpoint(store).load():
-        if name == stream:
-            return {"stream": name, "applied_lsn": applied, "slices": dict(_slices(layout, blob))}
+    for row in Checkpoint(store).load():
+        if row.name == stream and row.blob:
+            return {"stream": stream, "applied_lsn": row.applied, "slices": dict(_slices(row.layout, row.blob))}
     raise StreamrnnError(f"no stream {stream!r} in {store.file}", "`streamrnn state dump` lists them")
 
 

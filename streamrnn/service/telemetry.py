@@ -62,6 +62,8 @@ METRICS = (
     Metric("streamrnn_latency_seconds", "histogram", "From received to published.", bounds=_LATENCIES),
     Metric("streamrnn_queue_frames", "gauge", "Messages found waiting at the last poll."),
     Metric("streamrnn_streams", "gauge", "Streams known."),
+    Metric("streamrnn_streams_forgotten_total", "counter", "Streams let go of, by whom.", ("cause",)),
+    Metric("streamrnn_streams_reset_total", "counter", "Streams begun anew by an operator."),
     Metric("streamrnn_streams_limit", "gauge", "Streams there is room for."),
     Metric("streamrnn_state_bytes", "gauge", "State of the streams known."),
     Metric("streamrnn_journal_rows", "gauge", "Messages in the journal."),
@@ -111,6 +113,7 @@ _CLOSED = {
     "result": ("settled", "unmatched"),
     "severity": messages.SEVERITIES[1:],
     "answer": desk.RESULTS,
+    "cause": ("ordered", "idle"),
     "kind": ("prediction", "anomaly", "status", "deadletter"),
 }
 

@@ -90,12 +90,41 @@ class Encoder:
         pairs = [(target, step, k) for target in targets for k, step in enumerate(horizons)]
         self._cells = [(target, step, k, 3 * i) for i, (target, step, k) in enumerate(pairs)]
         self._topics: list[Topics] = []  # by row
+        self._stale: set[int] = set()  # rows whose stream was forgotten
         self._statuses = 0
         self._dead_letters = 0
 
-    def go_on_from(self, before: "Encoder") -> None:
-        """Number on where another encoder of the same streams, in the same rows, has left off; that one is done."""
-        self._topics, self._statuses, self._dead_letters = before._topics, before._statuses, before._dead_letters
+    def go_on_from(self, before: "Encoder", names: list[str]) -> None:
+        """Number on where another encoder of the same streams has left off, in these rows; that one is done."""
+        known = {topic.name: topic for topic in before._topics}
+        self._topics = [known.get(name) or _topics(name) for name in names]
+        self._statuses, self._dead_letters = before._statuses, before._dead_letters
+
+    def forget(self, row: int) -> None:
+        """The stream of this row is no more; another one may follow."""
+        self._stale.add(row)
+
+    def counts(self, row: int) -> tuple[int, int]:
+        """Predictions and anomalies written so far of the stream in this row."""
+        if row >= len(self._topics) or row in self._stale:
+            return 0, 0
+        return self._topics[row].predictions, self._topics[row].anomalies
+
+    def count_from(self, names: list[str], row: int, counts: tuple[int, int]) -> None:
+        """Number the messages of the stream in this row on from there."""
+        topic = self._known(names)[row]
+        topic.predictions, topic.anomalies = counts
+
+    def pass_over(self, batch: Batch, outcomes: Outcomes, names: list[str]) -> None:
+        """Count the messages that `encode` would write, which were sent before."""
+        topics, start = self._known(names), 0
+        rows, bits = outcomes.row.tolist(), outcomes.bits.tolist()
+        for length, columnar in zip(batch.lengths.tolist(), batch.columnar, strict=True):
+            answered = range(start, start + (1 if columnar else length))
+            topics[rows[start]].predictions += sum(not bits[i] & _SILENT for i in answered)
+            start += length
+        for i in np.flatnonzero(outcomes.bits & _EVENTS).tolist():
+            topics[rows[i]].anomalies += sum(bool(bits[i] & bit) for bit in _STATES)
 
     def encode(
         self, batch: Batch, outcomes: Outcomes, names: list[str], lsn: Sequence[int | None], replayed: bool
@@ -160,7 +189,7 @@ class Encoder:
         It repeats the number of the topic's last message, so that it hides no gap.
         """
         row = int(outcomes.row[0])
-        topic = self._topics[row] if row < len(self._topics) else _topics(name)
+        topic = self._topics[row] if row < len(self._topics) and row not in self._stale else _topics(name)
         message = self._one(topic, self._told(outcomes)[0])
         _mark(message, self._sheet(outcomes), 0, {})
         message.retained = True
@@ -184,6 +213,9 @@ class Encoder:
         """The topics by row; rows that are new get theirs."""
         if len(self._topics) < len(names):
             self._topics += [_topics(name) for name in names[len(self._topics) :]]
+        for row in [row for row in self._stale if names[row]]:
+            self._topics[row] = _topics(names[row])
+            self._stale.discard(row)
         return self._topics
 
     def _sheet(self, outcomes: Outcomes) -> Sheet:

@@ -163,3 +163,32 @@ def test_what_cannot_be_is_refused_with_a_hint(changes: dict[str, object]) -> No
 
 def test_an_empty_batch_has_no_outcomes() -> None:
     assert len(Engine(tiny(), 1).step(batch([], []), np.zeros(0, np.int64))) == 0
+
+
+def test_a_forgotten_row_goes_to_the_next_name_without_a_trace() -> None:
+    used, other = Engine(tiny(), 2), Engine(tiny(), 3)
+    step(used, batch(["a", "b"] * 20, noise(40)))
+    feed(other, noise(40)[1::2], name="b", time=START + STEP * np.arange(1, 40, 2))
+    assert used.forget("a") == 0
+    assert used.forget("a") is None
+    assert (used.streams, used.names) == (1, ["", "b"])
+    assert used.take_dirty(9) == ["b"]
+    assert used.outlook("a") is None
+    assert used.admit(["c", "d"]).tolist() == [0, -1]
+    other.admit(["c"])
+    for name in "bc":
+        assert used.export(name) == other.export(name)
+    for engine in (used, other):
+        feed(engine, noise(30, 1), name="c")
+    assert used.export("c") == other.export("c")
+
+
+def test_a_stream_that_is_reset_is_as_it_was_before_its_first_observation() -> None:
+    engine, fresh = Engine(tiny(), 2), Engine(tiny(), 2)
+    step(engine, batch(["a", "b"] * 20, noise(40)))
+    engine.take_dirty(9)
+    assert engine.reset("b")
+    assert not engine.reset("nobody")
+    assert engine.take_dirty(9) == ["b"]
+    fresh.admit(["b"])
+    assert engine.export("b") == fresh.export("b")

@@ -41,8 +41,11 @@ class Engine:
 
     def admit(self, names: Sequence[str]) -> Ints:
         for name in names:
-            if name not in self._state and len(self.names) < self.capacity:
-                self.names.append(name)
+            if name not in self._state and len(self._state) < self.capacity:
+                if "" in self.names:
+                    self.names[self.names.index("")] = name
+                else:
+                    self.names.append(name)
                 self._state[name] = dict.fromkeys(self.layout, -1.0) | {"seq": 0.0}
         return np.array([self.names.index(name) if name in self._state else -1 for name in names], np.int64)
 
@@ -88,6 +91,24 @@ class Engine:
         stored = json.loads(blob)
         self._state[name] |= {key: value for key, value in stored.items() if key in self.layout}
         return [key for key in stored if key not in self.layout]
+
+    @property
+    def streams(self) -> int:
+        return len(self._state)
+
+    def forget(self, name: str) -> int | None:
+        if name not in self._state:
+            return None
+        row = self.names.index(name)
+        self.names[row] = ""
+        del self._state[name]
+        self._dirty.pop(name, None)
+        return row
+
+    def reset(self, name: str) -> bool:
+        self._state[name] = dict.fromkeys(self.layout, -1.0) | {"seq": 0.0}
+        self._dirty[name] = None
+        return True
 
     def health(self) -> Health:
         unknown = np.full(len(self.horizons), np.nan)

@@ -26,7 +26,7 @@ def test_a_checkpoint_during_the_replay_keeps_rows_that_are_ahead(tmp_path: Path
     assert daemon.engine.rows == {"a": [1, 3], "b": [2, 4]}
     with closing(Store(tmp_path / "1", "commit", 1.0)) as store:
         checkpoint, engine = Checkpoint(store), Engine()
-        for name, _, layout, blob in checkpoint.load():
+        for name, _, layout, blob, _ in checkpoint.load():
             engine.restore(name, blob, layout)
         engine.dirty["b"] = None  # whatever the reason
         assert not checkpoint.write(engine, 1)
@@ -181,7 +181,7 @@ def test_each_row_knows_the_layout_it_was_written_with(tmp_path: Path) -> None:
         changed.layout, changed.rows, changed.dirty = {"all": [0, 1], "more": [1, 7]}, engine.rows, {"b": None}
         daemon.checkpoint.write(changed, daemon.at + 1)
         assert len(list(daemon.store.read("SELECT id FROM layout"))) == 2
-        loaded = {name: layout for name, _, layout, _ in daemon.checkpoint.load()}
+        loaded = {name: layout for name, _, layout, *_ in daemon.checkpoint.load()}
     assert loaded == {"a": {"all": [0, 1]}, "b": {"all": [0, 1], "more": [1, 7]}}
 
 

@@ -18,7 +18,7 @@ import pytest
 import zmq
 from conftest import PATIENCE, Peers
 
-from streamrnn.service import build
+from streamrnn.service import build, process
 from streamrnn.service import daemon as module
 
 CONFIG = """
@@ -168,7 +168,7 @@ def test_sighup_reads_the_file_again_and_a_bad_one_is_refused(child: Child) -> N
 def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A configuration file for `run` in this process, with the fake engine; signals are put back afterwards."""
     monkeypatch.setattr(build, "Engine", fake.Engine)
-    monkeypatch.setattr(module.faulthandler, "enable", lambda: None)  # pytest has its own
+    monkeypatch.setattr(process.faulthandler, "enable", lambda: None)  # pytest has its own
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     before = [signal.getsignal(number) for number in numbers]
     file = tmp_path / "config.toml"
@@ -180,14 +180,14 @@ def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_a_wrong_file_is_78(at_home: Path) -> None:
     at_home.write_text("[model]\n")
-    assert module.run(at_home) == 78
+    assert process.run(at_home) == 78
 
 
 def test_a_damaged_database_is_65(at_home: Path) -> None:
     state = at_home.parent / "state"
     state.mkdir()
     (state / "streamrnn.sqlite").write_bytes(b"damaged" * 1000)
-    assert module.run(at_home) == 65
+    assert process.run(at_home) == 65
 
 
 def test_a_fault_of_ours_is_1_with_its_traceback_and_nothing_is_lost(
@@ -196,17 +196,17 @@ def test_a_fault_of_ours_is_1_with_its_traceback_and_nothing_is_lost(
     peers = Peers([f"ipc://{at_home.parent}/in"])
     peers.push.send_json({"stream": "a", "values": {"flow": -999.0}})
     try:
-        assert module.run(at_home) == 1
+        assert process.run(at_home) == 1
     finally:
         peers.close()
     line = json.loads(capsys.readouterr().err.splitlines()[-1])
     assert "ZeroDivisionError: a bug" in line["exception"]
-    assert module.run(at_home) == 1  # it is in the journal, and is met again
+    assert process.run(at_home) == 1  # it is in the journal, and is met again
 
 
 def test_a_second_daemon_on_the_same_state_is_1(at_home: Path, child: Child) -> None:
     assert at_home.parent == child.path
-    assert module.run(at_home) == 1
+    assert process.run(at_home) == 1
 
 
 def test_the_service_manager_is_told(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,7 +227,7 @@ def test_the_service_manager_is_told(at_home: Path, monkeypatch: pytest.MonkeyPa
                 os.kill(os.getpid(), signal.SIGTERM)
 
         monkeypatch.setattr(module.Daemon, "turn", turn)
-        assert module.run(at_home) == 0
+        assert process.run(at_home) == 0
         while said[-1] != "STOPPING=1":
             said.append(listener.recv(1000).decode().split("\n")[0])
     assert said[:3] == ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]

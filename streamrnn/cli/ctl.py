@@ -1,0 +1,122 @@
+"""`ctl`: what an operator asks of a running daemon, over its local socket."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+import zmq
+
+from streamrnn.errors import StreamrnnError
+
+HELP = """\
+Ask something of a running daemon, over the local socket that its configuration names ([control]). Answers are JSON.
+
+\b
+Examples:
+  streamrnn ctl status config.toml
+  streamrnn ctl forget config.toml pump-1
+  streamrnn ctl backup config.toml /var/backups/streamrnn.sqlite
+  streamrnn ctl reload config.toml --dry-run
+"""
+
+SECONDS = 60.0  # a backup takes its time
+
+app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
+Config = Annotated[Path, typer.Argument(help="The TOML file that the daemon runs with.", show_default=False)]
+Stream = Annotated[str, typer.Argument(help="Its name.", show_default=False)]
+
+
+class RefusedError(StreamrnnError):
+    """What the daemon says when it does not do it."""
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        super().__init__(answer["error"], answer["hint"])
+        self.exit_code = answer["exit_code"]
+
+
+@app.command("status")
+def status(config: Config) -> None:
+    """What it is doing: streams, producers, journal, checkpoint, endpoints.
+
+    \b
+    Examples:
+      streamrnn ctl status config.toml | jq .ready
+    """
+    show(ask(config, command="status"))
+
+
+@app.command("forget")
+def forget(config: Config, stream: Stream) -> None:
+    """Let go of a stream: its state is deleted and its place is free. If it sends again it begins anew.
+
+    The order is journaled, so that a recovery repeats it. With pooled weights what it taught the others stays.
+
+    \b
+    Examples:
+      streamrnn ctl forget config.toml pump-1
+    """
+    show(ask(config, command="forget", stream=stream))
+
+
+@app.command("reset")
+def reset(config: Config, stream: Stream) -> None:
+    """Make a stream as it was before its first observation. The order is journaled.
+
+    \b
+    Examples:
+      streamrnn ctl reset config.toml pump-1
+    """
+    show(ask(config, command="reset", stream=stream))
+
+
+@app.command("backup")
+def backup(config: Config, path: Annotated[Path, typer.Argument(help="A new file.", show_default=False)]) -> None:
+    """Copy the state to a new file, while the daemon runs; it answers nothing meanwhile.
+
+    To restore: put the file into an empty state directory as `streamrnn.sqlite`. Producers go on by themselves with
+    what they have not been told is kept; what was acknowledged after the backup is not in it.
+
+    \b
+    Examples:
+      streamrnn ctl backup config.toml /var/backups/streamrnn.sqlite
+    """
+    show(ask(config, command="backup", path=str(path.absolute())))
+
+
+@app.command("reload")
+def reload(
+    config: Config, dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False
+) -> None:
+    """Have the file read again, as SIGHUP does; or say what of the state a changed file would keep and drop.
+
+    \b
+    Examples:
+      streamrnn ctl reload config.toml --dry-run
+      streamrnn ctl reload config.toml
+    """
+    show(ask(config, command="reload", **({"dry_run": "yes"} if dry_run else {})))
+
+
+def ask(config: Path, **request: str) -> dict[str, Any]:
+    """The daemon's answer. Raises StreamrnnError when there is none or it is a refusal."""
+    from streamrnn.config import load
+    from streamrnn.service import build, control
+
+    read = load(config)
+    endpoint = control.endpoint(read.control.endpoint, build.directory(read))
+    with zmq.Context() as context, context.socket(zmq.REQ) as socket:
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.connect(endpoint)
+        socket.send(msgspec.json.encode(request))
+        if not socket.poll(int(1000 * SECONDS)):
+            raise StreamrnnError(f"no answer on {endpoint}", "does the daemon run, with this configuration?")
+        answer: dict[str, Any] = msgspec.json.decode(socket.recv())
+    if not answer.pop("ok"):
+        raise RefusedError(answer)
+    return answer
+
+
+def show(answer: dict[str, Any]) -> None:
+    """As JSON."""
+    typer.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())

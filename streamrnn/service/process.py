@@ -1,0 +1,42 @@
+"""The daemon as a process: what the command line and systemd start, and signals stop."""
+
+import faulthandler
+import signal
+from pathlib import Path
+
+import structlog
+
+from streamrnn.config import load
+from streamrnn.errors import EXIT_ERROR, EXIT_OK, StreamrnnError
+from streamrnn.rules import naming
+from streamrnn.service import logs
+from streamrnn.service.daemon import Daemon
+
+_log = structlog.get_logger("streamrnn")
+
+
+def run(path: Path) -> int:
+    """Run the daemon of a configuration file until SIGTERM or SIGINT; SIGHUP reads the file again.
+
+    Returns the exit code: 0, or 1, 65 or 78 by whose fault the end was.
+    """
+    faulthandler.enable()  # SIGABRT, which a watchdog sends, shows where it hung
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    logs.configure("info")
+    try:
+        config = load(path)
+        logs.configure(config.log.level)
+        with naming(path):
+            daemon = Daemon(config, path)
+        signal.signal(signal.SIGTERM, lambda *_: daemon.stop())
+        signal.signal(signal.SIGINT, lambda *_: daemon.stop())
+        signal.signal(signal.SIGHUP, lambda *_: daemon.ask_reload())
+        daemon.announce()
+        daemon.run()
+    except StreamrnnError as error:
+        _log.critical("cannot go on", error=error.args[0], hint=error.hint)
+        return error.exit_code
+    except Exception:
+        _log.critical("a fault of ours; what was received is in the journal and is replayed", exc_info=True)
+        return EXIT_ERROR
+    return EXIT_OK
