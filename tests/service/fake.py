@@ -21,7 +21,7 @@ class Engine:
     kernel_digest = "fake"
     bytes_per_stream = 100
 
-    def __init__(self, model: spec.Model, capacity: int) -> None:
+    def __init__(self, model: spec.Model, capacity: int, threads: int = 1) -> None:
         if model.seed == 666:
             raise ConfigError("no such plan")
         allocate(capacity, max(model.horizons))
@@ -30,6 +30,7 @@ class Engine:
         self.targets = tuple(model.targets or model.features)
         self.horizons = model.horizons
         self.level = 0.9
+        self.monitors = ("residual",)
         self.bytes_total = capacity * self.bytes_per_stream
         self.names: list[str] = []
         self.layout = {name: [place, 1] for place, name in enumerate(("seq", "sender", "time", *model.features))}
