@@ -14,6 +14,7 @@ import numpy as np
 import typer
 from rich.console import Console
 
+from streamrnn.cli import peers
 from streamrnn.cli.figures import Figure, figure, write
 from streamrnn.cli.show import table
 
@@ -50,6 +51,7 @@ def command(
     as_json: Annotated[Path | None, typer.Option("--json", help="Write every figure as JSON.")] = None,
     seconds: Annotated[float, typer.Option(min=0.02, help="Length of each measurement.")] = 0.5,
     streams: Annotated[int, typer.Option(min=1, help="Streams of the largest bank.")] = 50_000,
+    against: Annotated[list[str] | None, typer.Option(help="torch, deep-river: the same job there, in turns.")] = None,
 ) -> None:
     """Microseconds an observation for cells and sizes, on one core, beside that core's own matrix product in the same
     run.
@@ -61,11 +63,14 @@ def command(
     Examples:
       streamrnn bench engine
       streamrnn bench engine --json engine.json --streams 10000
+      streamrnn bench engine --against torch --against deep-river
     """
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cores)})
     try:
         rows = measure(seconds, streams)
+        for name in against or ():
+            rows += peers.against(name, lambda stride: _alone(_engine("gru", 32, stride, 1), seconds / 2), seconds)
     finally:
         os.sched_setaffinity(0, cores)
     rows += (_threads(seconds) if len(cores) > 1 else []) + _starts()
