@@ -14,7 +14,7 @@ of which a 1,024 x 1,024 sgemm draws 92 GFLOP/s), forward and a row back:
     each matrix quantity a view of one record per time step                     1.64 us together
     products with four inputs a pass, a block a quantity, gradients folded      0.26 us and 0.44 us
       once per update, rational tanh
-    sums in registers (simd.py: tiles, transposing dots), no gradient at the    0.21 us and 0.31 us; the LSTM's went from
+    sums in registers (simd.py: tiles, transposing dots), no gradient at the    0.21 us and 0.31 us; LSTM from
       inputs that nobody asks for                                               0.74 and 0.90 us to 0.34 and 0.39 us
     elementwise formulas by whole registers (simd.each)                         GRU(16) 0.25 to 0.16 us forward
 
