@@ -144,38 +144,47 @@ class Binary(Part, frozen=True, tag="binary"):
     """Probability that the label, 0 or 1, is 1; by likelihood. Task "label" alone."""
 
 
-class Adam(Part, frozen=True, tag="adam"):
+class Descent(Part, frozen=True, kw_only=True):
+    """What all optimisers share: limits on the mean gradient and on a weight's move (0: none), and the rate's schedule.
+
+    `period` counts updates: until "sqrt" sets in, or between two looks of "plateau".
+    """
+
+    clip: Positive = 1.0
+    clip_value: NonNegative = 0.0
+    cap: NonNegative = 0.0
+    schedule: Literal["constant", "sqrt", "plateau"] = "constant"
+    period: Annotated[int, Meta(ge=10, le=100_000)] = 500
+
+
+class Adam(Descent, frozen=True, tag="adam"):
     """Adam (Kingma and Ba 2015) after clipping the gradient to norm `clip`; with `decay`, AdamW."""
 
     rate: Positive = 2e-3
     beta1: Fraction = 0.9
     beta2: Fraction = 0.999
     decay: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
-    clip: Positive = 1.0
 
 
-class RmsProp(Part, frozen=True, tag="rmsprop"):
+class RmsProp(Descent, frozen=True, tag="rmsprop"):
     """RMSProp (Tieleman and Hinton 2012) after clipping the gradient to norm `clip`."""
 
     rate: Positive = 1e-3
     decay: Fraction = 0.9
-    clip: Positive = 1.0
 
 
-class Obgd(Part, frozen=True, tag="obgd"):
+class Obgd(Descent, frozen=True, tag="obgd"):
     """Overshoot-bounded gradient descent (Elsayed et al. 2024), made for an update at every observation."""
 
     rate: Positive = 1.0
     kappa: Annotated[float, Meta(ge=1.0)] = 2.0
-    clip: Positive = 1.0
 
 
-class Sgd(Part, frozen=True, tag="sgd"):
+class Sgd(Descent, frozen=True, tag="sgd"):
     """Gradient descent with momentum after clipping the gradient to norm `clip`."""
 
     rate: Positive = 1e-2
     momentum: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.9
-    clip: Positive = 1.0
 
 
 class Last(Part, frozen=True, tag="last"):
@@ -284,6 +293,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     optimiser: Optimiser = Adam()
     monitors: tuple[Monitor, ...] = (Conformal(), Anomaly())
     weights: Literal["per_stream", "pooled"] = "per_stream"
+    half_life: NonNegative = 0.0
     scale_rate: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.001
     label_memory: Annotated[int, Meta(ge=1, le=4096)] = 64
     seed: Annotated[int, Meta(ge=0, lt=2**31)] = 1

@@ -8,7 +8,7 @@ from streamrnn.kernels import gate, mix, scale, seasons
 from streamrnn.kernels import table as c
 from streamrnn.kernels.call import at, call, shift
 from streamrnn.kernels.jit import jit
-from streamrnn.kernels.network import through
+from streamrnn.kernels.network import fade, through
 from streamrnn.kernels.recompute import remember
 from streamrnn.kernels.settle import pending, stats_of
 from streamrnn.kernels.tbptt import roll_back
@@ -25,7 +25,8 @@ def inputs(plan, row, values, time):
     """Fill the network's inputs (I) from the values (F), after they have moved the scalers. Returns values missing.
 
     Per feature: standardised value, standardised change, 1 if missing; then the time of day as sine and cosine; then
-    the last standardised error of every target. A missing value stands where the last one stood.
+    the last standardised error of every target; then the log of the elapsed time over the usual interval. A missing
+    value stands where the last one stood.
     """
     p = plan.ints
     features, targets = p[c.FEATURES], p[c.TARGETS]
@@ -51,7 +52,20 @@ def inputs(plan, row, values, time):
     for j in range(targets):
         error = row.real[p[c.TARGET] + j * c.TARGET_WIDTH + c.T_ERROR]
         x[3 * features + 2 + j] = min(max(error, -scale.CLIP), scale.CLIP)
+    x[3 * features + 2 + targets] = min(row.real[p[c.CLOCK] + c.ELAPSED], scale.CLIP)
     return missing
+
+
+@jit
+def left(plan, row):
+    """What is left of the hidden state: halved for every half-life of silence beyond the usual interval.
+
+    Up to LONGER usual intervals nothing fades: they are the jitter of a clock.
+    """
+    elapsed, half = row.real[plan.ints[c.CLOCK] + c.ELAPSED], plan.reals[c.HALF_LIFE]
+    if half <= 0.0 or elapsed <= math.log(scale.LONGER):
+        return 1.0
+    return 0.5 ** ((math.exp(elapsed) - 1.0) / half)
 
 
 @jit
@@ -68,7 +82,7 @@ def tape_row(plan, row):
     t = q[c.POSITION]
     q[c.POSITION] += 1
     q[c.WRITTEN] += 1
-    row.net[p[c.KEEP] + t] = 0 if q[c.FRESH] != 0 else 1
+    row.net[p[c.KEEP] + t] = 0.0 if q[c.FRESH] != 0 else left(plan, row)
     q[c.FRESH] = 0
     return t
 
@@ -80,6 +94,7 @@ def network(plan, row, scratch):
     t = tape_row(plan, row)
     if p[c.TRACED] >= 0:
         row.net[p[c.LABELLED] + t] = 0
+    fade(carray(shift(row.net, p[c.MEMORY_F32]), p[c.MEMORY_LENGTH]), row.net[p[c.KEEP] + t])
     if p[c.RECOMPUTE]:
         remember(plan, row, t)
     through(plan, row, scratch, shift(row.net, p[c.MEMORY_F32]), shift(row.net, p[c.INPUT]), t, c.FORWARD)

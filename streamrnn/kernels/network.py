@@ -9,6 +9,14 @@ from streamrnn.kernels.linalg import dots
 
 
 @jit
+def fade(state, kept):
+    """Multiply a state with what is left of it."""
+    if kept != 1:
+        for i in range(len(state)):
+            state[i] *= kept
+
+
+@jit
 def through(plan, row, scratch, memory, source, t, part):
     """The inputs at `source` (I) through all layers, whose states at `memory` move on, and out at row t of the tape.
 

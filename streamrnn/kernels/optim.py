@@ -1,7 +1,7 @@
 """Optimisers over flat parameters, one fused pass each.
 
-update(n, w, g, state, reals, scale, step): w (n) moves against scale * g (n); `step` counts from 1, reals is the
-plan's.
+update(n, w, g, state, reals, scale, rate, step): w (n) moves against scale * g (n); `step` counts from 1, reals is the
+plan's, and no weight moves further than reals[CAP] at once (the moments see the gradient as it is).
 Moments below 1e-30 are flushed to zero: subnormal numbers would slow the loop tenfold.
 """
 
@@ -10,21 +10,28 @@ import math
 from numba import carray, types
 
 from streamrnn.kernels import table as c
-from streamrnn.kernels.jit import family
+from streamrnn.kernels.jit import family, jit
 
 TINY = 1e-30
 
 
 def _update(real):
     p = types.CPointer(real)
-    return types.void(types.int64, p, p, p, types.CPointer(types.float64), types.float64, types.int64)
+    return types.void(types.int64, p, p, p, types.CPointer(types.float64), types.float64, types.float64, types.int64)
 
 
 optimiser_part = family(_update)
 
 
+@jit
+def within(move, most):
+    """A move, cut to +-most; NaN passes."""
+    move = most if move > most else move
+    return -most if move < -most else move
+
+
 @optimiser_part
-def adam(n, w, g, state, reals, scale, step):
+def adam(n, w, g, state, reals, scale, rate, step):
     """Adam (Kingma and Ba 2015, algorithm 1, bias corrections folded into the step size). State: m (n), v (n).
 
     Reals: beta1, beta2, and the decoupled weight decay of AdamW (Loshchilov and Hutter 2019, algorithm 2), 0 for Adam.
@@ -34,9 +41,9 @@ def adam(n, w, g, state, reals, scale, step):
     real = W.dtype.type
     b1, b2 = reals[c.FIRST], reals[c.SECOND]
     root = math.sqrt(1.0 - b2**step)
-    rate = real(reals[c.RATE] * root / (1.0 - b1**step))
+    pace, most = real(rate * root / (1.0 - b1**step)), real(reals[c.CAP])
     epsilon, k, tiny, zero = real(1e-8 * root), real(scale), real(TINY), real(0)
-    left = real(1.0 - reals[c.RATE] * reals[c.SHRINK])
+    shrink = real(rate * reals[c.SHRINK])
     k1, k2, r1, r2 = real(b1), real(b2), real(1.0 - b1), real(1.0 - b2)
     for i in range(n):
         d = k * G[i]
@@ -44,37 +51,39 @@ def adam(n, w, g, state, reals, scale, step):
         b = k2 * v[i] + r2 * d * d
         m[i] = a if abs(a) > tiny else zero
         v[i] = b if b > tiny else zero
-        W[i] = left * W[i] - rate * a / (real(math.sqrt(b)) + epsilon)
+        W[i] -= within(pace * a / (real(math.sqrt(b)) + epsilon) + shrink * W[i], most)
 
 
 @optimiser_part
-def sgd(n, w, g, state, reals, scale, step):
+def sgd(n, w, g, state, reals, scale, rate, step):
     """Gradient descent with momentum (Polyak 1964): v = momentum v + g; w -= rate v. State: v (n)."""
     W, G, v = carray(w, n), carray(g, n), carray(state, n)
     real = W.dtype.type
-    rate, momentum, k, tiny, zero = real(reals[c.RATE]), real(reals[c.FIRST]), real(scale), real(TINY), real(0)
+    pace, most, momentum = real(rate), real(reals[c.CAP]), real(reals[c.FIRST])
+    k, tiny, zero = real(scale), real(TINY), real(0)
     for i in range(n):
         a = momentum * v[i] + k * G[i]
         v[i] = a if abs(a) > tiny else zero
-        W[i] -= rate * a
+        W[i] -= within(pace * a, most)
 
 
 @optimiser_part
-def rmsprop(n, w, g, state, reals, scale, step):
+def rmsprop(n, w, g, state, reals, scale, rate, step):
     """RMSProp (Tieleman and Hinton 2012): v = decay v + (1 - decay) g^2; w -= rate g / sqrt(v). State: v (n)."""
     W, G, v = carray(w, n), carray(g, n), carray(state, n)
     real = W.dtype.type
-    rate, k, tiny, zero, epsilon = real(reals[c.RATE]), real(scale), real(TINY), real(0), real(1e-8)
+    pace, most, epsilon = real(rate), real(reals[c.CAP]), real(1e-8)
+    k, tiny, zero = real(scale), real(TINY), real(0)
     keep, take = real(reals[c.FIRST]), real(1.0 - reals[c.FIRST])
     for i in range(n):
         d = k * G[i]
         b = keep * v[i] + take * d * d
         v[i] = b if b > tiny else zero
-        W[i] -= rate * d / (real(math.sqrt(b)) + epsilon)
+        W[i] -= within(pace * d / (real(math.sqrt(b)) + epsilon), most)
 
 
 @optimiser_part
-def obgd(n, w, g, state, reals, scale, step):
+def obgd(n, w, g, state, reals, scale, rate, step):
     """Overshoot-bounded gradient descent (Elsayed, Vasan, Mahmood 2024, algorithm 3) without eligibility traces.
 
     w -= rate g / max(1, rate kappa |g|_1): no update can change the error by more than a share of it. Reals: kappa.
@@ -84,6 +93,6 @@ def obgd(n, w, g, state, reals, scale, step):
     k, size = real(scale), real(0)
     for i in range(n):
         size += abs(k * G[i])
-    rate = real(reals[c.RATE] / max(1.0, reals[c.RATE] * reals[c.FIRST] * float(size)))
+    pace, most = real(rate / max(1.0, rate * reals[c.FIRST] * float(size))), real(reals[c.CAP])
     for i in range(n):
-        W[i] -= rate * (k * G[i])
+        W[i] -= within(pace * (k * G[i]), most)

@@ -16,7 +16,7 @@ from numba import carray
 from streamrnn.kernels import table as c
 from streamrnn.kernels.call import shift
 from streamrnn.kernels.jit import jit
-from streamrnn.kernels.network import grade, through
+from streamrnn.kernels.network import fade, grade, through
 
 
 @jit
@@ -45,8 +45,7 @@ def relive(plan, row, scratch, first, last):
         state[i] = before[i]
     for t in range(first, last):
         if t > first:
-            for i in range(memory):
-                state[i] *= row.net[p[c.KEEP] + t]
+            fade(state, row.net[p[c.KEEP] + t])
         source = shift(row.net, p[c.PAST] + t * p[c.INPUTS])
         through(plan, row, scratch, shift(scratch.f32, p[c.SCRATCH_STATE]), source, t, c.TRAIN)
         given = carray(shift(row.net, p[c.ANSWERS] + t * answers), answers)

@@ -5,6 +5,8 @@ import math
 from streamrnn.kernels import table as c
 from streamrnn.kernels.jit import jit
 
+LONGER = 1.5  # usual intervals: a longer one is a gap
+SOONEST = 0.01  # of the usual interval: what comes sooner is told as this
 CLIP = 5.0  # standardised inputs beyond this are cut
 
 
@@ -43,13 +45,15 @@ def tick(clock, count, time):
     """Move the stream's clock to `time`; returns how many regular steps were skipped on the way.
 
     A gap above 1.5 median intervals counts as skipped steps. The median is over the last c.INTERVALS intervals; it is
-    worked out anew only when the interval differs, so a regular stream pays one comparison.
+    worked out anew only when the interval differs, so a regular stream pays one comparison. The elapsed time is kept as
+    the logarithm of its ratio to the usual interval.
     """
     known = count[c.RING_AT]
     dt = time - clock[c.TIME]
     usual = clock[c.INTERVAL]
+    clock[c.ELAPSED] = math.log(max(dt / usual, SOONEST)) if usual > 0.0 and dt != usual else 0.0
     skipped = 0
-    if usual > 0.0 and dt > 1.5 * usual:
+    if usual > 0.0 and dt > LONGER * usual:
         skipped = int(min(round(dt / usual), 1e9)) - 1
     clock[c.TIME] = time
     count[c.STEP] += skipped + 1

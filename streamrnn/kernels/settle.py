@@ -50,6 +50,8 @@ def teach(plan, row, place, j, k, target, y):
         told = f[c.FORECASTS : c.FORECASTS + n]
         gate.pull(f[c.FORECASTS + n + p[c.LAST_ROUND] :], told, f[c.FORECASTS + n + 1], y, f[c.UNIT], g, n)
     fresh = q[c.LABELS] == 0
+    told = shift(row.real, p[c.LOSS])
+    told[c.LOSS_SUM] = told[c.LATEST_LOSS] if fresh else told[c.LOSS_SUM] + told[c.LATEST_LOSS]
     q[c.OLDEST] = number if fresh else min(q[c.OLDEST], number)
     q[c.NEWEST] = number if fresh else max(q[c.NEWEST], number)
     q[c.LABELS] += 1

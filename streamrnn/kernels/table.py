@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 # --- plan.ints
-INTS = 84
+INTS = 85
 (
     FEATURES,
     TARGETS,
@@ -41,6 +41,7 @@ INTS = 84
     HEAD_GRAD,  # parts, by address
     HEAD_READ,
     OPTIMISE,
+    SCHEDULE,  # of its rate: see pace.py
     HEAD_WIDTH,  # outputs per target and horizon
     GATE,  # inputs of the network before those of the gate; 0: there is none
     LOGITS,  # outputs of the network before the gate's
@@ -62,7 +63,7 @@ INTS = 84
     MEMORY_F32,  # state f32, from BASE_F32: layers' states, one after the other
     MEMORY_LENGTH,
     INPUT,
-    KEEP,  # blocks of the tape: 0 where the state was reset before the row,
+    KEEP,  # blocks of the tape: what the state was multiplied with before the row, 0 where it was reset,
     GRADIENT,  # gradient at the outputs,
     TOPS,  # output of the top layer,
     RAW,  # outputs of the network,
@@ -88,7 +89,7 @@ INTS = 84
     MONITOR_LENGTH,
     PENDING,
     LATEST,
-    LOSS,  # of the latest label that was taught
+    LOSS,  # of the latest label that was taught, and the sum since the last update
     TRACES,  # state f32 of those rules: all layers' traces
     TRACES_LENGTH,
     TRACED,  # state i64: number of the first row that they have not reached; the plan has none: -1
@@ -121,16 +122,20 @@ MONITOR_WIDTH = MONITOR_SHAPE + 1
 SCALE_RATE, LEVEL, ALERTS, RATE, CLIP, START_QUANTILE = range(6)
 FIRST, SECOND, SHRINK = range(6, 9)  # the optimiser's own: see its part
 SEASONS = 9  # seconds of both; 0: by the sampling interval
-HEAD_REALS = 11  # from here on the head's own
+VALUE, CAP, PERIOD = 11, 12, 13  # of an update: see pace.py and optim.py
+HALF_LIFE = 14  # of the hidden state, in usual intervals beyond the first; 0: for ever
+HEAD_REALS = 15  # from here on the head's own
 
 # --- records in f64
 INTERVALS = 15  # how many last intervals the running median looks at
-TIME, INTERVAL, RING = 0, 1, 2
+TIME, INTERVAL, ELAPSED, RING = 0, 1, 2, 3
 CLOCK_WIDTH = RING + INTERVALS
 MEAN, VARIANCE, CHANGE, LAST, SCALED, SIZE = range(6)
 SCALE_WIDTH = 6
 T_MEAN, T_VARIANCE, T_LAST, T_ERROR, T_COUNT = range(5)
 TARGET_WIDTH = 5
+LATEST_LOSS, LOSS_SUM = 0, 1
+LOSS_WIDTH = 2
 SPREAD, LOW, HIGH, RANGE, COUNT, ERROR, ERROR_LAST, ERROR_SEASONAL, COVERED, BREADTH, BOUNDED = range(11)
 STATS_WIDTH = 11
 W_SEEN, W_DAY = range(2)
@@ -149,6 +154,7 @@ TARGETS_FROM = 7  # then expected, actual, attribution (3, T)
 # --- records in i64
 STEPS, CLEAN = 0, 1  # learned: optimiser steps, clean updates
 COUNTS_WIDTH = 2
+PACE_WIDTH = 5  # learned f32, behind the optimiser: see pace.py
 SEEN, STEP, SEQ, EVENT, RING_AT, PHASE, LATENESS = range(7)  # of the stream
 OPEN, CALM, SEVERITY, ALARMS, LOUDEST = range(7, 12)  # of its latest anomaly event, and of all its alarms
 WRITTEN, POSITION, OLDEST, NEWEST, LABELS, FRESH, LEARNT = range(12, 19)  # of the tape

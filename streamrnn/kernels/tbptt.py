@@ -16,6 +16,7 @@ from streamrnn.kernels import table as c
 from streamrnn.kernels.call import call, shift
 from streamrnn.kernels.jit import jit
 from streamrnn.kernels.linalg import fold, matvec, sums
+from streamrnn.kernels.pace import rate, shorten
 from streamrnn.kernels.recompute import relive
 
 REFRESH = 64  # clean updates between two copies of the weights to the last good ones
@@ -156,7 +157,8 @@ def update(plan, row, scratch, G, labels):
         shift(scratch.f32, p[c.SCRATCH_GRADIENT]),
         shift(row.params, p[c.OPTIMISER]),
         plan.reals,
-        min(1.0, plan.reals[c.CLIP] / max(norm, 1e-12)) / labels,
+        shorten(plan, G, norm, labels),
+        rate(plan, row, labels),
         row.counts[c.STEPS],
     )
     return guard(plan, row)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from streamrnn import spec
 from streamrnn.errors import ConfigError
-from streamrnn.kernels import gate
+from streamrnn.kernels import gate, pace
 from streamrnn.kernels import table as c
 from streamrnn.model import forward
 from streamrnn.model.layout import Plane
@@ -140,7 +140,7 @@ def resolve(model: spec.Model) -> Sizes:
     gated = preset["gate"] if model.gate is None else model.gate
     again = isinstance(rule, spec.Tbptt) and rule.recompute
     gated = gated and not labelled and not again and len(experts) > 1
-    plain = 3 * len(model.features) + 2 + len(targets)
+    plain = 3 * len(model.features) + 3 + len(targets)
     seen = len(targets) * (len(experts) + 1) * min(len(horizons), 2) + gate.HARMONICS
     window = rule.window if isinstance(rule, spec.Tbptt) else 1
     span = max(window, rule.stride + max(horizons) - min(horizons))
@@ -350,10 +350,11 @@ def _learned(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f
     readout = int(layers[-1][c.LAYER_PARAMS]) + LAYERS[type(sizes.layers[-1])].params(inputs, top, own)
     length = readout + (top + 1) * sizes.outputs
     name = _net_name(sizes)
-    optimiser = OPTIMISERS[type(sizes.model.optimiser)].state * length
+    schedule = sizes.model.optimiser.schedule
+    optimiser = OPTIMISERS[type(sizes.model.optimiser)].state * length + c.PACE_WIDTH
     ints[c.TOP], ints[c.READOUT], ints[c.PARAMS_LENGTH] = top, readout, length
     ints[c.PARAMS] = f32.add(f"params {name}", length)
-    ints[c.OPTIMISER] = f32.add(f"optimiser {type(sizes.model.optimiser).__name__} {name}", optimiser)
+    ints[c.OPTIMISER] = f32.add(f"optimiser {type(sizes.model.optimiser).__name__} {schedule} {name}", optimiser)
     ints[c.OPTIMISER_LENGTH] = optimiser
     ints[c.GOOD] = f32.add(f"good {name}", length)
     i64.add(f"counts {type(sizes.model.optimiser).__name__} {name}", c.COUNTS_WIDTH)
@@ -407,7 +408,7 @@ def _real(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> tuple[NDArray[np
     ints[c.EXPERT_LENGTH], ints[c.MIX_WIDTH] = length, 4 * (e + sizes.last_round)
     width = c.FORECASTS + e + sizes.last_round + (e if sizes.gate else 0)
     ints[c.SLOTS], ints[c.SLOT_WIDTH] = slots, width
-    ints[c.CLOCK] = f64.add("clock", c.CLOCK_WIDTH)
+    ints[c.CLOCK] = f64.add("clock with elapsed time", c.CLOCK_WIDTH)
     ints[c.SCALE] = f64.add(f"scale {sizes.model.features}", len(sizes.model.features) * c.SCALE_WIDTH)
     ints[c.TARGET] = f64.add(f"target {sizes.targets}", n * c.TARGET_WIDTH)
     ints[c.EXPERT] = f64.add(f"experts {sizes.experts}{what} {sizes.past.name}", n * length)
@@ -419,7 +420,7 @@ def _real(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> tuple[NDArray[np
     monitors = _monitors(sizes, ints, f64)
     ints[c.PENDING] = f64.add(f"pending {sizes.experts}{what} {slots} {width}", slots * n * width)
     ints[c.LATEST] = f64.add(f"latest {sizes.targets}", c.TARGETS_FROM + 3 * n)
-    ints[c.LOSS] = f64.add(f"loss {sizes.model.head}", 1)
+    ints[c.LOSS] = f64.add(f"losses {sizes.model.head}", c.LOSS_WIDTH)
     return table, monitors
 
 
@@ -481,6 +482,9 @@ def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
         c.LAYERS: len(sizes.layers),
         c.OUTPUTS: sizes.outputs,
         c.GATE: sizes.gate,
+        c.SCHEDULE: {"constant": pace.CONSTANT, "sqrt": pace.SQRT, "plateau": pace.PLATEAU}[
+            sizes.model.optimiser.schedule
+        ],
         c.LOGITS: sizes.outputs - len(sizes.targets) * len(sizes.experts),
         c.LAST_ROUND: sizes.last_round,
         c.HEAD_WIDTH: HEADS[type(sizes.model.head)].width(sizes.model.head),
@@ -519,7 +523,9 @@ def _reals(sizes: Sizes) -> NDArray[np.float64]:
     optimiser, level, head = sizes.model.optimiser, sizes.conformal.level, sizes.model.head
     reals = np.concatenate([np.zeros(c.HEAD_REALS), HEADS[type(head)].reals(head)])
     reals[c.SCALE_RATE], reals[c.LEVEL], reals[c.ALERTS] = sizes.model.scale_rate, level, sizes.anomaly.alerts_per_week
-    reals[c.RATE], reals[c.CLIP] = optimiser.rate, optimiser.clip
+    reals[c.RATE], reals[c.CLIP], reals[c.PERIOD] = optimiser.rate, optimiser.clip, optimiser.period
+    reals[c.VALUE], reals[c.CAP] = optimiser.clip_value, optimiser.cap or np.inf
+    reals[c.HALF_LIFE] = sizes.model.half_life
     own = OPTIMISERS[type(optimiser)].reals(optimiser)
     reals[c.SEASONS : c.SEASONS + 2] = [*(sizes.model.seasons or ()), 0.0, 0.0][:2]
     reals[c.FIRST : c.FIRST + len(own)] = own

@@ -6,6 +6,7 @@ From the engine come only the inputs of the network and what a forecast stood on
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from streamrnn.engine import Engine
 from streamrnn.kernels import table as c
 from streamrnn.kernels.settle import TRAIN_FROM
 from tests.engine.feed import START, STEP, feed, has, real, weights
-from tests.naive import cells, heads, optim, rules
+from tests.naive import cells, heads, optim, pace, rules
 
 Array = NDArray[np.float64]
 
@@ -39,19 +40,20 @@ class Replica:
         self.rows: list[Any] = []
         self.tops: list[Array] = []
         self.outs: list[Array] = []
-        self.keep: list[int] = []
+        self.keep: list[float] = []
         self.stood_on: list[list[tuple[float, float]]] = []  # base and unit of every row and horizon
         self.due: dict[int, list[tuple[int, float]]] = {}  # horizon and standardised answer, by row
         self.labels, self.updates, self.fresh = 0, 0, True
         self.traced = 0  # rows that the influence matrix has passed
         self.influence = np.zeros((len(self.state), self.split))
+        self.losses, self.told = 0.0, list[float]()  # since the last update; means of all updates
 
-    def advance(self, x: Array) -> None:
-        self.keep.append(0 if self.fresh else 1)
+    def advance(self, x: Array, kept: float = 1.0) -> None:
+        self.keep.append(0.0 if self.fresh else kept)
         self.fresh = False
         self.xs.append(x)
         self.before.append(self.state)
-        self.state, row, out = self.through(self.state, x)
+        self.state, row, out = self.through(self.state * self.keep[-1], x)
         self.rows.append(row)
         self.tops.append(self.state[: self.units])
         self.outs.append(out)
@@ -70,6 +72,7 @@ class Replica:
         self.due.setdefault(row, []).append((k, (y - base) / unit))
         self.loss = heads.HEADS[type(self.model.head)].loss(self.at(row, k), (y - base) / unit, self.model.head)
         self.labels += 1
+        self.losses += self.loss
 
     def at(self, row: int, k: int) -> Array:
         """The outputs of a row at a horizon."""
@@ -136,8 +139,12 @@ class Replica:
     def update(self, g: Array, labels: int) -> None:
         self.updates += 1
         optimiser = self.model.optimiser
-        g = optim.clip(g, labels, optimiser.clip)
-        self.w, self.kept = optim.OPTIMISERS[type(optimiser)](self.w, g, self.kept, optimiser, self.updates)
+        g = optim.clip(g, labels, optimiser.clip, optimiser.clip_value)
+        self.told.append(self.losses / labels)
+        rate = optimiser.rate * pace.SCHEDULES[optimiser.schedule](self.told, optimiser.period)
+        paced = msgspec.structs.replace(optimiser, rate=rate)
+        self.w, self.kept = optim.OPTIMISERS[type(optimiser)](self.w, g, self.kept, paced, self.updates)
+        self.losses = 0.0
 
     def end(self) -> None:
         self.state, self.fresh = np.zeros_like(self.state), True
@@ -154,25 +161,31 @@ def stood_on(engine: Engine, step: int) -> list[tuple[float, float]]:
     return found
 
 
-def follow(engine: Engine, replica: Replica, values: Array, ends: set[int]) -> None:
-    """Feed both one by one and compare the weights after every observation."""
+def follow(engine: Engine, replica: Replica, values: Array, ends: set[int], gaps: dict[int, int] | None = None) -> None:
+    """Feed both one by one and compare the weights after every observation.
+
+    Before some observations there is a gap of so many usual intervals; forecasts for what it skips have no answer.
+    """
     p = engine._plan.table.ints
     start, inputs = int(p[c.BASE_F32] + p[c.INPUT]), int(p[c.INPUTS])
     stride = engine._plan.sizes.rule.stride
-    moved = 0
+    moved, steps = 0, [0]
+    half = engine.model.half_life
     for t, y in enumerate(values):
-        seen = t + 1
+        seen, gap = t + 1, (gaps or {}).get(t, 1)
+        steps.append(steps[-1] + gap)
         for k, h in enumerate(engine.horizons):
-            if t - h >= 0 and seen >= TRAIN_FROM:
-                replica.label(t - h, k, float(y))
+            if steps[-1] - h in steps[1:] and seen >= TRAIN_FROM:
+                replica.label(steps.index(steps[-1] - h) - 1, k, float(y))
         if seen % stride == 0 or t in ends:
             replica.learn()
-        told = feed(engine, [y], time=[START + STEP * t], bits=[m.END if t in ends else 0])
+        told = feed(engine, [y], time=[START + STEP * steps[-1]], bits=[m.END if t in ends else 0])
         moved += bool(has(told, m.UPDATED)[0])
-        if seen > TRAIN_FROM + max(engine.horizons):
+        if seen > TRAIN_FROM + max(engine.horizons) and not gaps:
             assert real(engine, c.LOSS, 1)[0] == pytest.approx(replica.loss, rel=2e-5, abs=2e-5)
-        replica.advance(engine._bank.planes.f32[start : start + inputs].copy())
-        replica.stood_on.append(stood_on(engine, seen))
+        kept = 0.5 ** ((gap - 1) / half) if half else 1.0
+        replica.advance(engine._bank.planes.f32[start : start + inputs].copy(), kept)
+        replica.stood_on.append(stood_on(engine, steps[-1]))
         if t in ends:
             replica.end()
         np.testing.assert_allclose(weights(engine), replica.w, rtol=2e-5, atol=2e-6)

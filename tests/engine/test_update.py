@@ -1,5 +1,7 @@
 """A whole training run of a tiny model in float64, replicated step by step in plain numpy."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 
@@ -13,13 +15,13 @@ UNITS, HORIZONS = 3, (1, 2)
 LAYERS = [spec.Elman(UNITS), spec.Gru(UNITS), spec.Lstm(UNITS)]
 
 
-def agree(model: spec.Model) -> None:
+def agree(model: spec.Model, gaps: dict[int, int] | None = None) -> None:
     """The engine's weights are the replica's all the way."""
     engine = Engine(model, 1, "float64")
     engine.admit(["a"])
     replica = Replica(model, int(engine._plan.table.ints[c.INPUTS]), weights(engine))
     values = np.sin(np.arange(60) / 3) + np.random.default_rng(1).normal(0, 0.3, 60)
-    follow(engine, replica, values, {20, 33})
+    follow(engine, replica, values, {20, 33}, gaps)
 
 
 @pytest.mark.parametrize("optimiser", [spec.Sgd(rate=0.05, clip=0.5), spec.Adam(rate=0.01)], ids=repr)
@@ -36,6 +38,20 @@ def test_training_equals_the_replica(layer: spec.Layer, optimiser: spec.Optimise
 @pytest.mark.parametrize("layer", LAYERS, ids=repr)
 def test_a_window_as_long_as_the_history_is_full_bptt(layer: spec.Layer) -> None:
     agree(tiny(layers=(layer,), rule=spec.Tbptt(64, 6), optimiser=spec.Sgd(rate=0.05)))
+
+
+@pytest.mark.parametrize("schedule", ["sqrt", "plateau"])
+def test_limits_and_schedules_equal_the_replica(schedule: Literal["sqrt", "plateau"]) -> None:
+    optimiser = spec.Sgd(rate=0.05, clip_value=0.1, cap=0.02, schedule=schedule, period=10)
+    agree(tiny(rule=spec.Tbptt(4, 1), horizons=HORIZONS, optimiser=optimiser))
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize("layer", [spec.GruBefore(UNITS), spec.Peephole(UNITS), spec.Lru(4)], ids=repr)
+def test_a_state_that_fades_in_gaps_equals_the_replica(layer: spec.Layer, recompute: bool) -> None:
+    rule = spec.Tbptt(6, 2, recompute=recompute)
+    model = tiny(layers=(layer,), rule=rule, horizons=HORIZONS, half_life=2.0, optimiser=spec.Sgd(rate=0.05))
+    agree(model, {15: 3, 30: 2, 41: 6})
 
 
 @pytest.mark.parametrize("head", [spec.Student(), spec.Quantile()], ids=repr)

@@ -45,8 +45,8 @@ def _follow(address, shape, w, tape, keep, dy, dx, g, trace, scratch, first, las
 
 
 @jit
-def _optimise(address, w, g, state, reals, scale, step):
-    call(address, len(w), at(w, 0), at(g, 0), at(state, 0), at(reals, 0), scale, step)
+def _optimise(address, w, g, state, reals, scale, rate, step):
+    call(address, len(w), at(w, 0), at(g, 0), at(state, 0), at(reals, 0), scale, rate, step)
 
 
 @jit
@@ -162,11 +162,11 @@ def optimise(
     """One update; returns the new w and state, in the precision of w."""
     part, dtype = OPTIMISERS[type(optimiser)], str(w.dtype)
     reals = np.zeros(c.HEAD_REALS)
-    reals[c.RATE] = optimiser.rate
+    reals[c.CAP] = optimiser.cap or np.inf
     own = part.reals(optimiser)
     reals[c.FIRST : c.FIRST + len(own)] = own
     w, state = w.copy(), state.copy()
-    _optimise(part.update.address(dtype), w, g.astype(dtype), state, reals, scale, step)
+    _optimise(part.update.address(dtype), w, g.astype(dtype), state, reals, scale, optimiser.rate, step)
     return w, state
 
 

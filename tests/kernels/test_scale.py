@@ -40,4 +40,5 @@ def test_clock_equals_the_twin(gaps: list[float]) -> None:
         time += gap
         assert scale.tick(clock, count, time) == twin.tick(time)
         assert clock[c.INTERVAL] == twin.interval
+        assert clock[c.ELAPSED] == pytest.approx(twin.elapsed)
         assert count[c.STEP] == twin.step

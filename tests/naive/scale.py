@@ -1,5 +1,6 @@
 """Running moments and the stream's clock."""
 
+import math
 from dataclasses import dataclass, field
 
 
@@ -25,11 +26,13 @@ class Clock:
     time: float
     step: int = 0
     interval: float = 0.0
+    elapsed: float = 0.0  # log of the last interval over the usual one
     intervals: list[float] = field(default_factory=list)
 
     def tick(self, time: float) -> int:
         """Move on; returns how many regular steps were skipped."""
         dt, skipped = time - self.time, 0
+        self.elapsed = math.log(max(dt / self.interval, 0.01)) if self.interval > 0 else 0.0
         if self.interval > 0 and dt > 1.5 * self.interval:
             skipped = round(dt / self.interval) - 1
         self.time = time
