@@ -7,7 +7,7 @@ from numba import carray
 
 from streamrnn.kernels.activations import tanh
 from streamrnn.kernels.call import shift
-from streamrnn.kernels.layer import C, H, I, M, backward_part, forward_part
+from streamrnn.kernels.layer import WANTED, C, H, I, M, backward_part, forward_part
 from streamrnn.kernels.linalg import dots, fold, matvec, sums
 
 TANH, RELU, LINEAR = 0, 1, 2
@@ -53,7 +53,8 @@ def backward(shape, w, tape, keep, dy, dx, g, scratch, first, last):
         else:
             for j in range(m):
                 d[j] = v[j] if shape[M] == LINEAR or y[j] > zero else zero
-        dX[t] = 0
-        dots(W, d, dX[t])
+        if shape[WANTED] != 0:
+            dX[t] = 0
+            dots(W, d, dX[t])
     fold(X, D, carray(g, (n, m)))
     sums(D, carray(shift(g, n * m), m))

@@ -15,7 +15,7 @@ from numba import carray
 from streamrnn.kernels.activations import sigmoid, tanh
 from streamrnn.kernels.call import shift
 from streamrnn.kernels.jit import jit
-from streamrnn.kernels.layer import C, H, I, backward_part, forward_part
+from streamrnn.kernels.layer import WANTED, C, H, I, backward_part, forward_part
 from streamrnn.kernels.linalg import dots, fold, matvec, sums
 
 
@@ -100,9 +100,10 @@ def backward(shape, w, tape, keep, dy, dx, g, scratch, first, last):
         dots(U, A[t], carry)
         for j in range(m):
             carry[j] *= K[t]
-        dX[t] = 0
-        dots(W, A[t], dX[t])
-        dots(V, bn, dX[t])
+        if shape[WANTED] != 0:
+            dX[t] = 0
+            dots(W, A[t], dX[t])
+            dots(V, bn, dX[t])
     gW, gV, gU, gR, gb = matrices(g, n, m)
     fold(X, A, gW)
     fold(X, B, gV)

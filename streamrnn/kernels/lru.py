@@ -19,7 +19,7 @@ from numba import carray
 
 from streamrnn.kernels.call import shift
 from streamrnn.kernels.jit import jit
-from streamrnn.kernels.layer import C, H, I, backward_part, forward_part
+from streamrnn.kernels.layer import WANTED, C, H, I, backward_part, forward_part
 from streamrnn.kernels.linalg import dots, fold, matvec
 
 LEAST, MOST = -12.0, 3.0
@@ -102,8 +102,9 @@ def backward(shape, w, tape, keep, dy, dx, g, scratch, first, last):
             dre[j], dim[j] = size[j] * p, size[j] * q
             cre[j] = kept * (a[j] * p + b[j] * q)
             cim[j] = kept * (a[j] * q - b[j] * p)
-        dX[t] = 0
-        dots(B, D[t], dX[t])
+        if shape[WANTED] != 0:
+            dX[t] = 0
+            dots(B, D[t], dX[t])
     fold(X, D, carray(g, (n, m)))
     gnu, gtheta = carray(shift(g, n * m), k), carray(shift(g, n * m + k), k)
     for j in range(k):

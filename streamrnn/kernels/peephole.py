@@ -12,7 +12,7 @@ from numba import carray
 
 from streamrnn.kernels.activations import sigmoid, tanh
 from streamrnn.kernels.call import shift
-from streamrnn.kernels.layer import C, H, I, backward_part, forward_part
+from streamrnn.kernels.layer import WANTED, C, H, I, backward_part, forward_part
 from streamrnn.kernels.linalg import dots, fold, matvec, sums
 
 
@@ -95,8 +95,9 @@ def backward(shape, w, tape, keep, dy, dx, g, scratch, first, last):
         dots(U, D[t], dh)
         for j in range(m):
             dh[j] *= K[t]
-        dX[t] = 0
-        dots(W, D[t], dX[t])
+        if shape[WANTED] != 0:
+            dX[t] = 0
+            dots(W, D[t], dX[t])
     fold(X, D, carray(g, (n, k)))
     fold(P, D, carray(shift(g, n * k), (m, k)))
     sums(D, carray(shift(g, (n + m) * k), k))

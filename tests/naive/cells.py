@@ -107,15 +107,16 @@ class Lru:
     def forward(inputs: int, units: int, w: Array, state: Array, x: Array) -> tuple[Array, Any]:
         B, _, factor, g = Lru.unpack(inputs, units, w)
         z = complex_of(state)
-        return numbers_of(factor * z + g * (x @ B)), (x, z)
+        product = x @ B
+        return numbers_of(factor * z + g * product), (x, z, product)
 
     @staticmethod
     def backward(inputs: int, units: int, w: Array, row: Any, dstate: Array) -> tuple[Array, Array, Array]:
         """With d = dL/dRe z' + i dL/dIm z': every z' = a z contributes conj(z) d to a and conj(a) d to z."""
         B, nu, factor, g = Lru.unpack(inputs, units, w)
-        x, z = row
+        x, z, product = row
         d = complex_of(dstate)
-        by_factor, by_g = np.conj(z) * d, np.real(np.conj(x @ B) * d)
+        by_factor, by_g = np.conj(z) * d, np.real(np.conj(product) * d)
         by_exponent = np.conj(factor) * by_factor
         slope_g = np.exp(nu) * np.exp(-2.0 * np.exp(nu)) / g
         dnu = -np.exp(nu) * by_exponent.real + by_g * slope_g
