@@ -23,7 +23,7 @@ def henon(n: int) -> np.ndarray:
 @pytest.mark.parametrize(("series", "part"), [(sine, 0.6), (henon, 0.75)])
 def test_errors_fall_below_persistence(series: object, part: float, layer: spec.Layer) -> None:
     values = series(2500)  # type: ignore[operator]
-    model = tiny(layers=(layer,), rule=spec.Tbptt(8, 2), optimiser=spec.Adam(rate=0.01), horizons=(1, 3))
+    model = tiny(layers=(layer,), rule=spec.Tbptt(8, 2), optimiser=spec.Adam(rate=0.01), horizons=(1, 3), seed=2)
     engine = Engine(model, 1)
     told = feed(engine, values)
     for k, h in enumerate((1, 3)):
