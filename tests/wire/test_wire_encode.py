@@ -32,6 +32,7 @@ PREDICTION = [
     "replayed",
     "retained",
     "missing",
+    "resting",
     "id",
 ]
 FORECAST = ["target", "step", "time", "yhat", "yhat_lower", "yhat_upper"]
