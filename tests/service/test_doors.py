@@ -1,6 +1,7 @@
 """Who comes in: keys at the handshake, again at every message, and what a key may do."""
 
 import os
+import random
 import socket as plain
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -299,3 +300,89 @@ def test_an_old_libzmq_is_refused(turned: Callable[..., Turned], monkeypatch: py
     monkeypatch.setattr(zmq, "zmq_version_info", lambda: (4, 3, 2))
     with pytest.raises(ConfigError, match="not safe"):
         turned()
+
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+@pytest.mark.faults
+def test_who_has_no_key_cannot_fill_the_memory(house: House) -> None:
+    """Raw peers that greet as NULL, or not at all: an endless message, empty frames, a length of 2^40, garbage."""
+    house.good = house.let_in("good")
+    served = house.open()
+    address = served.daemon.endpoints[0].removeprefix("tcp://").split(":")
+    greeting = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
+    ready = b"\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x04PUSH"
+    chance = random.Random(1)
+    floods = [b"\x03" + (60_000).to_bytes(8, "big") + bytes(60_000), b"\x01\x00" * 30_000, b"\x02" + b"\xff" * 9]
+    before = resident()
+    for flood in [*(greeting + ready + each for each in floods), *(chance.randbytes(60_000) for _ in range(50))]:
+        with plain.create_connection((address[0], int(address[1])), timeout=5) as raw:
+            for _ in range(50):
+                try:
+                    raw.sendall(flood)
+                except OSError:  # cut off, as it should be
+                    break
+                served.daemon.turn(0.0)
+            else:
+                raise AssertionError("it took all of a flood")
+    assert house.received() == 0
+    assert resident() - before < 16 * 1024 * 1024
+    house.peer(zmq.PUSH, house.good).send_json(observation("a"))
+    served.until(house.received)
+    served.until(lambda: served.value("streamrnn_peers_disconnected_total", "handshake") >= 1)
+
+
+@pytest.mark.faults
+def test_a_thousand_unknown_keys_keep_nobody_else_out(house: House) -> None:
+    house.good = house.let_in("good")
+    served = house.open()
+    steady = house.peer(zmq.PUSH, house.good)
+    listener = house.peer(zmq.SUB, house.good)
+    listener.subscribe(b"prediction/a/")
+    served.until(lambda: served.daemon._sockets.subscribed)
+    for k in range(20):
+        strangers = [house.peer(zmq.PUSH, pair()) for _ in range(50)]
+        steady.send_json(observation("a", float(k)))
+        assert served.received(listener)[0] == "prediction/a/"
+        served.until(lambda k=k: house.count("unknown_key") >= 50 * (k + 1))
+        for each in strangers:
+            each.close()
+    assert house.count("unknown_key") == 1000
+    assert house.count("accepted") == 2
+    assert house.received() == 20
+
+
+@pytest.mark.faults
+def test_a_flood_of_subscriptions_is_capped_and_a_topic_of_a_megabyte_cuts(house: House) -> None:
+    key = house.let_in("key")
+    served = house.open("[limits]\nmax_subscriptions = 100\n")
+    listener = house.peer(zmq.SUB, key)
+    for k in range(900):
+        listener.subscribe(f"prediction/{k}/")
+    served.until(lambda: house.count("too_many_subscriptions") == 800)
+    assert served.daemon._sockets.subscribed == 100
+    house.peer(zmq.SUB, key).subscribe(b"x" * 1_000_000)
+    served.until(lambda: served.value("streamrnn_peers_disconnected_total", "cut"))
+
+
+@pytest.mark.faults
+def test_a_million_invented_names_are_refused_and_known_streams_are_served(house: House) -> None:
+    """Forty thousand names here, at a rate that admits none: memory stays, and the known stream is answered."""
+    key, own = house.let_in("flood"), house.let_in("own")
+    served = house.open("[limits]\nnew_streams_per_second = 1.0\nmax_streams = 100\ndead_letters_per_second = 0\n")
+    house.peer(zmq.PUSH, own).send_json(observation("known"))
+    served.until(house.received)
+    flood, listener = house.peer(zmq.PUSH, key), house.peer(zmq.SUB, own)
+    listener.subscribe(b"prediction/known/")
+    served.until(lambda: served.daemon._sockets.subscribed)
+    before, push = resident(), house.peers[0]
+    for start in range(0, 40_000, 400):
+        flood.send_json([observation(f"{start}-{k}") for k in range(400)])
+        push.send_json(observation("known"))
+        served.received(listener)
+    served.until(lambda: house.received() == 201)
+    assert len(served.daemon._engine.names) <= 100
+    assert served.value("streamrnn_observations_refused_total", "new_streams") > 38_000
+    assert resident() - before < 16 * 1024 * 1024
