@@ -1,10 +1,11 @@
 """Binding: a socket in the file system is for its owner and group, and is never taken from who listens there.
 
 libzmq takes the umask as it is, and binds to the path of a live socket without a word, after which the one that was
-there gets nothing more. Connecting first tells the two apart.
+there gets nothing more. Connecting first tells the two apart. What the service manager listens on for us is taken over.
 """
 
 import errno
+import functools
 import os
 import socket as plain
 import stat
@@ -14,13 +15,19 @@ from pathlib import Path
 import zmq
 
 from streamrnn.errors import ConfigError
+from streamrnn.service.inherited import inherited
 
+handed = functools.cache(lambda: inherited(os.environ))
 UMASK = 0o117  # leaves rw-rw----
 _STICKY = stat.S_ISVTX
 
 
 def bind(socket: zmq.Socket[bytes], endpoint: str) -> None:
     """Bind. Raises ZMQError, EADDRINUSE where somebody listens already, and ConfigError for a directory open to all."""
+    if endpoint in handed():
+        socket.setsockopt(zmq.USE_FD, os.dup(handed()[endpoint]))  # libzmq closes what it is given
+        socket.bind(endpoint)
+        return
     if not endpoint.startswith("ipc://"):
         socket.bind(endpoint)
         return

@@ -4,6 +4,8 @@ A connection gets five seconds, the seventeenth at a time is turned away, and on
 """
 
 import json
+import os
+import socket
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +14,7 @@ from typing import Any
 from prometheus_client.exposition import choose_encoder
 
 from streamrnn.errors import StreamrnnError
+from streamrnn.service import paths
 from streamrnn.service.telemetry import Telemetry
 
 SECONDS = 5.0
@@ -94,7 +97,12 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], telemetry: Telemetry) -> None:
         self.telemetry = telemetry
         self._places = threading.BoundedSemaphore(CONNECTIONS)
-        super().__init__(address, _Page)
+        given = paths.handed().get(f"tcp://{address[0]}:{address[1]}")
+        super().__init__(address, _Page, bind_and_activate=given is None)
+        if given is not None:
+            self.socket.close()
+            self.socket = socket.socket(fileno=os.dup(given))
+            self.server_address = self.socket.getsockname()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if not self._places.acquire(blocking=False):

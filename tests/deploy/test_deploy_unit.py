@@ -43,6 +43,25 @@ def test_its_exposure_is_at_most_1_1(unit_here: Path) -> None:
     assert result.returncode == 0, result.stdout
 
 
+def test_without_a_network_it_is_at_most_0_3(tmp_path: Path) -> None:
+    """The drop-in as systemd reads it: behind the unit."""
+    unit, drop = UNIT.read_text().split("[Install]")[0], DEPLOY / f"{UNIT.name}.d" / "sandboxed.conf"
+    path = tmp_path / UNIT.name
+    path.write_text(unit.replace(PROGRAM, "/bin/true") + drop.read_text())
+    result = run(program("systemd-analyze"), "security", "--offline=true", "--threshold=3", path)
+    assert result.returncode == 0, result.stdout
+    sockets = tmp_path / "streamrnn.socket"
+    sockets.write_text((DEPLOY / "streamrnn.socket").read_text())
+    result = run(program("systemd-analyze"), "verify", "--man=no", path, sockets)
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_socket_unit_listens_where_the_configuration_says() -> None:
+    listening = set(re.findall(r"^ListenStream=(.*)$", (DEPLOY / "streamrnn.socket").read_text(), re.M))
+    endpoints = {each.endpoint.removeprefix("tcp://") for each in (config.Input(), config.Output())}
+    assert listening == endpoints | {f"{config.Metrics().host}:{config.Metrics().port}"}
+
+
 def test_it_warms_and_runs_one_configuration_and_does_not_retry_in_vain() -> None:
     unit = settings()
     assert unit["Type"] == ["notify"]
