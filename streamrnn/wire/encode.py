@@ -17,6 +17,7 @@ from streamrnn.messages import (
     LATE,
     MISSING,
     OPENED,
+    REGIME,
     RESTING,
     SETTLED,
     SEVERITIES,
@@ -37,10 +38,10 @@ Number = float | None
 # One outcome: seq, time, score, is it an anomaly, skill, learned, warming up, cells (T * K * 3), time ahead (K)
 Told = tuple[int, float, Number, bool, Number, int, bool, list[Number], list[Number]]
 
-_EVENTS = OPENED | WORSENED | CLOSED
+_EVENTS = OPENED | WORSENED | CLOSED | REGIME
 _MARKS = LATE | DUPLICATE | MISSING | RESTING
 _SILENT = SETTLED | UNMATCHED  # a late label has no forecast of its own
-_STATES = {OPENED: "open", WORSENED: "worsen", CLOSED: "close"}
+_STATES = {OPENED: "open", WORSENED: "worsen", CLOSED: "close", REGIME: "regime_change"}
 
 
 class Topics(Struct, gc=False):
