@@ -37,6 +37,7 @@ RESTING = 1 << 21  # it is at rest
 REGIME = 32768  # the event ended: what surprised is the new level from here on
 HELD_OFF = 65536  # not learned, because it surprised
 
+UNUSED = 0.05  # share of the last round below which the experts serve alone
 SEVERITIES = ("none", "minor", "major", "critical")
 
 
