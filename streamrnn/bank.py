@@ -7,6 +7,7 @@ other, in the machine's own order, told apart by the layout that is stored besid
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,6 @@ from streamrnn.kernels import table as c
 from streamrnn.messages import Ints
 from streamrnn.model import init
 from streamrnn.model.layout import Plane
-from streamrnn.model.plan import Plan
 
 POOL = ""  # name of the pool's row
 
@@ -24,8 +24,9 @@ POOL = ""  # name of the pool's row
 class Bank:
     """The planes of a plan for up to `capacity` streams."""
 
-    def __init__(self, plan: Plan, capacity: int, dtype: str = "float32") -> None:
+    def __init__(self, plan: Any, capacity: int, dtype: str = "float32", first: Any = init) -> None:
         self.plan = plan
+        self._first = first  # the module that fills new rows: model.init, or model.event_init
         self.capacity = capacity
         self.dtype = dtype
         self.names: list[str] = []  # by row; "" where a stream was forgotten
@@ -39,17 +40,17 @@ class Bank:
             raise ConfigError(
                 f"no memory for {capacity} streams of this model", "lower limits.max_streams, or use a smaller model"
             ) from None
-        self._fresh = (init.real(plan), init.count(plan))
+        self._fresh = (first.real(plan), first.count(plan))
         self.changed = np.zeros(capacity, np.int64)  # when each row was first changed since it was taken; 0: not
         self._touches = 0
-        self._pool = init.learned(plan, POOL, dtype) if plan.pooled else None
+        self._pool = first.learned(plan, POOL, dtype) if plan.pooled else None
         learned, counts = self._pool or (self._f32.reshape(-1), self._i64.reshape(-1))
         self.planes = c.Planes(self._f32.reshape(-1), self._f64.reshape(-1), self._i64.reshape(-1), learned, counts)
 
     @property
     def bytes_per_stream(self) -> int:
         """What one stream's row takes."""
-        return self._f32.itemsize * self.plan.f32.width + 8 * (self.plan.f64.width + self.plan.i64.width)
+        return int(self._f32.itemsize * self.plan.f32.width + 8 * (self.plan.f64.width + self.plan.i64.width))
 
     def find(self, name: str) -> int | None:
         """Row of a known stream."""
@@ -99,11 +100,11 @@ class Bank:
         """The state before the first observation, into a row of zeros."""
         base = int(self.plan.table.ints[c.BASE_I64])
         if self._pool is None:
-            weights, counts = init.learned(self.plan, name, self.dtype)
+            weights, counts = self._first.learned(self.plan, name, self.dtype)
             self._f32[row, : len(weights)] = weights
             self._i64[row, :base] = counts
         self._f64[row], self._i64[row, base:] = self._fresh
-        self._i64[row, base + c.PHASE] = init.phase(self.plan, name)
+        self._i64[row, base + c.PHASE] = self._first.phase(self.plan, name)
 
     def stamp(self) -> int:
         """The mark to put into `changed` for rows that change now and were not changed since they were last taken."""
@@ -151,7 +152,7 @@ class Bank:
         return _put(blob, layout, planes)
 
 
-def layout_of(plan: Plan, itemsize: int = 4) -> dict[str, list[int]]:
+def layout_of(plan: Any, itemsize: int = 4) -> dict[str, list[int]]:
     """What `Bank.layout` is for a bank of this plan, without making one; `itemsize`: bytes of the network's numbers."""
     planes = [plan.f32, plan.f64, plan.i64]
     if plan.pooled:

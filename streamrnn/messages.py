@@ -4,6 +4,9 @@ A batch is a list of *runs*: consecutive observations of one stream that came in
 run of one). Missing is NaN, never zero; the engine turns it into a mask. All arrays are C-contiguous.
 """
 
+from hashlib import blake2b
+from typing import Any
+
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -54,6 +57,8 @@ class Batch(Struct, frozen=True):
     seq: Ints  # (n) the sender's sequence number, -1 is none
     bits: Ints  # (n) END, LABEL_ONLY, STAMPED
     ids: dict[int, str] = {}  # index -> the id as it was sent
+    event: Ints | None = None  # (n) task "events": digest of each symbol
+    symbols: dict[int, str | int] = {}  # digest -> the symbol as it was sent
 
     def __len__(self) -> int:
         return len(self.time)
@@ -170,6 +175,102 @@ class Outcomes(Struct, frozen=True):
         return self.reals[:, start : start + self.targets]
 
 
+def digest(symbol: str | int) -> int:
+    """63 bits that stand for a symbol of task "events", or for an id; never 0. 5 and "5" are the same symbol."""
+    return int.from_bytes(blake2b(str(symbol).encode("utf-8", "surrogatepass"), digest_size=8).digest()) >> 1 or 1
+
+
+class EventOutcomes(Struct, frozen=True):
+    """What the engine says of each of n events: two arrays, whose columns `column` finds by name."""
+
+    ints: Ints  # (n, 14 + shown)
+    reals: Floats  # (n, 20 + shown)
+
+    def __len__(self) -> int:
+        return len(self.ints)
+
+    def __getattr__(self, name: str) -> NDArray[Any]:
+        """A column: EVENT_INTS and EVENT_REALS say which there are."""
+        if name in EVENT_INTS:
+            return self.ints[:, EVENT_INTS[name]]
+        if name in EVENT_REALS:
+            return self.reals[:, EVENT_REALS[name]]
+        raise AttributeError(name)
+
+    @property
+    def following(self) -> Ints:
+        """(n, shown) the likeliest next symbols, likeliest first; -1 where there are no more."""
+        return self.ints[:, len(EVENT_INTS) :]
+
+    @property
+    def shares(self) -> Floats:
+        """(n, shown) their probabilities."""
+        return self.reals[:, len(EVENT_REALS) :]
+
+
+# Columns of EventOutcomes; symbols are numbers in the vocabulary of the row, 0 is "unseen".
+EVENT_INTS = {
+    name: number
+    for number, name in enumerate(
+        (
+            "row",  # of the stream in the bank
+            "bits",  # see above
+            "seq",  # the stream's own count of learned events, from 1
+            "severity",  # index into SEVERITIES
+            "event",  # number of the stream's latest anomaly event, 0 before the first
+            "learned",  # events the network has been given
+            "lost",  # sender's sequence numbers skipped just before this one
+            "monitor",  # 0
+            "symbol",  # that came
+            "rank",  # it had among the known symbols, from 1
+            "known",  # symbols in the vocabulary, "unseen" among them
+            "admitted",  # the symbol's number if it entered the vocabulary with this event, else 0
+            "foretold",  # the symbol that was likeliest
+            "length",  # events of the session so far
+        )
+    )
+}
+EVENT_REALS = {
+    name: number
+    for number, name in enumerate(
+        (
+            "time",  # seconds; the stream's clock
+            "interval",  # running median of the seconds between events
+            "score",  # anomaly score, 0..1; NaN while warming up
+            "tail",  # estimated probability of an event at least this surprising
+            "started",  # time at which the latest anomaly event opened
+            "skill",  # 1 - bits / bits of the best table, running
+            "share",  # probability that the symbol had been given
+            "surprise",  # -log2 of it
+            "surprise_network",  # the same of the network alone,
+            "surprise_table",  # and of the longest table alone
+            "share_foretold",  # probability of the likeliest symbol
+            "lateness",  # log of the elapsed time, in standard deviations from what was foretold; NaN unknown
+            "by_time",  # share of the time in the anomaly score
+            "total",  # bits of the session so far
+            "worst",  # most bits of one event of it
+            "session_score",  # anomaly score of the session when it has ended, NaN before
+            "session_tail",
+            "expected",  # time at which the next event is expected (median), NaN unknown
+            "overdue",  # time by which it should have come, at the alert rate
+        )
+    )
+}
+
+
+class EventHealth(Struct, frozen=True):
+    """How well events are foretold now; running means over about the last thousand events."""
+
+    bits: float  # an event
+    bits_network: float  # of the network alone
+    bits_table: float  # of the best context table alone
+    top1: float  # share of events that were the likeliest
+    topk: float  # share of events among those shown
+    unseen: float  # share of events that were not in the vocabulary
+    symbols: int  # in the largest vocabulary
+    skill: float  # 1 - bits / bits of the best table
+
+
 class Health(Struct, frozen=True):
     """How good the forecasts are now, over all streams that have been scored; one entry a horizon.
 
@@ -202,4 +303,6 @@ def keep_runs(batch: Batch, keep: list[bool]) -> Batch:
         seq=batch.seq[rows],
         bits=batch.bits[rows],
         ids={int(place[index]): sent for index, sent in batch.ids.items() if rows[index]},
+        event=None if batch.event is None else batch.event[rows],
+        symbols=batch.symbols,
     )

@@ -92,6 +92,12 @@ class Norm(Part, frozen=True, tag="norm"):
     """Layer normalisation (Ba, Kiros, Hinton 2016); as many units as the layer below."""
 
 
+class Embedding(Part, frozen=True, tag="embedding"):
+    """A row of weights per symbol, and per number of its context (Bengio et al. 2003); the first layer for events."""
+
+    size: Size = 32
+
+
 class Tbptt(Part, frozen=True, tag="tbptt"):
     """Truncated back-propagation through time, BPTT(h; h') of Williams and Peng 1990: h = `window`, h' = `stride`.
 
@@ -231,6 +237,27 @@ class Linear(Part, frozen=True, tag="linear"):
     root: bool = False
 
 
+class Context(Part, frozen=True, tag="context"):
+    """What followed the last k symbols, k from 0 to `longest`: in at most `contexts` entries for each k (a power of 2).
+
+    Prediction by partial matching (Cleary and Witten 1984), each k a member of the mix.
+    """
+
+    longest: Annotated[int, Meta(ge=0, le=10)] = 6
+    contexts: Annotated[int, Meta(ge=4, le=2**20)] = 4096
+
+
+class Vocabulary(Part, frozen=True, tag="vocabulary"):
+    """The symbols of task "events": at most `symbols`, "unseen" among them; the `shown` likeliest are published.
+
+    `alert_rate` is the share of ordinary events, and of sessions, that may alarm.
+    """
+
+    symbols: Annotated[int, Meta(ge=2, le=4096)] = 256
+    shown: Annotated[int, Meta(ge=1, le=32)] = 5
+    alert_rate: Fraction = 0.001
+
+
 class Conformal(Part, frozen=True, tag="conformal"):
     """Adaptive conformal intervals (quantile tracking, Angelopoulos et al. 2023) at coverage `level`."""
 
@@ -268,8 +295,8 @@ class Hours(Part, frozen=True, tag="hours"):
     rate: Fraction = 0.02
 
 
-Layer = Elman | Gru | GruBefore | Lstm | Peephole | Lru | Dense | Conv | Attention | Norm
-Expert = Last | Seasonal | Change | Level | Profile | Linear
+Layer = Elman | Gru | GruBefore | Lstm | Peephole | Lru | Dense | Conv | Attention | Norm | Embedding
+Expert = Last | Seasonal | Change | Level | Profile | Linear | Context
 Head = Gaussian | Student | Quantile | Binary
 Rule = Tbptt | Rtrl | Snap1 | Immediate
 Optimiser = Adam | RmsProp | Sgd | Obgd
@@ -279,8 +306,8 @@ Monitor = Conformal | Anomaly | Residual | Mean | Hours
 class Model(Struct, frozen=True, forbid_unknown_fields=True):
     """One model: what is observed, what is foretold, and the parts that do it."""
 
-    features: tuple[Name, ...]
-    task: Literal["forecast", "label"] = "forecast"
+    features: tuple[Name, ...] = ()
+    task: Literal["forecast", "label", "events"] = "forecast"
     targets: tuple[Name, ...] | None = None
     horizons: tuple[Steps, ...] = (1,)
     preset: Literal["light", "standard", "full"] = "standard"
@@ -291,6 +318,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     gate: bool | None = None
     rule: Rule | None = None
     head: Head = Gaussian()
+    vocabulary: Vocabulary | None = None
     optimiser: Optimiser = Adam()
     monitors: tuple[Monitor, ...] = (Conformal(), Anomaly())
     weights: Literal["per_stream", "pooled"] = "per_stream"

@@ -82,6 +82,9 @@ WEIGHTS: dict[type[Any], Weights] = {
     spec.Conv: lambda random, layer, inputs, units: _dense(random, layer, layer.span * inputs, units),
     spec.Attention: _attention,
     spec.Norm: lambda random, layer, inputs, units: [np.ones(units), np.zeros(units)],
+    spec.Embedding: lambda random, layer, inputs, units: [
+        random.uniform(-1.0, 1.0, (inputs, units)) * np.sqrt(3.0 / units)
+    ],
 }
 
 

@@ -9,6 +9,7 @@ from streamrnn.kernels import (
     binary,
     conv,
     dense,
+    embedding,
     gaussian,
     gru,
     gru_before,
@@ -188,6 +189,14 @@ LAYERS: dict[type[Any], Layer] = {
         lambda i, h, m: h,
         lambda i, h, m: (i, h, h),
         lambda rows, i, h, m: (rows + 4) * h,
+    ),
+    spec.Embedding: Layer(
+        embedding.forward,
+        embedding.backward,
+        lambda i, h, m: i * h,
+        lambda i, h, m: h,
+        lambda i, h, m: (i,),
+        lambda rows, i, h, m: 0,
     ),
 }
 

@@ -174,6 +174,18 @@ def _refuse(model: spec.Model) -> None:
     labelled = model.task == "label"
     experts = model.experts or ()
     rules = [
+        (model.task == "events", "model.task 'events' is not served here", "use streamrnn.event_engine.EventEngine"),
+        (model.vocabulary is not None, "model.vocabulary without task 'events'", "leave vocabulary out"),
+        (
+            any(isinstance(layer, spec.Embedding) for layer in model.layers or ()),
+            "model.layers has an embedding without task 'events'",
+            "leave the embedding out",
+        ),
+        (
+            any(isinstance(expert, spec.Context) for expert in experts),
+            "model.experts has kind 'context' without task 'events'",
+            "leave it out",
+        ),
         (not model.features, "model.features is empty", "name at least one feature"),
         (len(set(model.features)) < len(model.features), "model.features has a name twice", "name each once"),
         (len(model.features) > 256, "more than 256 features", "split the stream, or leave features out"),

@@ -282,6 +282,18 @@ def numbers_of(z: NDArray[np.complex128]) -> Array:
     return np.concatenate([z.real, z.imag])
 
 
+class Embedding:
+    """h' = W' x; the state before it counts for nothing."""
+
+    @staticmethod
+    def forward(inputs: int, units: int, w: Array, state: Array, x: Array) -> tuple[Array, Any]:
+        return x @ w.reshape(inputs, units), (x,)
+
+    @staticmethod
+    def backward(inputs: int, units: int, w: Array, row: Any, dstate: Array) -> tuple[Array, Array, Array]:
+        return np.outer(row[0], dstate).ravel(), w.reshape(inputs, units) @ dstate, np.zeros(units)
+
+
 def cut(w: Array, shapes: list[tuple[int, ...]]) -> list[Array]:
     """The flat parameters as matrices."""
     parts, start = [], 0
@@ -315,6 +327,7 @@ CELLS: dict[type[Any], Any] = {
     spec.Conv: conv,
     spec.Attention: attention,
     spec.Norm: Twin(Norm.forward, Norm.backward, 1),
+    spec.Embedding: Twin(Embedding.forward, Embedding.backward, 1),
 }
 
 

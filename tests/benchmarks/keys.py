@@ -1,0 +1,70 @@
+"""What the benchmarks of sessions share: pooled weights, one pass, and the order-k table run beside."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamrnn import spec
+from streamrnn.event_engine import EventEngine, batch_of
+from tests.benchmarks.tables import WittenBell
+
+MODEL = spec.Model(
+    task="events",
+    weights="pooled",
+    experts=(spec.Context(longest=10, contexts=4096),),
+    vocabulary=spec.Vocabulary(symbols=64),
+)
+
+
+class Event(NamedTuple):
+    """One event of a case; `end` marks the case's last."""
+
+    case: str
+    symbol: str
+    time: float | None = None
+    end: bool = False
+
+
+class Told(NamedTuple):
+    """Of every event (n): bits by mix, network and longest table, and its rank."""
+
+    bits: NDArray[np.float64]
+    network: NDArray[np.float64]
+    table: NDArray[np.float64]
+    rank: NDArray[np.int64]
+
+
+def run(events: Sequence[Event], model: spec.Model, seed: int = 1, chunk: int = 512) -> Told:
+    """One pass, in batches as they would come; every case is a stream."""
+    engine = EventEngine(
+        spec.Model(**{**{name: getattr(model, name) for name in model.__struct_fields__}, "seed": seed}),
+        len({event.case for event in events}),
+    )
+    columns, ranks = [], []
+    for start in range(0, len(events), chunk):
+        part = events[start : start + chunk]
+        timed = part[0].time is not None
+        batch = batch_of(
+            [event.case for event in part],
+            [event.symbol for event in part],
+            time=np.array([event.time for event in part]) if timed else None,
+            end=[event.end for event in part],
+        )
+        told = engine.step(batch, engine.admit(batch.names))
+        columns.append(np.stack([told.surprise, told.surprise_network, told.surprise_table]))
+        ranks.append(told.rank.copy())
+    return Told(*np.concatenate(columns, axis=1), rank=np.concatenate(ranks))
+
+
+def beside(events: Sequence[Event], order: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Bits and hits of a Witten-Bell blend over the case's own history; the alphabet is known to it."""
+    table = WittenBell(order, len({event.symbol for event in events}))
+    history: dict[str, list[str]] = {}
+    told = []
+    for event in events:
+        past = history.setdefault(event.case, [])
+        told.append(table.observe(past, event.symbol))
+        past.append(event.symbol)
+    return np.array([bits for bits, _ in told]), np.array([hit for _, hit in told])
