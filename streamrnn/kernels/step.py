@@ -89,9 +89,8 @@ def receive(plan, row, scratch, values, skipped):
     p = plan.ints
     latest, place = shift(row.real, p[c.LATEST] + c.TARGETS_FROM), place_of(plan, row, 0)
     for j in range(p[c.TARGETS]):
-        y = values[plan.targets[j]]
-        answered = place >= 0 and not math.isnan(y)
-        latest[j], latest[p[c.TARGETS] + j] = (pending(plan, row, place, j)[c.MIXED] if answered else math.nan), y
+        latest[j] = pending(plan, row, place, j)[c.MIXED] if place >= 0 else math.nan
+        latest[p[c.TARGETS] + j] = values[plan.targets[j]]
     bits = judge(plan, row, scratch)
     held, more = hold(plan, row)
     for j in range(p[c.TARGETS]):
