@@ -37,8 +37,6 @@ UNMATCHED = 8192  # a late label whose observation is not remembered any more
 SETTLED = 16384  # a late label settled an earlier observation
 RESTED = 1 << 20  # the network was put back too often, and learns nothing for a while from now on
 RESTING = 1 << 21  # it is at rest
-REGIME = 32768  # the event ended: what surprised is the new level from here on
-HELD_OFF = 65536  # not learned, because it surprised
 
 UNUSED = 0.05  # share of the last round below which the experts serve alone
 SEVERITIES = ("none", "minor", "major", "critical")

@@ -234,7 +234,6 @@ INGEST = (
                 ("duplicate", "duplicate"),
                 ("lost", "lost"),
                 ("with_missing_values", "missing values"),
-                ("held_off", "held off"),
             )
         ),
     ),

@@ -50,7 +50,6 @@ METRICS = (
     Metric("streamrnn_observations_late_total", "counter", "Older than their stream: answered, not learned."),
     Metric("streamrnn_observations_duplicate_total", "counter", "Sequence number seen before: answered, not learned."),
     Metric("streamrnn_observations_lost_total", "counter", "Missing in the sequence numbers of the senders."),
-    Metric("streamrnn_observations_held_off_total", "counter", "Not taught, because they surprised during an event."),
     Metric("streamrnn_observations_with_missing_values_total", "counter", "Observations without all their values."),
     Metric("streamrnn_labels_late_total", "counter", "Labels that came after their observation.", ("result",)),
     Metric("streamrnn_producer_messages_total", "counter", "Messages of producers, by the answer.", ("answer",)),
@@ -106,7 +105,6 @@ _BITS = (
     (messages.LEARNED, "streamrnn_observations_learned_total", ()),
     (messages.LATE, "streamrnn_observations_late_total", ()),
     (messages.DUPLICATE, "streamrnn_observations_duplicate_total", ()),
-    (messages.HELD_OFF, "streamrnn_observations_held_off_total", ()),
     (messages.MISSING, "streamrnn_observations_with_missing_values_total", ()),
     (messages.SETTLED, "streamrnn_labels_late_total", ("settled",)),
     (messages.UNMATCHED, "streamrnn_labels_late_total", ("unmatched",)),
@@ -116,7 +114,7 @@ _BITS = (
     (messages.RESTED, "streamrnn_network_rests_total", ()),
 )
 _RAISED = messages.OPENED | messages.WORSENED
-_TOLD = _RAISED | messages.CLOSED | messages.REGIME  # an anomaly message is sent
+_TOLD = _RAISED | messages.CLOSED  # an anomaly message is sent
 
 # Every value of the closed sets, so that a series exists before it is first counted.
 _CLOSED = {

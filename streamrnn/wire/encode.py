@@ -17,7 +17,6 @@ from streamrnn.messages import (
     LATE,
     MISSING,
     OPENED,
-    REGIME,
     RESTING,
     SETTLED,
     SEVERITIES,
@@ -38,10 +37,10 @@ Number = float | None
 # One outcome: seq, time, score, is it an anomaly, skill, learned, warming up, cells (T * K * 3), time ahead (K)
 Told = tuple[int, float, Number, bool, Number, int, bool, list[Number], list[Number]]
 
-_EVENTS = OPENED | WORSENED | CLOSED | REGIME
+_EVENTS = OPENED | WORSENED | CLOSED
 _MARKS = LATE | DUPLICATE | MISSING | RESTING
 _SILENT = SETTLED | UNMATCHED  # a late label has no forecast of its own
-_STATES = {OPENED: "open", WORSENED: "worsen", CLOSED: "close", REGIME: "regime_change"}
+_STATES = {OPENED: "open", WORSENED: "worsen", CLOSED: "close"}
 
 
 class Topics(Struct, gc=False):

@@ -47,14 +47,14 @@ class Prediction(Struct, gc=False):
 
 
 class Anomaly(Struct, gc=False):
-    """An anomaly event opened, rose to a higher severity, closed or ended in another regime."""
+    """An anomaly event opened, rose to a higher severity or closed."""
 
     stream: str
     seq: int
     topic_seq: int
     lsn: int | None
     event_id: str  # "<stream>/<number of the event>"
-    state: str  # open, worsen, close or regime_change
+    state: str  # open, worsen or close
     time: float
     started: float | None
     severity: str
