@@ -27,6 +27,8 @@ IPC_BYTES = 107  # the longest path of a Unix socket
 def refuse(config: "Config") -> None:
     """Raise ConfigError, with the path of the key and a hint, for a configuration that can never work."""
     _finite("", msgspec.to_builtins(config))
+    if not config.model.features and config.model.task != "events":
+        raise ConfigError("model.features is missing or empty", "name at least one feature")
     if not config.input:
         raise ConfigError("input is empty", "write at least one [[input]], or leave the key out for the default one")
     for number, each in enumerate(config.input):

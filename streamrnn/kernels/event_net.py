@@ -9,10 +9,12 @@ from numba import carray
 
 from streamrnn.kernels import event_table as e
 from streamrnn.kernels import table as c
+from streamrnn.kernels import trust
 from streamrnn.kernels.advance import tape_row
 from streamrnn.kernels.call import call, shift
 from streamrnn.kernels.jit import jit
 from streamrnn.kernels.linalg import dots, fold, matvec, sums
+from streamrnn.kernels.pace import shorten
 from streamrnn.kernels.tbptt import guard, roll_back, sound, square
 
 
@@ -123,6 +125,9 @@ def learn(plan, row, scratch):
     norm = math.sqrt(square(G)) / events
     if not norm < math.inf:
         return c.SKIPPED | (0 if sound(plan, row) else roll_back(plan, row))
+    row.counts[c.DUE] += 1
+    if trust.resting(row):
+        return 0
     row.counts[c.STEPS] += 1
     call(
         p[c.OPTIMISE],
@@ -131,7 +136,8 @@ def learn(plan, row, scratch):
         shift(scratch.f32, p[c.SCRATCH_GRADIENT]),
         shift(row.params, p[c.OPTIMISER]),
         plan.reals,
-        min(1.0, plan.reals[c.CLIP] / max(norm, 1e-12)) / events,
+        shorten(plan, G, norm, events),
+        plan.reals[c.RATE],
         row.counts[c.STEPS],
     )
     return guard(plan, row)

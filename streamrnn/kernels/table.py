@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 # --- plan.ints
-INTS = 85
+INTS = 86
 (
     FEATURES,
     TARGETS,

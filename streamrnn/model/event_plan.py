@@ -129,6 +129,11 @@ def _refuse(model: spec.Model, layers: Any, experts: Any, rule: Any) -> None:
         (len(model.features) > 256, "more than 256 features", "leave features out"),
         (model.targets is not None, "model.targets with task 'events'", "leave targets out: it is the next event"),
         (model.horizons != (1,), "model.horizons with task 'events'", "leave horizons out"),
+        (
+            model.optimiser.schedule != "constant",
+            "model.optimiser.schedule with task 'events'",
+            "leave schedule out",
+        ),
         (model.head != spec.Gaussian(), "model.head with task 'events'", "leave head out: it is categorical"),
         (
             not isinstance(first, spec.Embedding) or not others or any(isinstance(x, spec.Embedding) for x in others),
@@ -218,6 +223,7 @@ def _learned(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f
     ints[c.OPTIMISER] = f32.add(f"optimiser {type(sizes.model.optimiser).__name__} {name}", kind.state * length)
     ints[c.OPTIMISER_LENGTH] = kind.state * length
     ints[c.GOOD] = f32.add(f"good {name}", length)
+    ints[c.TRUST] = f32.add(f"trust {name}", c.TRUST_WIDTH)
     tables = f"{sizes.context}{sizes.symbols}"
     ints[e.MIXER] = f32.add(f"mixer {tables}", (sizes.tables + 1) * e.STATES * sizes.members)
     ints[e.ESCAPE] = f32.add(f"escape {tables}", sizes.tables * e.ESCAPES * 2)
@@ -338,5 +344,6 @@ def _reals(sizes: Sizes) -> NDArray[np.float64]:
     reals[c.ALERTS], reals[c.RATE], reals[c.CLIP] = sizes.vocabulary.alert_rate, optimiser.rate, optimiser.clip
     own = OPTIMISERS[type(optimiser)].reals(optimiser)
     reals[c.FIRST : c.FIRST + len(own)] = own
+    reals[c.VALUE], reals[c.CAP] = optimiser.clip_value, optimiser.cap or np.inf
     reals[c.START_QUANTILE] = statistics.NormalDist().inv_cdf(1.0 - sizes.vocabulary.alert_rate)
     return reals

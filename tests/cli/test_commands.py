@@ -10,7 +10,7 @@ from streamrnn import __version__, cli
 from tests.cli.console import call
 
 ROOT = Path(__file__).parents[2]
-NAMES = "run check warm demo replay send tail keys bench"
+NAMES = "run check warm demo replay send tail keys bench state ctl"
 COMMANDS = [*([name] for name in NAMES.split()), ["bench", "service"]]
 BAD = '[model]\nfeatures = ["flow"]\nhorizon = [1]\n'
 GOOD = '[model]\nfeatures = ["flow"]\n'

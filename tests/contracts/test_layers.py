@@ -27,6 +27,7 @@ CASES: list[Any] = [
     spec.Attention(span=5),
     spec.Attention(span=30),
     spec.Norm(),
+    spec.Embedding(),
 ]
 PAIRS = [(CASES[i], CASES[(i + apart) % len(CASES)]) for i in range(len(CASES)) for apart in (0, 1, 5)]
 WIDTHS = [(1, 1), (3, 4), (5, 3), (8, 8), (7, 13), (9, 16)]

@@ -39,7 +39,7 @@ def full(case: Case) -> Array:
 
 
 def test_every_layer_has_its_trace_or_needs_none_or_is_refused() -> None:
-    assert set(LAYERS) - set(TRACES) - set(MEMORY) == {spec.GruBefore, spec.Peephole}
+    assert set(LAYERS) - set(TRACES) - set(MEMORY) == {spec.GruBefore, spec.Peephole, spec.Embedding}
     assert [type(layer) for layer in EXACT] == [spec.Lru]
 
 
