@@ -38,7 +38,6 @@ SETTLED = 16384  # a late label settled an earlier observation
 RESTED = 1 << 20  # the network was put back too often, and learns nothing for a while from now on
 RESTING = 1 << 21  # it is at rest
 
-UNUSED = 0.05  # share of the last round below which the experts serve alone
 SEVERITIES = ("none", "minor", "major", "critical")
 
 

@@ -16,12 +16,11 @@ import math
 
 from streamrnn.kernels.jit import jit
 
-FORGET = 0.002  # a memory of five hundred settled forecasts: shorter ones lose on load curves and after single outliers
-SLOPE = 4.0  # the loss is Huber's: beyond this many usual errors it grows linearly
+FORGET = 0.01  # a memory of a hundred settled forecasts: .01 lost to .02 on load curves, won on bursts
+SLOPE = 2.0  # the loss is Huber's: beyond this many usual errors it grows linearly
 REACH = 5.0  # an expert's distance counts up to this many usual errors
 FAR = 1e6  # nothing is further off, in usual errors: after a run of zeros any value would be infinitely far
 EXACT = 0.5  # share of the loss itself in the regret, beside its linear part
-MELT = 300.0  # answers after which half of the first bet is left
 
 
 @jit
@@ -41,11 +40,10 @@ def blend(record, f, n):
 
 
 @jit
-def update(record, logs, f, mixed, y, unit, age):
+def update(record, prior, f, mixed, y, unit):
     """The label y has come: f (n) and their mix as they were issued, `unit` the usual error then.
 
-    logs (n) are those of the weights one would bet on before anything was seen; the bet melts with the answers that
-    came before (`age`): early it protects from what has learned little, late it must not hold back what is better.
+    prior (n) are the weights one would bet on before anything was seen.
     """
     n = len(f)
     if n < 2:
@@ -65,9 +63,9 @@ def update(record, logs, f, mixed, y, unit, age):
         R[e] = (1.0 - FORGET) * R[e] + r - eta * r * r
         w[e] = eta
         top = max(top, eta * R[e])
-    total, bet = 0.0, MELT / (MELT + age)
+    total = 0.0
     for e in range(n):
-        w[e] *= math.exp(w[e] * R[e] - top + bet * logs[e])
+        w[e] *= prior[e] * math.exp(w[e] * R[e] - top)
         total += w[e]
     for e in range(n):
         w[e] /= total

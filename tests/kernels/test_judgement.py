@@ -12,8 +12,8 @@ from tests.naive import mix as naive_mix
 
 
 @jit
-def _update(record, logs, f, mixed, y, unit, age):
-    mix.update(record, logs, f, mixed, y, unit, age)
+def _update(record, prior, f, mixed, y, unit):
+    mix.update(record, prior, f, mixed, y, unit)
 
 
 @jit
@@ -80,13 +80,13 @@ def test_aggregation_equals_the_twin(shares: list[float]) -> None:
     n, prior = len(shares), np.array(shares)
     record = fresh(prior)
     twin = record.reshape(4, n).tolist()
-    for age, y in enumerate(np.clip(errors(500, 5), -1e6, 1e6)):
+    for y in np.clip(errors(500, 5), -1e6, 1e6):
         f = y + random.normal([0.5, -1, 0, 2], [0.1, 1, 2, 5])[:n]
         mixed = naive_mix.blend(twin[0], f.tolist())
         assert _blend(record, f, n) == pytest.approx(mixed, rel=1e-9, abs=1e-9)
         unit = float(random.uniform(0.5, 2))
-        _update(record, np.log(prior), f, mixed, y, unit, age)
-        twin = naive_mix.update(twin, prior.tolist(), f.tolist(), mixed, float(y), unit, age)
+        _update(record, prior, f, mixed, y, unit)
+        twin = naive_mix.update(twin, prior.tolist(), f.tolist(), mixed, float(y), unit)
         assert record == pytest.approx(np.concatenate(twin), rel=1e-6, abs=1e-9)
         assert record[:n].sum() == pytest.approx(1.0)
 
@@ -98,12 +98,12 @@ def test_aggregation_finds_the_best_expert() -> None:
     for _ in range(300):
         y = random.normal()
         f = y + random.normal(0, [0.1, 2.0, 2.0])
-        _update(record, np.log(prior), f, _blend(record, f, 3), y, 1.0, 0)
+        _update(record, prior, f, _blend(record, f, 3), y, 1.0)
     assert record[0] > 0.9
 
 
 def test_one_expert_keeps_all_the_weight() -> None:
     record = fresh(np.ones(1))
     before = record.copy()
-    _update(record, np.zeros(1), np.array([3.0]), 3.0, 5.0, 1.0, 0)
+    _update(record, np.ones(1), np.array([3.0]), 3.0, 5.0, 1.0)
     assert record.tobytes() == before.tobytes()
