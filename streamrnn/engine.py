@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from streamrnn import messages, spec
+from streamrnn import spec
 from streamrnn.bank import Bank
 from streamrnn.kernels import jit, step
 from streamrnn.kernels import table as c
@@ -167,25 +167,7 @@ class Engine:
             below_persistence=_share_below_zero(last),
             coverage=_median(stats[..., c.COVERED]),
             width=_median(relative[c.BREADTH]),
-            unused=self._unused(plane, np.isnan(stats[..., c.COUNT])),
         )
-
-    @property
-    def resting(self) -> int:
-        """Streams whose network is silent for a while; all of them, or none, where it is shared."""
-        if self._plan.pooled:
-            counts = self._bank.planes.counts
-            return len(self._bank.names) * int(counts[c.DUE] < counts[c.REST])
-        counts = self._bank.planes.i64.reshape(self.capacity, -1)[: len(self._bank.names)]
-        return int(np.count_nonzero(counts[:, c.DUE] < counts[:, c.REST]))
-
-    def _unused(self, plane: Floats, unknown: NDArray[np.bool_]) -> Floats:
-        """Share per horizon of streams and targets (N, T, K) whose network has lost its weight."""
-        p, width = self._plan.table.ints, int(self._plan.table.ints[c.MIX_WIDTH])
-        start, base = int(p[c.MIX]), 4 * int(p[c.EXPERTS])
-        mix = plane[:, start : start + unknown[0].size * width] if len(unknown) else np.empty((0, 0))
-        weight = np.where(unknown, np.nan, mix.reshape(*unknown.shape, width)[..., base])
-        return _share_below_zero(1.0 - weight - messages.UNUSED)
 
     def warm(self) -> None:
         """Compile the step, or load it from the cache, by running it over no observation at all."""

@@ -35,8 +35,6 @@ MISSING = 2048  # at least one value was missing
 GAP = 4096  # one or more regular time steps were skipped before this observation
 UNMATCHED = 8192  # a late label whose observation is not remembered any more
 SETTLED = 16384  # a late label settled an earlier observation
-RESTED = 1 << 20  # the network was put back too often, and learns nothing for a while from now on
-RESTING = 1 << 21  # it is at rest
 
 SEVERITIES = ("none", "minor", "major", "critical")
 
@@ -282,7 +280,6 @@ class Health(Struct, frozen=True):
     below_persistence: Floats  # (K) share of streams whose skill against persistence is below 0
     coverage: Floats  # (K) running share of values inside the interval
     width: Floats  # (K) interval width over the target's standard deviation
-    unused: Floats  # (K) share of streams whose network has less than UNUSED of the weight: the experts serve them
 
 
 def keep_runs(batch: Batch, keep: list[bool]) -> Batch:

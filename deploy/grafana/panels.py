@@ -316,23 +316,6 @@ LEARNING = (
         ((increase("streamrnn_rollbacks_total", "1h"), ONE),),
         width=6,
     ),
-    Panel(
-        "Networks at rest",
-        "Streams whose network was put back too often and is silent, and the rests begun within the last hour.",
-        "short",
-        (
-            (f"streamrnn_streams_resting{HERE}", "resting {{instance}}"),
-            (increase("streamrnn_network_rests_total", "1h"), "begun {{instance}}"),
-        ),
-        width=6,
-    ),
-    Panel(
-        "Served by the experts",
-        "Share of streams whose network has less than a twentieth of the weight in what is published.",
-        "percentunit",
-        ((f"streamrnn_network_unused_ratio{HERE}", STEP),),
-        width=6,
-    ),
 )
 
 STATE = (

@@ -4,7 +4,7 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels import conformal, gate, mix, scale, seasons, trust
+from streamrnn.kernels import conformal, gate, mix, scale, seasons
 from streamrnn.kernels import table as c
 from streamrnn.kernels.call import call, shift
 from streamrnn.kernels.jit import jit
@@ -93,7 +93,6 @@ def settle_one(plan, row, place, j, k, y):
             f[c.ISSUE],
             row.count[p[c.PLACES] + c.PLACE_WIDTH * place + c.PLACE_STEP],
         )
-    trust.weigh(plan, row, y, base, final[last - 1], size)
     teach(plan, row, place, j, k, y if p[c.HEAD_ABSOLUTE] else (y - final[last - 2]) / unit, y)
     return (y - mixed) / unit
 

@@ -13,7 +13,7 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels import rtrl, scale, tbptt, trust
+from streamrnn.kernels import rtrl, scale, tbptt
 from streamrnn.kernels import table as c
 from streamrnn.kernels.advance import advance
 from streamrnn.kernels.call import at, point, shift
@@ -215,7 +215,6 @@ def emit(plan, row, r, bits, lost, out_ints, out_reals):
     latest = shift(row.real, p[c.LATEST])
     bits |= c.ANOMALY if latest[c.SCORE] >= 0.5 else 0
     bits |= c.WARMING if warming(plan, row) else 0
-    bits |= c.RESTING if trust.resting(row) else 0
     out_ints[c.OUT_ROW], out_ints[c.OUT_BITS], out_ints[c.OUT_LOST] = r, bits, lost
     out_ints[c.OUT_SEQ], out_ints[c.OUT_SEVERITY] = q[c.SEEN], q[c.SEVERITY]
     out_ints[c.OUT_EVENT], out_ints[c.OUT_LEARNED] = q[c.EVENT], q[c.LEARNT]

@@ -60,7 +60,6 @@ INTS = 86
     OPTIMISER,
     OPTIMISER_LENGTH,
     GOOD,  # the last good parameters
-    TRUST,  # see trust.py
     MEMORY_F32,  # state f32, from BASE_F32: layers' states, one after the other
     MEMORY_LENGTH,
     INPUT,
@@ -153,11 +152,8 @@ SCORE, TAIL_P, STARTED, PEAK, ALARMED, SIZE_THEN, OFFSET = range(7)  # of the la
 TARGETS_FROM = 7  # then expected, actual, attribution (3, T)
 
 # --- records in i64
-STEPS, CLEAN = 0, 1  # learned: optimiser steps, clean updates;
-DUE, FALLEN, FELL, REST = range(2, 6)  # updates due, falls of late, when the first of those was, until when it rests
-COUNTS_WIDTH = 6
-EXCESS, NORM = 0, 1  # learned, f32
-TRUST_WIDTH = 2
+STEPS, CLEAN = 0, 1  # learned: optimiser steps, clean updates
+COUNTS_WIDTH = 2
 PACE_WIDTH = 5  # learned f32, behind the optimiser: see pace.py
 SEEN, STEP, SEQ, EVENT, RING_AT, PHASE, LATENESS = range(7)  # of the stream
 OPEN, CALM, SEVERITY, ALARMS, LOUDEST = range(7, 12)  # of its latest anomaly event, and of all its alarms
@@ -171,7 +167,6 @@ PLACE_WIDTH = 3
 END, LABEL_ONLY, STAMPED = 1, 2, 4
 LEARNED, LATE, DUPLICATE, ANOMALY, WARMING, OPENED, WORSENED, CLOSED = 1, 2, 4, 8, 16, 32, 64, 128
 UPDATED, SKIPPED, ROLLED_BACK, MISSING, GAP, UNMATCHED, SETTLED = 256, 512, 1024, 2048, 4096, 8192, 16384
-RESTED, RESTING = 1 << 20, 1 << 21
 
 # --- columns of outcomes, as messages.Outcomes names them
 OUT_ROW, OUT_BITS, OUT_SEQ, OUT_SEVERITY, OUT_EVENT, OUT_LEARNED, OUT_LOST, OUT_MONITOR = range(8)
@@ -236,7 +231,7 @@ class Row(NamedTuple):
     """Where one stream's row begins, found once per observation."""
 
     params: np.ndarray  # f32: weights, optimiser, last good weights
-    counts: np.ndarray  # i64: STEPS ...
+    counts: np.ndarray  # i64: STEPS, CLEAN
     net: np.ndarray  # f32: hidden state and tape
     real: np.ndarray  # f64
     count: np.ndarray  # i64

@@ -13,7 +13,6 @@ import math
 from numba import carray
 
 from streamrnn.kernels import table as c
-from streamrnn.kernels import trust
 from streamrnn.kernels.call import call, shift
 from streamrnn.kernels.jit import jit
 from streamrnn.kernels.linalg import fold, matvec, sums
@@ -101,7 +100,7 @@ def roll_back(plan, row):
     carray(shift(row.params, p[c.OPTIMISER]), p[c.OPTIMISER_LENGTH])[:] = 0
     row.counts[c.STEPS], row.counts[c.CLEAN] = 0, 0
     forget(plan, row)
-    return c.ROLLED_BACK | trust.fall(plan, row)
+    return c.ROLLED_BACK
 
 
 @jit
@@ -115,13 +114,10 @@ def sound(plan, row):
 def guard(plan, row):
     """After a clean update: every REFRESH of them, look at the weights and keep or restore them."""
     p, n = plan.ints, plan.ints[c.PARAMS_LENGTH]
-    if trust.harmful(plan, row):
-        return c.UPDATED | roll_back(plan, row)
     row.counts[c.CLEAN] += 1
-    if row.counts[c.CLEAN] % REFRESH != 0 or not trust.proven(plan, row):
+    if row.counts[c.CLEAN] % REFRESH != 0:
         return c.UPDATED
-    norm = math.sqrt(square(carray(shift(row.params, p[c.PARAMS]), n)))
-    if not norm <= LARGEST or trust.grown(plan, row, norm):
+    if not sound(plan, row):
         return c.UPDATED | roll_back(plan, row)
     carray(shift(row.params, p[c.GOOD]), n)[:] = carray(shift(row.params, p[c.PARAMS]), n)
     return c.UPDATED
@@ -148,14 +144,8 @@ def learn(plan, row, scratch):
 
 @jit
 def update(plan, row, scratch, G, labels):
-    """A step of the optimiser along the mean gradient G / labels, through the firewall. Returns the outcome's bits.
-
-    A network at rest learns nothing from the labels (see trust.py).
-    """
+    """A step of the optimiser along the mean gradient G / labels, through the firewall. Returns the outcome's bits."""
     p = plan.ints
-    row.counts[c.DUE] += 1
-    if trust.resting(row):
-        return 0
     norm = math.sqrt(square(G)) / labels
     if not norm < math.inf:
         return c.SKIPPED | (0 if sound(plan, row) else roll_back(plan, row))

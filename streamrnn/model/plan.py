@@ -369,8 +369,7 @@ def _learned(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f
     ints[c.OPTIMISER] = f32.add(f"optimiser {type(sizes.model.optimiser).__name__} {schedule} {name}", optimiser)
     ints[c.OPTIMISER_LENGTH] = optimiser
     ints[c.GOOD] = f32.add(f"good {name}", length)
-    ints[c.TRUST] = f32.add(f"trust {name}", c.TRUST_WIDTH)
-    i64.add(f"counts due rest {type(sizes.model.optimiser).__name__} {name}", c.COUNTS_WIDTH)
+    i64.add(f"counts {type(sizes.model.optimiser).__name__} {name}", c.COUNTS_WIDTH)
 
 
 def _net(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f32: Plane) -> NDArray[np.int64]:

@@ -307,7 +307,6 @@ class Daemon:
             ("streamrnn_journal_bytes", stats.bytes),
             ("streamrnn_journal_age_seconds", stats.age),
             ("streamrnn_checkpoint_age_seconds", self._checkpoint.age),
-            ("streamrnn_streams_resting", engine.resting),
             ("streamrnn_interval_level_ratio", engine.level),
             ("streamrnn_producers", len(self._desk)),
             ("streamrnn_ready", telemetry.ready),

@@ -57,14 +57,6 @@ METRICS = (
     Metric("streamrnn_updates_total", "counter", "Steps of the optimiser."),
     Metric("streamrnn_updates_skipped_total", "counter", "Steps refused because a gradient was not finite."),
     Metric("streamrnn_rollbacks_total", "counter", "Streams put back to their last good weights."),
-    Metric("streamrnn_network_rests_total", "counter", "Networks silenced for a while: put back too often."),
-    Metric("streamrnn_streams_resting", "gauge", "Streams whose network is silent now."),
-    Metric(
-        "streamrnn_network_unused_ratio",
-        "gauge",
-        "Share of streams served by the experts: network's weight below 0.05.",
-        ("step",),
-    ),
     Metric("streamrnn_anomaly_events_total", "counter", "Anomalies opened, or worsened to, a severity.", ("severity",)),
     Metric("streamrnn_batch_observations", "histogram", "Observations in a turn.", bounds=_SIZES),
     Metric("streamrnn_latency_seconds", "histogram", "From received to published.", bounds=_LATENCIES),
@@ -111,7 +103,6 @@ _BITS = (
     (messages.UPDATED, "streamrnn_updates_total", ()),
     (messages.SKIPPED, "streamrnn_updates_skipped_total", ()),
     (messages.ROLLED_BACK, "streamrnn_rollbacks_total", ()),
-    (messages.RESTED, "streamrnn_network_rests_total", ()),
 )
 _RAISED = messages.OPENED | messages.WORSENED
 _TOLD = _RAISED | messages.CLOSED  # an anomaly message is sent
@@ -258,7 +249,6 @@ class Telemetry:
             ("streamrnn_forecast_below_persistence_ratio", health.below_persistence),
             ("streamrnn_interval_coverage_ratio", health.coverage),
             ("streamrnn_interval_width_ratio", health.width),
-            ("streamrnn_network_unused_ratio", health.unused),
         )
         for name, column in columns:
             pairs = zip(health.steps, column.tolist(), strict=True)

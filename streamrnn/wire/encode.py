@@ -17,7 +17,6 @@ from streamrnn.messages import (
     LATE,
     MISSING,
     OPENED,
-    RESTING,
     SETTLED,
     SEVERITIES,
     UNMATCHED,
@@ -38,7 +37,7 @@ Number = float | None
 Told = tuple[int, float, Number, bool, Number, int, bool, list[Number], list[Number]]
 
 _EVENTS = OPENED | WORSENED | CLOSED
-_MARKS = LATE | DUPLICATE | MISSING | RESTING
+_MARKS = LATE | DUPLICATE | MISSING
 _SILENT = SETTLED | UNMATCHED  # a late label has no forecast of its own
 _STATES = {OPENED: "open", WORSENED: "worsen", CLOSED: "close"}
 
@@ -364,14 +363,12 @@ def _mark(message: Prediction, sheet: Sheet, where: int | slice, ids: dict[int, 
         message.late = bits & LATE != 0 or UNSET
         message.duplicate = bits & DUPLICATE != 0 or UNSET
         message.missing = bits & MISSING != 0 or UNSET
-        message.resting = bits & RESTING != 0 or UNSET
         message.id = ids.get(where, UNSET)
         return
     run = sheet.bits[where]
     message.late = _flags(run, LATE)
     message.duplicate = _flags(run, DUPLICATE)
     message.missing = _flags(run, MISSING)
-    message.resting = _flags(run, RESTING)
     named = [ids.get(i) for i in range(where.start, where.stop)] if ids else []
     message.id = named if any(name is not None for name in named) else UNSET
 

@@ -42,7 +42,6 @@ class Prediction(Struct, gc=False):
     replayed: bool | UnsetType = UNSET  # sent again after a restart
     retained: bool | UnsetType = UNSET  # the topic's last value, for a new subscriber
     missing: bool | list[bool] | UnsetType = UNSET  # at least one value was missing; a list
-    resting: bool | list[bool] | UnsetType = UNSET  # the network is silent and learns nothing for a while; a list
     id: str | list[str | None] | UnsetType = UNSET  # as it was sent; a list
 
 

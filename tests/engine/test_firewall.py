@@ -105,7 +105,7 @@ def test_extreme_values_leave_finite_weights(series: str, kind: type[spec.Layer]
     assert np.isfinite(weights(engine)).all()
     assert np.isfinite(engine._bank.planes.f32).all()
     assert has(told, m.UPDATED).any()
-    assert not has(told, m.SKIPPED | m.RESTED).any()
+    assert not has(told, m.SKIPPED | m.ROLLED_BACK).any()
     scores = told.score[np.isfinite(told.score)]
     assert len(scores) > 300
     assert ((scores >= 0) & (scores <= 1)).all()

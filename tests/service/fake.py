@@ -20,7 +20,6 @@ class Engine:
 
     kernel_digest = "fake"
     bytes_per_stream = 100
-    resting = 0
 
     def __init__(self, model: spec.Model, capacity: int, threads: int = 1) -> None:
         if model.seed == 666:
@@ -115,7 +114,7 @@ class Engine:
     def health(self) -> Health:
         unknown = np.full(len(self.horizons), np.nan)
         known = np.full(len(self.horizons), 0.5)
-        return Health(self.horizons, known, known, unknown, known, known, known, known)
+        return Health(self.horizons, known, known, unknown, known, known, known)
 
     def _tell(self, out: Outcomes, i: int, name: str) -> None:
         state = self._state[name]

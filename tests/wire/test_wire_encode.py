@@ -32,7 +32,6 @@ PREDICTION = [
     "replayed",
     "retained",
     "missing",
-    "resting",
     "id",
 ]
 FORECAST = ["target", "step", "time", "yhat", "yhat_lower", "yhat_upper"]
