@@ -9,7 +9,6 @@ from numba import carray
 
 from streamrnn.kernels import event_table as e
 from streamrnn.kernels import table as c
-from streamrnn.kernels import trust
 from streamrnn.kernels.advance import tape_row
 from streamrnn.kernels.call import call, shift
 from streamrnn.kernels.jit import jit
@@ -125,9 +124,6 @@ def learn(plan, row, scratch):
     norm = math.sqrt(square(G)) / events
     if not norm < math.inf:
         return c.SKIPPED | (0 if sound(plan, row) else roll_back(plan, row))
-    row.counts[c.DUE] += 1
-    if trust.resting(row):
-        return 0
     row.counts[c.STEPS] += 1
     call(
         p[c.OPTIMISE],

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 # --- plan.ints
-INTS = 86
+INTS = 85
 (
     FEATURES,
     TARGETS,

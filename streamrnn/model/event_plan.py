@@ -223,7 +223,6 @@ def _learned(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f
     ints[c.OPTIMISER] = f32.add(f"optimiser {type(sizes.model.optimiser).__name__} {name}", kind.state * length)
     ints[c.OPTIMISER_LENGTH] = kind.state * length
     ints[c.GOOD] = f32.add(f"good {name}", length)
-    ints[c.TRUST] = f32.add(f"trust {name}", c.TRUST_WIDTH)
     tables = f"{sizes.context}{sizes.symbols}"
     ints[e.MIXER] = f32.add(f"mixer {tables}", (sizes.tables + 1) * e.STATES * sizes.members)
     ints[e.ESCAPE] = f32.add(f"escape {tables}", sizes.tables * e.ESCAPES * 2)

@@ -38,7 +38,7 @@ def test_a_frame_holds_as_many_observations_as_it_says_each_later_than_the_last(
     assert frames[1]["time"][0] == frames[0]["time"][-1] + 1
 
 
-@pytest.mark.faults
+@pytest.mark.long
 def test_the_whole_of_it(tmp_path):
     path = tmp_path / "durable.json"
     result = CliRunner().invoke(cli.app, ["bench", "durable", "--seconds", "0.3", "--json", str(path)])

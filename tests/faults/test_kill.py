@@ -57,7 +57,7 @@ def test_a_thousand_kills(tmp_path: Path) -> None:
     assert len(story.deaths) == 1000
 
 
-@pytest.mark.faults
+@pytest.mark.long
 def test_an_error_of_the_disk_ends_it_before_the_ack_and_nothing_is_lost(tmp_path: Path) -> None:
     lives = [Life(f"fdatasync:error=EIO:when={n}", after=2000) for n in (3, 9, 30)]
     lives += [Life(f"pwrite64:error=EIO:when={n}", after=2000) for n in (40, 90)]
@@ -66,7 +66,7 @@ def test_an_error_of_the_disk_ends_it_before_the_ack_and_nothing_is_lost(tmp_pat
     assert set(story.deaths) <= {1, -9, 137}
 
 
-@pytest.mark.faults
+@pytest.mark.long
 def test_a_full_disk_is_over_by_itself(tmp_path: Path) -> None:
     """No room at some writes: told busy, tried again, and on it goes in the same life."""
     lives = [Life(f"pwrite64:error=ENOSPC:when={n}", after=900) for n in ("60..75", "100+40")]
