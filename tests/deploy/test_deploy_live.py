@@ -33,7 +33,8 @@ CONFIG = """
 features = ["flow"]
 horizons = [1, 3]
 preset = "light"
-experts = [{{ kind = "last" }}, {{ kind = "seasonal", period = 1500 }}]
+seasons = [1500]
+experts = [{{ kind = "last" }}, {{ kind = "seasonal" }}]
 
 [[input]]
 endpoint = "tcp://127.0.0.1:{input}"
