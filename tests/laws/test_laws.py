@@ -153,7 +153,7 @@ def test_scores_come_before_learning(seed: int) -> None:
 
 
 @pytest.mark.parametrize("threads", [2, 3])
-@pytest.mark.parametrize("model", MODELS, ids=["forecast", "label"])
+@pytest.mark.parametrize("model", MODELS, ids=["forecast", "label", "forward"])
 def test_threads_do_not_matter(model: spec.Model, threads: int) -> None:
     names = [f"stream {number}" for number in range(17)]
     random = np.random.default_rng(threads)

@@ -268,7 +268,11 @@ def test_a_frame_is_refused_with_its_reason_and_the_next_is_taken(body: bytes, r
 
 
 def test_the_refusals_cover_every_reason_that_is_ours() -> None:
-    assert {reason for _, reason in REFUSED} == set(REASONS) - {"capacity"}
+    assert {reason for _, reason in REFUSED} == set(REASONS) - {
+        "capacity",
+        "denied",
+        "new_streams",
+    }  # those of the admission and the doors
 
 
 def test_details_say_what_to_do() -> None:
