@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from streamrnn.errors import StreamrnnError
 
-PATIENCE = 120.0  # seconds until it must be ready; a first start compiles
+PATIENCE = 300.0  # seconds a start may take: everything is compiled at the first one
 GRACE = 20.0  # seconds to drain after SIGTERM
 
 
