@@ -306,7 +306,7 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
-@pytest.mark.faults
+@pytest.mark.long
 def test_who_has_no_key_cannot_fill_the_memory(house: House) -> None:
     """Raw peers that greet as NULL, or not at all: an endless message, empty frames, a length of 2^40, garbage."""
     house.good = house.let_in("good")
@@ -334,7 +334,7 @@ def test_who_has_no_key_cannot_fill_the_memory(house: House) -> None:
     served.until(lambda: served.value("streamrnn_peers_disconnected_total", "handshake") >= 1)
 
 
-@pytest.mark.faults
+@pytest.mark.long
 def test_a_thousand_unknown_keys_keep_nobody_else_out(house: House) -> None:
     house.good = house.let_in("good")
     served = house.open()
@@ -354,7 +354,7 @@ def test_a_thousand_unknown_keys_keep_nobody_else_out(house: House) -> None:
     assert house.received() == 20
 
 
-@pytest.mark.faults
+@pytest.mark.long
 def test_a_flood_of_subscriptions_is_capped_and_a_topic_of_a_megabyte_cuts(house: House) -> None:
     key = house.let_in("key")
     served = house.open("[limits]\nmax_subscriptions = 100\n")
@@ -367,7 +367,7 @@ def test_a_flood_of_subscriptions_is_capped_and_a_topic_of_a_megabyte_cuts(house
     served.until(lambda: served.value("streamrnn_peers_disconnected_total", "cut"))
 
 
-@pytest.mark.faults
+@pytest.mark.long
 def test_a_million_invented_names_are_refused_and_known_streams_are_served(house: House) -> None:
     """Forty thousand names here, at a rate that admits none: memory stays, and the known stream is answered."""
     key, own = house.let_in("flood"), house.let_in("own")
