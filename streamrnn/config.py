@@ -39,6 +39,7 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     endpoint: str = "tcp://127.0.0.1:5556"
     format: Literal["json", "msgpack"] = "json"
     high_water: Annotated[int, Meta(ge=1)] = 100_000  # messages held for a slow subscriber before it loses some
+    catchup: str = ""  # endpoint where subscribers ask for last values and for what they missed; empty: none
 
 
 class Metrics(Struct, frozen=True, forbid_unknown_fields=True):

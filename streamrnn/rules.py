@@ -41,6 +41,8 @@ def refuse(config: "Config") -> None:
         _endpoint("control.endpoint", config.control.endpoint, True)
         if not config.control.endpoint.startswith("ipc:"):
             raise ConfigError("control.endpoint: only ipc, which file permissions guard", "write ipc:///PATH")
+    if config.output.catchup:
+        _endpoint("output.catchup", config.output.catchup, True)
     _clashes(config)
     _doors(config)
     _queue("output.high_water", config.output.high_water)
@@ -102,9 +104,12 @@ def _clashes(config: "Config") -> None:
         same = one.endpoint == other.endpoint and not _chosen(one.endpoint)
         if same and (binds(one) or binds(other) or one == other):
             raise ConfigError(f"input[{k}].endpoint: {other.endpoint} is that of input[{i}]", "give each its own")
-    for i, one in enumerate(config.input):
-        if one.endpoint == config.output.endpoint and not _chosen(one.endpoint):
-            raise ConfigError(f"output.endpoint: {one.endpoint} is that of input[{i}]", "give each its own")
+    outputs = [("output.endpoint", config.output.endpoint), ("output.catchup", config.output.catchup)]
+    taken = {each.endpoint: f"input[{i}]" for i, each in enumerate(config.input)}
+    for path, endpoint in outputs:
+        if endpoint in taken and not _chosen(endpoint):
+            raise ConfigError(f"{path}: {endpoint} is that of {taken[endpoint]}", "give each its own")
+        taken[endpoint] = path
 
 
 def _chosen(endpoint: str) -> bool:
@@ -117,11 +122,12 @@ def _doors(config: "Config") -> None:
     guarded = bool(config.security.keys)
     if config.security.secret and not guarded and not any(each.server_key for each in config.input):
         raise ConfigError("security.secret without security.keys", "name the directory of the keys that are let in")
-    listening = [(f"input[{i}]", each.endpoint) for i, each in enumerate(config.input) if binds(each)]
-    for path, endpoint in [*listening, ("output", config.output.endpoint)]:
+    listening = [(f"input[{i}].endpoint", each.endpoint) for i, each in enumerate(config.input) if binds(each)]
+    listening += [("output.endpoint", config.output.endpoint), ("output.catchup", config.output.catchup)]
+    for path, endpoint in listening:
         if not guarded and not local(endpoint):
             hint = "set security.keys (see `streamrnn keys --help`), or listen on 127.0.0.1 or ipc://"
-            raise ConfigError(f"{path}.endpoint: {endpoint} can be reached by others, and asks for no key", hint)
+            raise ConfigError(f"{path}: {endpoint} can be reached by others, and asks for no key", hint)
     for i, each in enumerate(config.input):
         if each.server_key and (binds(each) or not each.endpoint.startswith("tcp:")):
             raise ConfigError(f"input[{i}].server_key on an endpoint that does not connect over TCP", "leave it out")

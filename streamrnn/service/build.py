@@ -37,5 +37,6 @@ def encoder(engine: Engine, config: Config) -> Encoder:
 def at_start(old: Config, new: Config) -> list[str]:
     """What a running daemon cannot change."""
     changed = [] if old.metrics == new.metrics else ["metrics"]
+    changed += [] if old.output.catchup == new.output.catchup else ["output.catchup"]
     keys = ("path", "durability", "interval")
     return changed + [f"state.{key}" for key in keys if getattr(old.state, key) != getattr(new.state, key)]

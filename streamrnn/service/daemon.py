@@ -9,18 +9,21 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
+from msgspec import structs
 
 from streamrnn import __version__
-from streamrnn.config import Config, load
+from streamrnn.config import Config, Output, load
 from streamrnn.engine import Engine
 from streamrnn.errors import ConfigError, FullError, StreamrnnError
-from streamrnn.service import build, changes, control, logs, recovery
+from streamrnn.service import build, catchup, changes, control, logs, recovery
 from streamrnn.service.admission import Refused, admit, by_input
 from streamrnn.service.backup import back_up
+from streamrnn.service.catchup import Catchup
 from streamrnn.service.checkpoint import Checkpoint
 from streamrnn.service.desk import Desk
 from streamrnn.service.doors import doors, granted
@@ -82,6 +85,7 @@ class Daemon:
             opened.callback(self._sockets.close)
             self._idle = Idle(self._engine.capacity, time.time())
             self._open_control(config)
+            self._catchup, self.catchup = self._open_catchup(config.output)
             self._web = (
                 Web(config.metrics.host, config.metrics.port, self._telemetry) if config.metrics.enabled else None
             )
@@ -166,7 +170,7 @@ class Daemon:
             self._idle.hear(admitted.rows, served[-1].received)
             runs = [lsns[index] for index in admitted.frame]
             messages = self._encoder.encode(admitted.batch, outcomes, self._engine.names, runs, False)
-            self._sockets.send(messages)
+            self._publish(messages)
             self._published = lsns[-1]
             self._telemetry.served(outcomes, messages, time.time() - served[0].received)
         self._refuse(admitted.refused)
@@ -229,7 +233,7 @@ class Daemon:
 
     def _refuse(self, refused: Sequence[Refused]) -> None:
         if refused:
-            self._sockets.send(self._letters.write(refused, time.monotonic()))
+            self._publish(self._letters.write(refused, time.monotonic()))
 
     def _refuse_malformed(self) -> None:
         """What the sockets could not make a frame of."""
@@ -347,7 +351,7 @@ class Daemon:
             until = time.monotonic() + SUBSCRIBERS
             while (left := until - time.monotonic()) > 0:
                 self._sockets.answer(left)
-            self._sockets.send(held)
+            self._publish(held)
         self._publish_status("started")
         _log.info(
             "started",
@@ -368,6 +372,11 @@ class Daemon:
         self._publish_status("stopping")
         _log.info("stopped", lsn=self._journal.last, streams=self._engine.streams)
 
+    def _publish(self, messages: list[Message]) -> None:
+        self._sockets.send(messages)
+        if self._catchup:
+            self._catchup.keep(messages)
+
     def _publish_status(self, state: str, **more: Any) -> None:
         fields = {
             "state": state,
@@ -377,7 +386,7 @@ class Daemon:
             "lsn": self._journal.last,
             **more,
         }
-        self._sockets.send([self._retained.status(fields)])
+        self._publish([self._retained.status(fields)])
         self._telemetry.count("streamrnn_messages_published_total", 1, "status")
 
     def _open_control(self, config: Config) -> None:
@@ -394,6 +403,14 @@ class Daemon:
                 _log.warning("no control socket", reason=f"{endpoint} is too long", hint="set control.endpoint")
                 return
             self._sockets.open_beside(endpoint, control.OPTIONS, control.Control(commands).serve)
+
+    def _open_catchup(self, output: Output) -> tuple[Catchup | None, str]:
+        """Where subscribers ask for what they missed, and its endpoint."""
+        if not output.catchup:
+            return None, ""
+        door = structs.replace(output, endpoint=output.catchup)
+        made = Catchup(self._retained, lambda: self._journal.last, partial(self._doors.may_hear, door))
+        return made, self._sockets.open_beside(output.catchup, catchup.OPTIONS | self._doors.options(door), made.serve)
 
     def status(self) -> dict[str, Any]:
         """What an operator wants to know first."""
@@ -412,6 +429,7 @@ class Daemon:
             "checkpoint_age": round(self._checkpoint.age, 1),
             "durability": self._store.durability,
             "endpoints": self.endpoints,
+            "catchup": self.catchup,
             "metrics": self.metrics,
         }
 

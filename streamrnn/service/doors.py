@@ -106,6 +106,10 @@ class Doors:
         """Whether a key may send observations of a stream; "" is the peer of an endpoint that is not guarded."""
         return not key or (key in self.grants and self.grants[key].may_send(stream))
 
+    def may_hear(self, spec: Input | Output, part: zmq.Frame, topic: str) -> bool:
+        """Whether the peer of an endpoint that sent a part may hear everything under a topic prefix."""
+        return not self.guards(spec) or ((key := self.key(part)) != "" and self.grants[key].may_hear(topic))
+
     def may_subscribe(self, key: str, topic: bytes) -> bool:
         """Whether a subscription is granted; if so it is held against the key until `unsubscribed`."""
         if key not in self.grants or not self.grants[key].may_hear(topic.decode("utf-8", "surrogateescape")):

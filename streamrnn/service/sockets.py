@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import zmq
 from msgspec import structs
@@ -145,10 +146,11 @@ class Sockets:
             socket.send(route, _MORE)
             socket.send(frame, _NOBLOCK)
 
-    def open_beside(
-        self, endpoint: str, options: Mapping[int, int], serve: Callable[[zmq.Socket[bytes]], None]
-    ) -> None:
-        """A ROUTER that has to do with no input: `serve` is called when it has something. Raises StreamrnnError."""
+    def open_beside(self, endpoint: str, options: Mapping[int, Any], serve: Callable[[zmq.Socket[bytes]], None]) -> str:
+        """A ROUTER that has to do with no input: `serve` is called when it has something. Returns where it listens.
+
+        Raises StreamrnnError.
+        """
         socket = self._context.socket(zmq.ROUTER)
         for option, value in {**COMMON, **ROUTER, **options}.items():
             socket.setsockopt(option, value)
@@ -156,10 +158,11 @@ class Sockets:
             paths.bind(socket, endpoint)
         except (zmq.ZMQError, OSError) as error:
             socket.close(0)
-            hint = f"the path may have at most {IPC_BYTES} bytes; set control.endpoint to another one"
+            hint = f"stop who listens there, or choose another one (a path has at most {IPC_BYTES} bytes)"
             raise StreamrnnError(f"cannot open {endpoint}: {error.strerror}", hint) from None
         self._beside[socket] = serve
         self._listen()
+        return _last_endpoint(socket)
 
     def pause(self, paused: bool) -> None:
         """Leave `pull` and `sub` inputs unread, so that their senders wait, or read them again."""
@@ -423,8 +426,13 @@ def _open(
         if isinstance(error, ConfigError):
             raise
         raise _blame(spec, error) from None
+    return Port((spec, limit), socket, peers, _last_endpoint(socket))
+
+
+def _last_endpoint(socket: zmq.Socket[bytes]) -> str:
+    """Where a socket is bound or connects to, with the port number that was chosen."""
     endpoint = socket.getsockopt(zmq.LAST_ENDPOINT)
-    return Port((spec, limit), socket, peers, endpoint.rstrip(b"\x00").decode() if isinstance(endpoint, bytes) else "")
+    return endpoint.rstrip(b"\x00").decode() if isinstance(endpoint, bytes) else ""
 
 
 def _kind(spec: Input | Output) -> int:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import zmq
 
-from streamrnn import client
 from streamrnn.client import Producer, ProducerError
+from streamrnn.client import producer as client
 from streamrnn.wire import acked
 
 PATIENCE = 20.0

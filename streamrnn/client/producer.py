@@ -1,20 +1,12 @@
-"""For programs that feed a daemon or listen to it: nothing lost on the way in, no gap unseen on the way out.
+"""The producer: messages are numbered and kept until they are acknowledged; at most a window of them is under way.
 
-    with Producer("tcp://127.0.0.1:5555", "gateway-1") as producer:
-        for reading in readings:
-            producer.send({"stream": "pump-1", "time": reading.time, "values": {"flow": reading.flow}})
+What is not acknowledged in time is sent again from the oldest on, after 250 ms and then twice as long each time, up to
+10 s, each with jitter so that a hundred producers do not come back at the same moment. ZeroMQ reconnects by itself, and
+a message says who sent it, so a restart of the daemon needs no new greeting. There is no thread, and none is needed,
+since an ack that is read late costs nothing but room in the window.
 
-`close` (the end of the `with`) returns when everything is on the daemon's disk, or raises. The frames are documented in
-`deploy/PROTOCOL.md`; this is one implementation of that page, and needs nothing of the daemon's but `wire.acked`.
-
-How a producer works. Messages are numbered and kept until they are acknowledged; at most a window of them is under
-way. What is not acknowledged in time is sent again from the oldest on, after 250 ms and then twice as long each time,
-up to 10 s, each with jitter so that a hundred producers do not come back at the same moment. ZeroMQ reconnects by
-itself, and a message says who sent it, so a restart of the daemon needs no new greeting. All work is done in the calls
-of the program (`send`, `serve`, `flush`, `close`): there is no thread, and none is needed, since an ack that is read
-late costs nothing but room in the window.
-
-A Producer belongs to one thread. The socket is a DEALER with IMMEDIATE: nothing is queued for a peer that is not there.
+`close` (the end of a `with`) returns when everything is on the daemon's disk, or raises. The socket is a DEALER with
+IMMEDIATE: nothing is queued for a peer that is not there.
 """
 
 import json
@@ -30,6 +22,7 @@ from typing import Any, Self
 import msgspec
 import zmq
 
+from streamrnn.client.connect import Keys, connected
 from streamrnn.errors import StreamrnnError, WireError
 from streamrnn.wire import acked
 from streamrnn.wire.acked import Letter, pack
@@ -70,11 +63,19 @@ class Producer:
 
     `source` names the program for ever: one at a time. `epoch` is its life: by default a new one, in which numbers
     begin at 1. A program that can repeat itself (a file, a queue) passes the same epoch every time, and skips the first
-    `accepted` observations. Raises ProducerError when the daemon does not answer within `patience` seconds.
+    `accepted` observations. `keys` where the daemon asks for them. Raises ProducerError when no daemon answers within
+    `patience` seconds.
     """
 
     def __init__(
-        self, endpoint: str, source: str, *, epoch: int | None = None, window: int = WINDOW, patience: float = PATIENCE
+        self,
+        endpoint: str,
+        source: str,
+        *,
+        keys: Keys | None = None,
+        epoch: int | None = None,
+        window: int = WINDOW,
+        patience: float = PATIENCE,
     ) -> None:
         self.accepted = 0  # observations of this epoch that are settled: on the disk, or refused for good
         self.refused: deque[Refused] = deque(maxlen=1000)  # the latest
@@ -91,7 +92,7 @@ class Producer:
         self._delay = self._least = FIRST
         self._due = self._rewound = 0.0  # when to send again what is late; when a gap may be told next
         self._sends = 0
-        self._socket = _dealer(endpoint)
+        self._socket = connected(zmq.DEALER, endpoint, keys, ProducerError, {zmq.IMMEDIATE: 1, zmq.SNDHWM: 1000})
         try:
             self._greet()
         except BaseException:
@@ -272,23 +273,3 @@ def _count(observations: Observations) -> int:
     values = observations.get("values")
     columns = [observations.get("time"), *(values.values() if isinstance(values, Mapping) else ())]
     return next((len(column) for column in columns if isinstance(column, list)), 1)
-
-
-def _dealer(endpoint: str) -> zmq.Socket[bytes]:
-    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
-    for option, value in (
-        (zmq.LINGER, 0),
-        (zmq.IMMEDIATE, 1),
-        (zmq.RECONNECT_IVL, 100),
-        (zmq.RECONNECT_IVL_MAX, 1_000),  # a restart takes a second or two
-        (zmq.HEARTBEAT_IVL, 5_000),
-        (zmq.HEARTBEAT_TIMEOUT, 15_000),
-        (zmq.SNDHWM, 1000),
-    ):
-        socket.setsockopt(option, value)
-    try:
-        socket.connect(endpoint)
-    except zmq.ZMQError as error:
-        socket.close(0)
-        raise ProducerError(f"cannot connect to {endpoint}: {error}", "like tcp://127.0.0.1:5555") from None
-    return socket
