@@ -94,6 +94,10 @@ class Engine:
         """Row of each name, a new row for a new one, -1 when the bank is full."""
         return self._bank.admit(names)
 
+    def alone(self) -> None:
+        """Make do with the calling thread from now on: in a forked process there are no others."""
+        self._pool = None
+
     def step(self, batch: Batch, rows: Ints) -> Outcomes:
         """Observe a batch; `rows` (m) is the row of each run, as `admit` gave it. One outcome an observation."""
         n = len(batch)

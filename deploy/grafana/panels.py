@@ -333,6 +333,7 @@ STATE = (
         (
             (f"streamrnn_journal_age_seconds{HERE}", "journal {{instance}}"),
             (f"streamrnn_checkpoint_age_seconds{HERE}", "checkpoint {{instance}}"),
+            (f"streamrnn_loss_window_seconds{HERE}", "a crash may lose {{instance}}"),
         ),
         width=6,
     ),
@@ -359,12 +360,13 @@ STATE = (
     ),
     Panel(
         "Bytes",
-        "Memory of the streams known, size of the messages in the journal, memory of the process.",
+        "Memory of the streams known, size of the messages in the journal, memory of the process and its limit.",
         "bytes",
         (
             (f"streamrnn_state_bytes{HERE}", "state {{instance}}"),
             (f"streamrnn_journal_bytes{HERE}", "journal {{instance}}"),
             (f"process_resident_memory_bytes{HERE}", "process {{instance}}"),
+            (f"streamrnn_memory_limit_bytes{HERE}", "limit {{instance}}"),
         ),
         width=6,
     ),

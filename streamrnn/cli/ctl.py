@@ -101,10 +101,10 @@ def reload(
 def ask(config: Path, **request: str) -> dict[str, Any]:
     """The daemon's answer. Raises StreamrnnError when there is none or it is a refusal."""
     from streamrnn.config import load
-    from streamrnn.service import build, control
+    from streamrnn.service import control, store
 
     read = load(config)
-    endpoint = control.endpoint(read.control.endpoint, build.directory(read))
+    endpoint = control.endpoint(read.control.endpoint, store.directory(read))
     with zmq.Context() as context, context.socket(zmq.REQ) as socket:
         socket.setsockopt(zmq.LINGER, 0)
         socket.connect(endpoint)

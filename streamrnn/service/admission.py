@@ -1,11 +1,13 @@
 """Who is let in: the last step before the journal, so that what stands there is never refused."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from streamrnn.messages import Batch, Ints, keep_runs
+from streamrnn.service.journal import COMMAND, REFUSED
 from streamrnn.wire.frames import Decoded, Frame, Refusal, refusal
 
 if TYPE_CHECKING:
@@ -23,6 +25,22 @@ class Admitted:
     frames: list[Frame]  # those with an observation that is let in
     frame: list[int]  # (m) index in `frames` of each run
     refused: list[Refused]
+    left_out: dict[int, list[int]] = field(default_factory=dict)  # index in `frames` -> runs there was no room for
+
+    def journaled(self) -> tuple[list[Frame], list[int]]:
+        """The frames as they stand in the journal, and where each of `frames` is among them.
+
+        A frame of which a part was left out is preceded by what says so: when it is replayed there may be room.
+        """
+        if not self.left_out:
+            return self.frames, list(range(len(self.frames)))
+        frames, place = [], []
+        for index, frame in enumerate(self.frames):
+            if index in self.left_out:
+                frames.append(Frame(COMMAND, frame.received, REFUSED, json.dumps(self.left_out[index]).encode()))
+            place.append(len(frames))
+            frames.append(frame)
+        return frames, place
 
 
 _AWAY = {
@@ -43,17 +61,33 @@ def admit(
         keep = [index not in away for index in origin]
         refused += _turned_away(frames, decoded, away)
         batch, origin = keep_runs(batch, keep), [index for index in origin if index not in away]
-    rows = engine.admit(batch.names)
+    rows, left_out = engine.admit(batch.names), dict[int, list[int]]()
     if len(rows) and rows.min() < 0:
         keep = (rows >= 0).tolist()
+        left_out = _left_out(origin, keep)
         refused += _full(engine.capacity, frames, batch, origin, keep)
         batch, rows = keep_runs(batch, keep), rows[rows >= 0]
         origin = [index for index, kept in zip(origin, keep, strict=True) if kept]
     held = dict.fromkeys(origin)
     if len(held) == len(origin):  # one run a frame
-        return Admitted(batch, rows, [frames[index] for index in origin], list(range(len(origin))), refused)
-    place = {index: position for position, index in enumerate(held)}
-    return Admitted(batch, rows, [frames[index] for index in held], [place[index] for index in origin], refused)
+        places = list(range(len(origin)))
+    else:
+        place = {index: position for position, index in enumerate(held)}
+        places = [place[index] for index in origin]
+    if left_out:
+        left_out = {position: left_out[index] for position, index in enumerate(held) if index in left_out}
+    return Admitted(batch, rows, [frames[index] for index in held], places, refused, left_out)
+
+
+def _left_out(origin: Sequence[int], keep: Sequence[bool]) -> dict[int, list[int]]:
+    """Frame -> numbers of its runs that are not kept."""
+    seen: Counter[int] = Counter()
+    left_out: dict[int, list[int]] = {}
+    for index, kept in zip(origin, keep, strict=True):
+        if not kept:
+            left_out.setdefault(index, []).append(seen[index])
+        seen[index] += 1
+    return left_out
 
 
 def by_input(frames: Sequence[Frame], decoded: Decoded) -> tuple[dict[int, int], dict[int, int]]:

@@ -1,18 +1,10 @@
 """From a configuration to the parts of a daemon."""
 
-import os
-from pathlib import Path
-
 from streamrnn.config import Config
 from streamrnn.engine import Engine
 from streamrnn.errors import ConfigError
 from streamrnn.service import recovery
 from streamrnn.wire import Decoder, Encoder
-
-
-def directory(config: Config) -> Path:
-    """Where the state lies."""
-    return Path(config.state.path or os.environ.get("STATE_DIRECTORY", "").split(":")[0] or "state")
 
 
 def engine(config: Config) -> Engine:

@@ -193,8 +193,8 @@ class Checkpoint:
 
     def _begin(self, engine: "Engine", applied_lsn: int, pooled: bool) -> None:
         self._start = applied_lsn
+        self._names |= self._gone  # first, as others may have their room: stored together they would not fit
         self._names |= dict.fromkeys(engine.take_dirty(engine.capacity + 1))
-        self._names |= self._gone
         self._gone = {}
         if pooled and self._names:
             self._names[POOL] = None

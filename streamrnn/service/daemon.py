@@ -20,7 +20,7 @@ from streamrnn import __version__
 from streamrnn.config import Config, Output, load
 from streamrnn.engine import Engine
 from streamrnn.errors import ConfigError, FullError, StreamrnnError
-from streamrnn.service import build, catchup, changes, control, logs, recovery
+from streamrnn.service import build, catchup, changes, control, logs, machine, poison, recovery
 from streamrnn.service.admission import Refused, admit, by_input
 from streamrnn.service.backup import back_up
 from streamrnn.service.catchup import Catchup
@@ -34,7 +34,7 @@ from streamrnn.service.journal import COMMAND, Journal
 from streamrnn.service.letters import Letters
 from streamrnn.service.retained import Retained
 from streamrnn.service.sockets import Message, Sockets
-from streamrnn.service.store import Store
+from streamrnn.service.store import Store, directory
 from streamrnn.service.supervisor import Supervisor
 from streamrnn.service.telemetry import Telemetry
 from streamrnn.service.web import Web
@@ -53,27 +53,29 @@ _log = structlog.get_logger("streamrnn")
 class Daemon:
     """Everything, built and ready to turn: engine, state, recovery, sockets.
 
-    `source` is the file that SIGHUP reads again. Raises StreamrnnError.
+    `source` is the file that SIGHUP reads again, `lock` that of the state directory (`store.lock_of`). Raises
+    StreamrnnError.
     """
 
-    def __init__(self, config: Config, source: Path | None) -> None:
+    def __init__(self, config: Config, source: Path | None, lock: int | None = None) -> None:
         self.config = config
         self._source = source
         self._supervisor = Supervisor(os.environ)
         self._stopping = self._reload = False
-        self._work = 0.0  # seconds of serving since the last checkpoint
+        self._work = self._covered = 0.0  # seconds of serving since the last checkpoint, and when this one began
         self._round = False  # a checkpoint is under way
         self._saved = self._chores = self._told = time.monotonic()  # when each was last done
-        self._engine = build.engine(config)
-        self._decoder, self._encoder = build.decoder(config), build.encoder(self._engine, config)
-        self._telemetry = Telemetry([spec.endpoint for spec in config.input], self._measure)
-        self._letters = Letters(config.limits.dead_letters_per_second, self._encoder, self._telemetry)
-        self._retained = Retained(self._engine, self._encoder, config.output.format)
-        self._doors = doors(config)
-        self._gate = Gate(self._doors.may_send, newcomers(config))
         with ExitStack() as opened:
-            self._store = Store(build.directory(config), config.state.durability, config.state.interval)
+            self._store = Store(directory(config), config.state.durability, config.state.interval, lock)
             opened.callback(self._store.close)
+            self._memory = machine.memory()
+            self._engine = build.engine(config)
+            self._decoder, self._encoder = build.decoder(config), build.encoder(self._engine, config)
+            self._telemetry = Telemetry([spec.endpoint for spec in config.input], self._measure)
+            self._letters = Letters(config.limits.dead_letters_per_second, self._encoder, self._telemetry)
+            self._retained = Retained(self._engine, self._encoder, config.output.format)
+            self._doors = doors(config)
+            self._gate = Gate(self._doors.may_send, newcomers(config))
             self._journal, self._checkpoint = Journal(self._store), Checkpoint(self._store, self._counts)
             self._desk, self._hold = Desk(self._store, config.limits), Hold()
             agreed = recovery.agree(self._store, self._journal, recovery.reading(config))
@@ -157,7 +159,8 @@ class Daemon:
         try:
             if self._hold.full and not admitted.frames:
                 self._journal.mark(self._published)  # is there room?
-            lsns = self._journal.append(admitted.frames, self._published, self._desk.beside)
+            frames, place = admitted.journaled()
+            lsns = self._journal.append(frames, self._published, self._desk.beside)
         except FullError as error:
             self._wait(served, error)
             return
@@ -168,7 +171,7 @@ class Daemon:
         if lsns:
             outcomes = self._engine.step(admitted.batch, admitted.rows)
             self._idle.hear(admitted.rows, served[-1].received)
-            runs = [lsns[index] for index in admitted.frame]
+            runs = [lsns[place[index]] for index in admitted.frame]
             messages = self._encoder.encode(admitted.batch, outcomes, self._engine.names, runs, False)
             self._publish(messages)
             self._published = lsns[-1]
@@ -263,12 +266,14 @@ class Daemon:
         if self._hold.full:
             return
         try:
+            if not self._round:
+                self._covered = self._work
             self._round = self._checkpoint.write(self._engine, self._journal.last)
         except FullError as error:
             self._wait([], error)
             return
         if not self._round:
-            self._saved, self._work = now, 0.0
+            self._saved, self._work = now, self._work - self._covered  # a round covers what was before it
 
     def _do_chores(self, now: float) -> None:
         self._refuse_malformed()
@@ -302,7 +307,7 @@ class Daemon:
     def _measure(self, telemetry: Telemetry) -> None:
         """Set the gauges, in the thread of a scrape: this only reads."""
         engine, stats = self._engine, self._journal.stats
-        streams = engine.streams
+        streams, (free, size) = engine.streams, machine.disk(self._store.path)
         for name, value in (
             ("streamrnn_streams", streams),
             ("streamrnn_streams_limit", engine.capacity),
@@ -310,6 +315,10 @@ class Daemon:
             ("streamrnn_journal_rows", stats.rows),
             ("streamrnn_journal_bytes", stats.bytes),
             ("streamrnn_journal_age_seconds", stats.age),
+            ("streamrnn_loss_window_seconds", self._loss_window()),
+            ("streamrnn_disk_free_bytes", free),
+            ("streamrnn_disk_size_bytes", size),
+            ("streamrnn_memory_limit_bytes", self._memory),
             ("streamrnn_checkpoint_age_seconds", self._checkpoint.age),
             ("streamrnn_interval_level_ratio", engine.level),
             ("streamrnn_producers", len(self._desk)),
@@ -318,19 +327,32 @@ class Daemon:
             telemetry.set(name, value)
         telemetry.health(engine.health())
 
+    def _loss_window(self) -> float:
+        """Seconds of what was received that a crash may take back."""
+        if self._store.durability == "off":
+            return self._checkpoint.age
+        return self._store.interval if self._store.durability == "interval" else 0.0
+
     def _recover(self) -> list[Message]:
         """Restore and replay; the messages that a stop may have held up."""
-        began, held, count = time.monotonic(), [], 0
+        began, held, count = time.monotonic(), list[Message](), 0
         engine, encoder = self._engine, self._encoder
         applied = recovery.restore(engine, self._checkpoint, encoder)
-        inputs = len(self.config.input)
-        for part in recovery.replay(engine, self._journal, self._decoder, applied, inputs, self._do):
+
+        def tell(part: recovery.Replayed) -> None:
+            nonlocal count, held
             count += len(part.batch)
             if part.due:
                 held += encoder.encode(part.batch, part.outcomes, engine.names, part.lsns, True)
             else:
                 encoder.pass_over(part.batch, part.outcomes, engine.names)
             self._supervisor.tell(f"EXTEND_TIMEOUT_USEC={EXTENSION * 1_000_000}", f"STATUS=replayed {count}")
+
+        replay = recovery.Replay(engine, self._journal, self._decoder, applied, len(self.config.input), self._do)
+        if self._journal.waiting:
+            with poison.watched(self._store) as careful:
+                replay.run(tell, careful)
+        self._poison = poison.refusals(replay.poison, self._decoder)
         self._telemetry.count("streamrnn_replayed_observations_total", count)
         seconds = round(time.monotonic() - began, 3)
         _log.info("recovered", streams=len(applied), observations=count, messages=len(held), seconds=seconds)
@@ -352,6 +374,7 @@ class Daemon:
             while (left := until - time.monotonic()) > 0:
                 self._sockets.answer(left)
             self._publish(held)
+        self._refuse(self._poison)
         self._publish_status("started")
         _log.info(
             "started",
@@ -361,6 +384,8 @@ class Daemon:
             bytes_per_stream=self._engine.bytes_per_stream,
             bytes_total=self._engine.bytes_total,
             kernels=self._engine.kernel_digest,
+            durability=self._store.durability,
+            loss_window=self._store.interval if self._store.durability == "interval" else None,
         )
 
     def _finish(self) -> None:

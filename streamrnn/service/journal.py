@@ -27,6 +27,8 @@ from streamrnn.wire import Frame
 Beside = Callable[[Connection], None]
 
 COMMAND = -1  # origin of a frame that is no message: its topic says what to do with the stream in its body
+POISON = -2  # origin of a message that ends the process and is passed over
+REFUSED = b"refused"  # topic of a command: the runs with these numbers in the next frame were not let in
 BLOCK = 65_536  # numbers reserved at a time
 REPLAY_ROWS = 256
 REPLAY_BYTES = 8 * 1024 * 1024
@@ -121,6 +123,14 @@ class Journal:
             at = rows[-1][0]
             if at > after:
                 yield [(row[0], Frame(row[2], row[1], row[3], row[4])) for row in rows if row[0] > after]
+
+    def poison(self, lsns: Sequence[int]) -> None:
+        """Let frames that stand in the journal be passed over from now on."""
+        with self._store.writing() as connection:
+            for lsn in lsns:
+                (row,) = self._store.read("SELECT received, topic, frame FROM journal WHERE lsn = ?", lsn)
+                crc = _crc(lsn, row[0], POISON, *row[1:])
+                connection.execute("UPDATE journal SET origin = ?, crc = ? WHERE lsn = ?", (POISON, crc, lsn))
 
     def take_commit_seconds(self) -> list[float]:
         """How long each commit took since the last call, in seconds."""

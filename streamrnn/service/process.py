@@ -10,7 +10,7 @@ from streamrnn.config import load
 from streamrnn.errors import EXIT_ERROR, EXIT_OK, StreamrnnError
 from streamrnn.rules import naming
 from streamrnn.service import logs
-from streamrnn.service.daemon import Daemon
+from streamrnn.service.store import directory, lock_of
 
 _log = structlog.get_logger("streamrnn")
 
@@ -26,8 +26,11 @@ def run(path: Path) -> int:
     try:
         config = load(path)
         logs.configure(config.log.level)
+        lock = lock_of(directory(config))  # before the engine is imported and compiled: another daemon is told at once
+        from streamrnn.service.daemon import Daemon
+
         with naming(path):
-            daemon = Daemon(config, path)
+            daemon = Daemon(config, path, lock)
         signal.signal(signal.SIGTERM, lambda *_: daemon.stop())
         signal.signal(signal.SIGINT, lambda *_: daemon.stop())
         signal.signal(signal.SIGHUP, lambda *_: daemon.ask_reload())

@@ -3,13 +3,19 @@
 Of each journaled frame the observations that a restored row already holds are passed over (`checkpoint` says why that
 is exact). What was accepted and perhaps not published before the stop is encoded, to be sent once the sockets are open.
 
+What was not let in for want of room is passed over, though there may be room now: the journal says which (`REFUSED`). A
+frame that ends the process is found and passed over (`poison`).
+
 A journaled frame is read again only by a configuration that reads it as the first time: what the journal is written
 with stands in the database (`Reading`), and a start with another one is refused while there is something to replay.
 Rejected: replaying what can still be read, since the rest would be gone without anybody having been asked.
 """
 
+import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 
 import msgspec
@@ -20,8 +26,9 @@ from streamrnn.config import Config
 from streamrnn.engine import Engine
 from streamrnn.errors import ConfigError
 from streamrnn.messages import Batch, Outcomes, keep_runs
+from streamrnn.service import poison
 from streamrnn.service.checkpoint import Checkpoint
-from streamrnn.service.journal import COMMAND, Journal
+from streamrnn.service.journal import COMMAND, POISON, REFUSED, Journal
 from streamrnn.service.store import Store
 from streamrnn.spec import Model
 from streamrnn.wire import Decoder, Encoder, Frame, Source
@@ -123,35 +130,79 @@ def restore(engine: Engine, checkpoint: Checkpoint, encoder: Encoder) -> dict[st
     return applied
 
 
-def replay(
-    engine: Engine, journal: Journal, decoder: Decoder, applied: dict[str, int], inputs: int, command: Command
-) -> Iterator[Replayed]:
-    """Apply again what stands in the journal behind the floor. `inputs`: number of inputs configured now; `command`
-    does what an operator had asked for."""
-    for pairs in journal.replay(journal.floor):
-        known = [(lsn, _from_known(frame, inputs)) for lsn, frame in pairs]
-        for (ordered, due), part in groupby(
-            known, lambda pair: (pair[1].origin == COMMAND, pair[0] > journal.published)
-        ):
-            if not ordered:
-                yield from _apply(engine, decoder, applied, list(part), due)
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Applies again what stands in the journal behind the floor."""
+
+    engine: Engine
+    journal: Journal
+    decoder: Decoder
+    applied: dict[str, int]  # by `restore`
+    inputs: int  # configured now
+    command: Command  # does what an operator had asked for
+    refused: dict[int, set[int]] = field(default_factory=dict)  # lsn -> runs of that frame that were not let in
+    poison: list[Frame] = field(default_factory=list)  # what was found to end the process
+
+    def run(self, tell: Callable[[Replayed], None], careful: bool) -> None:
+        """Apply all, part after part, and `tell` of each. `careful`: try it out first (`poison`)."""
+        for pairs in self.journal.replay(self.journal.floor):
+            known = [(lsn, _from_known(frame, self.inputs)) for lsn, frame in pairs if frame.origin != POISON]
+            for (ordered, due), group in groupby(
+                known, lambda pair: (pair[1].origin == COMMAND, pair[0] > self.journal.published)
+            ):
+                part = list(group)
+                if ordered:
+                    self._obey(part)
+                    continue
+                if careful:
+                    part = self._sift(part, partial(self._attempt, due=due, tell=tell))
+                self._apply(part, due, tell)
+
+    def _obey(self, part: list[tuple[int, Frame]]) -> None:
+        for lsn, frame in part:
+            if frame.topic == REFUSED:
+                self.refused[lsn + 1] = set(json.loads(frame.body))
                 continue
-            for lsn, frame in part:
-                name = frame.body.decode()
-                if lsn > applied.get(name, 0):
-                    command(frame.topic.decode(), name)
+            name = frame.body.decode()
+            if lsn > self.applied.get(name, 0):
+                self.command(frame.topic.decode(), name)
+
+    def _sift(
+        self, part: list[tuple[int, Frame]], attempt: Callable[[Sequence[tuple[int, Frame]]], None]
+    ) -> list[tuple[int, Frame]]:
+        found = poison.sift(part, attempt)
+        if found:
+            self.journal.poison(found)
+            self.poison.extend(frame for lsn, frame in part if lsn in found)
+            _log.error(
+                "frames that end the process are passed over", lsns=found, hint="see the dead letters; report it"
+            )
+        return [pair for pair in part if pair[0] not in found]
+
+    def _attempt(self, pairs: Sequence[tuple[int, Frame]], *, due: bool, tell: Callable[[Replayed], None]) -> None:
+        """What `_apply` does, in a forked process."""
+        self.engine.alone()
+        self._apply(pairs, due, tell)
+
+    def _apply(self, pairs: Sequence[tuple[int, Frame]], due: bool, tell: Callable[[Replayed], None]) -> None:
+        decoded, applied = self.decoder.decode([frame for _, frame in pairs]), self.applied
+        batch, lsns = decoded.batch, [pairs[index][0] for index in decoded.frame]
+        keep = [lsn > applied.get(name, 0) for lsn, name in zip(lsns, batch.names, strict=True)]
+        if self.refused:
+            keep = [kept and number not in self.refused.get(lsn, ()) for kept, lsn, number in numbered(lsns, keep)]
+        batch, lsns = _keep(batch, lsns, keep)
+        rows = self.engine.admit(batch.names)
+        batch, lsns = _keep(batch, lsns, (rows >= 0).tolist())
+        if len(batch):
+            tell(Replayed(batch, self.engine.step(batch, rows[rows >= 0]), lsns, due))
 
 
-def _apply(
-    engine: Engine, decoder: Decoder, applied: dict[str, int], pairs: Sequence[tuple[int, Frame]], due: bool
-) -> Iterator[Replayed]:
-    decoded = decoder.decode([frame for _, frame in pairs])
-    batch, lsns = decoded.batch, [pairs[index][0] for index in decoded.frame]
-    batch, lsns = _keep(batch, lsns, [lsn > applied.get(name, 0) for lsn, name in zip(lsns, batch.names, strict=True)])
-    rows = engine.admit(batch.names)
-    batch, lsns = _keep(batch, lsns, (rows >= 0).tolist())
-    if len(batch):
-        yield Replayed(batch, engine.step(batch, rows[rows >= 0]), lsns, due)
+def numbered(lsns: Sequence[int], keep: Sequence[bool]) -> Iterator[tuple[bool, int, int]]:
+    """Each run with its number among those of its frame."""
+    seen: Counter[int] = Counter()
+    for lsn, kept in zip(lsns, keep, strict=True):
+        yield kept, lsn, seen[lsn]
+        seen[lsn] += 1
 
 
 def _keep(batch: Batch, lsns: list[int], keep: list[bool]) -> tuple[Batch, list[int]]:

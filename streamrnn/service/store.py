@@ -47,6 +47,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from streamrnn.config import Config
 from streamrnn.errors import FullError, SnapshotError, StorageError
 
 FILE = "streamrnn.sqlite"
@@ -98,11 +99,11 @@ class Store:
     """The open database of one state directory.
 
     `durability` is "commit", "interval" (seconds) or "off"; or READ_ONLY for what is only looked at, where `path` may
-    be a file too. Raises StorageError when the disk refuses or another daemon holds the directory, SnapshotError when
-    what lies there cannot be used; the files are then as they were.
+    be a file too. `lock` is that of `lock_of`, ours from now on. Raises StorageError when the disk refuses or another
+    daemon holds the directory, SnapshotError when what lies there cannot be used; the files are then as they were.
     """
 
-    def __init__(self, path: Path, durability: str, interval: float) -> None:
+    def __init__(self, path: Path, durability: str, interval: float, lock: int | None = None) -> None:
         self.path, self.file = (path, path / FILE)
         if durability == READ_ONLY and path.is_file():
             self.path, self.file = path.parent, path
@@ -113,7 +114,7 @@ class Store:
         with ExitStack() as opened, blamed(self.file):
             if durability == READ_ONLY and not _size(self.file):
                 raise StorageError(f"{self.file} does not exist", "give the directory of a state, or a backup")
-            directory = _lock(self.path)
+            directory = lock_of(self.path) if lock is None else lock
             opened.callback(os.close, directory)
             if durability == READ_ONLY:
                 self.connection = opened.enter_context(_inspecting(self.file))
@@ -203,6 +204,17 @@ def digest(*texts: bytes) -> int:
     """64 bits, signed, that stand for a name of one or more parts: the key of its row."""
     whole = texts[0] if len(texts) == 1 else b"".join(b"%d:%s" % (len(text), text) for text in texts)
     return int.from_bytes(hashlib.blake2b(whole, digest_size=8).digest(), "big", signed=True)
+
+
+def directory(config: Config) -> Path:
+    """Where the state of a configuration lies."""
+    return Path(config.state.path or os.environ.get("STATE_DIRECTORY", "").split(":")[0] or "state")
+
+
+def lock_of(path: Path) -> int:
+    """Make a directory ours, as long as the descriptor is open. Raises StorageError when another daemon has it."""
+    with blamed(path):
+        return _lock(path)
 
 
 def _lock(path: Path) -> int:

@@ -1,6 +1,9 @@
 """An engine of a few lines: it foretells the last value. What it does is easy to say, so the service can be judged."""
 
+import faulthandler
 import json
+import os
+import signal
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,7 +19,7 @@ def allocate(capacity: int, horizon: int) -> None:
 
 
 class Engine:
-    """The engine's interface. A negative flow of -999 is a bug of ours."""
+    """The engine's interface. A flow of -999 is a bug of ours, and one of -998 too, but without an exception."""
 
     kernel_digest = "fake"
     bytes_per_stream = 100
@@ -37,6 +40,9 @@ class Engine:
         self._state: dict[str, dict[str, float]] = {}
         self._dirty: dict[str, None] = {}
 
+    def alone(self) -> None:
+        """There are no threads."""
+
     def known(self, name: str) -> bool:
         return name in self._state
 
@@ -56,6 +62,9 @@ class Engine:
         for i, name in enumerate(names):
             if (batch.values[i] == -999.0).any():
                 raise ZeroDivisionError("a bug")
+            if (batch.values[i] == -998.0).any():
+                faulthandler.disable()
+                os.kill(os.getpid(), signal.SIGSEGV)
             state = self._state[name]
             duplicate = 0 <= batch.seq[i] <= state["sender"]
             if not duplicate:

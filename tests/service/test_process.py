@@ -191,7 +191,7 @@ def test_a_damaged_database_is_65(at_home: Path) -> None:
 
 
 def test_a_fault_of_ours_is_1_with_its_traceback_and_nothing_is_lost(
-    at_home: Path, capsys: pytest.CaptureFixture[str]
+    at_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     peers = Peers([f"ipc://{at_home.parent}/in"])
     peers.push.send_json({"stream": "a", "values": {"flow": -999.0}})
@@ -202,11 +202,32 @@ def test_a_fault_of_ours_is_1_with_its_traceback_and_nothing_is_lost(
     line = json.loads(capsys.readouterr().err.splitlines()[-1])
     assert "ZeroDivisionError: a bug" in line["exception"]
     assert process.run(at_home) == 1  # it is in the journal, and is met again
+    turn = module.Daemon.turn
+
+    def once(daemon: module.Daemon, timeout: float) -> None:
+        turn(daemon, timeout)
+        daemon.stop()
+
+    monkeypatch.setattr(module.Daemon, "turn", once)
+    assert process.run(at_home) == 0  # found, and passed over
 
 
 def test_a_second_daemon_on_the_same_state_is_1(at_home: Path, child: Child) -> None:
     assert at_home.parent == child.path
-    assert process.run(at_home) == 1
+    began = time.monotonic()
+    command = [sys.executable, "-m", "streamrnn", "run", str(at_home)]
+    second = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert second.returncode == 1
+    assert "in use by another daemon" in second.stderr
+    assert child.process.poll() is None
+    print(f"{time.monotonic() - began:.2f} s")
+
+
+def test_who_is_refused_has_not_waited_for_the_engine(at_home: Path, child: Child) -> None:
+    """The engine takes seconds to import and to compile; a second daemon is refused before."""
+    script = "import sys; from streamrnn.service import process; from pathlib import Path\n"
+    script += "assert process.run(Path(sys.argv[1])) == 1; assert 'numba' not in sys.modules"
+    subprocess.run([sys.executable, "-c", script, str(at_home)], timeout=PATIENCE, check=True)
 
 
 def test_the_service_manager_is_told(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,142 @@
+"""Frames that end the process, and runs there was no room for: what a replay makes of them."""
+
+import faulthandler
+import json
+import os
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from conftest import Turned
+
+from streamrnn.service import poison
+from streamrnn.service.journal import COMMAND, POISON, REFUSED
+from streamrnn.wire import Frame
+
+Make = Callable[..., Turned]
+
+
+def crash() -> None:
+    faulthandler.disable()  # pytest's own would print all of its stack
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def raised() -> None:
+    raise ValueError
+
+
+def starved() -> None:
+    raise MemoryError
+
+
+@pytest.mark.parametrize(
+    ("work", "well"), [(lambda: None, True), (crash, False), (raised, False), (killed, True), (starved, True)]
+)
+def test_only_an_end_of_its_own_making_speaks_against_a_frame(work: Callable[[], None], well: bool) -> None:
+    assert poison.survives(work) is well
+
+
+@pytest.mark.parametrize("bad", [[], [0], [15], [3, 4], [0, 7, 15], list(range(16))])
+def test_halving_finds_exactly_the_bad_ones(bad: list[int]) -> None:
+    def attempt(pairs: Sequence[poison.Pair]) -> None:
+        if any(lsn in bad for lsn, _ in pairs):
+            crash()
+
+    pairs = [(lsn, Frame(0, 0.0, b"", b"")) for lsn in range(16)]
+    assert sorted(poison.sift(pairs, attempt)) == bad
+
+
+@pytest.mark.parametrize("flow", [-999.0, -998.0])
+def test_a_frame_that_ends_the_process_is_passed_over_and_told(turned: Make, flow: float) -> None:
+    one = turned()
+    one.send(1.0)
+    one.until(lambda: one.value("streamrnn_observations_applied_total") == 1)
+    journal = one.daemon._journal
+    body = json.dumps({"stream": "a", "values": {"flow": flow}}).encode()
+    journal.append([Frame(0, 5.0, b"", body)], journal.last)  # as a run that then ended leaves it
+    good = json.dumps({"stream": "a", "values": {"flow": 2.0}}).encode()
+    journal.append([Frame(0, 6.0, b"", good)], journal.last)
+    with one.daemon._store.writing() as connection:  # and a start after it
+        connection.execute("INSERT INTO meta VALUES (?, 'yes')", (poison._KEY,))
+    one.kill()
+    one.start()
+    assert one.daemon._engine.outlook("a").seq[0] == 2
+    assert one.value("streamrnn_observations_refused_total", "poison") == 1
+    assert one.value("streamrnn_messages_published_total", "deadletter") == 1
+    kept = {lsn: frame.origin for part in one.daemon._journal.replay(0) for lsn, frame in part}
+    assert kept == {1: 0, 2: POISON, 3: 0}
+    assert poison._KEY not in one.daemon._store.about()
+    one.kill()
+    one.start()  # an ordinary replay passes over it too
+    assert one.daemon._engine.outlook("a").seq[0] == 2
+    assert one.value("streamrnn_observations_refused_total", "poison") == 0
+
+
+def test_a_mark_without_a_cause_changes_nothing(turned: Make) -> None:
+    """As after a start that was killed while it replayed."""
+    one = turned()
+    for k in range(20):
+        one.send(float(k))
+    one.until(lambda: one.value("streamrnn_observations_applied_total") == 20)
+    with one.daemon._store.writing() as connection:
+        connection.execute("INSERT INTO meta VALUES (?, 'yes')", (poison._KEY,))
+    one.kill()
+    one.start()
+    assert one.daemon._engine.outlook("a").seq[0] == 20
+    assert one.value("streamrnn_replayed_observations_total") == 20
+
+
+def test_what_there_was_no_room_for_is_not_let_in_by_a_replay(turned: Make) -> None:
+    one = turned("[limits]\nmax_streams = 2\n")
+    many = [{"stream": name, "values": {"flow": 1.0}} for name in ("a", "b", "c", "a", "d", "b")]
+    one.peers.push.send_json(many)
+    one.until(lambda: one.value("streamrnn_observations_applied_total") == 4)
+    assert one.value("streamrnn_observations_refused_total", "capacity") == 2
+    ((_, note), (_, frame)) = [pair for part in one.daemon._journal.replay(0) for pair in part]
+    assert (note.origin, note.topic, json.loads(note.body)) == (COMMAND, REFUSED, [2, 4])
+    assert json.loads(frame.body) == many
+    one.file.write_text(one.file.read_text().replace("max_streams = 2", "max_streams = 9"))
+    one.kill()
+    one.start()  # now there is room
+    assert one.daemon._engine.names == ["a", "b"]
+    assert one.daemon._engine.outlook("b").seq[0] == 2
+
+
+def test_a_frame_of_which_nothing_is_let_in_is_not_journaled(turned: Make) -> None:
+    one = turned("[limits]\nmax_streams = 1\n")
+    one.send(1.0)
+    one.peers.push.send_json([{"stream": "b", "values": {"flow": 1.0}}, {"stream": "c", "values": {"flow": 1.0}}])
+    one.until(lambda: one.value("streamrnn_observations_refused_total", "capacity") == 2)
+    assert [lsn for part in one.daemon._journal.replay(0) for lsn, _ in part] == [1]
+
+
+def test_a_forgotten_stream_is_stored_before_the_one_that_has_its_room(turned: Make, tmp_path: Path) -> None:
+    """Else a crash between the two leaves more streams on the disk than there is room for."""
+    one = turned("[limits]\nmax_streams = 1\n")
+    one.send(1.0)
+    one.until(lambda: one.value("streamrnn_observations_applied_total") == 1)
+    one.daemon._checkpoint.finish(one.daemon._engine, one.daemon._journal.last)
+    one.daemon._order("forget", "a", "ordered")
+    one.peers.push.send_json({"stream": "b", "values": {"flow": 1.0}})
+    one.until(lambda: one.value("streamrnn_observations_applied_total") == 2)
+    assert one.daemon._checkpoint.write(one.daemon._engine, one.daemon._journal.last, 1)  # the first row alone
+    one.kill()
+    one.start()
+    assert [name for name in one.daemon._engine.names if name] == ["b"]
+
+
+def test_a_round_of_a_checkpoint_counts_only_what_it_covers(turned: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = turned()
+    daemon = one.daemon
+    rounds = iter([True, True, False])
+    monkeypatch.setattr(daemon._checkpoint, "write", lambda *_: next(rounds))
+    daemon._work = 5.0
+    for _ in range(3):
+        daemon._save(0.0)
+        daemon._work += 1.0
+    assert daemon._work == pytest.approx(3.0)
