@@ -272,6 +272,7 @@ def test_the_refusals_cover_every_reason_that_is_ours() -> None:
         "capacity",
         "denied",
         "new_streams",
+        "poison",
     }  # those of the admission and the doors
 
 
