@@ -29,6 +29,9 @@ def refuse(config: "Config") -> None:
     _finite("", msgspec.to_builtins(config))
     if not config.model.features and config.model.task != "events":
         raise ConfigError("model.features is missing or empty", "name at least one feature")
+    if config.model.lateness and config.model.task != "forecast":
+        hint = "leave it out: labels and events are taken in the order in which they come"
+        raise ConfigError(f"model.lateness with task {config.model.task!r}", hint)
     if not config.input:
         raise ConfigError("input is empty", "write at least one [[input]], or leave the key out for the default one")
     for number, each in enumerate(config.input):

@@ -224,13 +224,14 @@ INGEST = (
         ((rate("streamrnn_observations_refused_total", "reason"), "{{reason}} {{instance}}"),),
     ),
     Panel(
-        "Late, duplicate, lost, missing",
-        "Observations a second: older than their stream, repeated, never arrived, or with missing values.",
+        "Late, reordered, duplicate, lost, missing",
+        "Observations a second: older than their stream, put in their place, repeated, never arrived, without a value.",
         "cps",
         tuple(
             (rate(f"streamrnn_observations_{kind}_total"), f"{legend} {ONE}")
             for kind, legend in (
                 ("late", "late"),
+                ("reordered", "reordered"),
                 ("duplicate", "duplicate"),
                 ("lost", "lost"),
                 ("with_missing_values", "missing values"),

@@ -37,8 +37,9 @@ A forgotten stream is stored as a row without state, under the same rule as any 
 `applied` is passed over, so that nothing of it comes back, not even for the time of a replay. Such a row is deleted
 once the floor has reached its `applied`, for then nothing in the journal speaks of it.
 
-With a row stands how many messages its topics have had, so that `topic_seq` goes on over a restart. It is a function of
-the journal like the state itself.
+With a row stand the observations of the stream that wait for older ones (`reorder`): they have been received and not
+applied, so they are part of what the frames up to `applied` have done. With a row stands how many messages its topics
+have had, so that `topic_seq` goes on over a restart. Both are functions of the journal like the state itself.
 
 A row with a bad CRC is named in `damaged`, by the name that stands in it, and left out; its stream begins anew, the
 others are served.
@@ -58,6 +59,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from streamrnn import __version__
+from streamrnn.reorder import Reorder
 from streamrnn.service.journal import KEPT_SECONDS, trim
 from streamrnn.service.store import Store, digest
 
@@ -83,6 +85,7 @@ class Row(NamedTuple):
     predictions: int
     anomalies: int
     crc: int
+    held: bytes  # observations that wait to be applied, as `reorder` writes them
     blob: bytes  # empty: the stream was forgotten
 
 
@@ -94,6 +97,7 @@ class Stored(NamedTuple):
     layout: Layout
     blob: bytes
     counts: Counts
+    held: bytes = b""
 
 
 def _no_counts(_: str) -> Counts:
@@ -103,9 +107,12 @@ def _no_counts(_: str) -> Counts:
 class Checkpoint:
     """The stored state of an engine. Methods raise StorageError when the disk refuses."""
 
-    def __init__(self, store: Store, counts: Callable[[str], Counts] = _no_counts) -> None:
+    def __init__(
+        self, store: Store, counts: Callable[[str], Counts] = _no_counts, reorder: Reorder | None = None
+    ) -> None:
         self._store = store
         self._counts = counts
+        self._reorder = reorder or Reorder(0.0)
         self._gone: dict[str, None] = {}  # forgotten since the round began
         self._empty: dict[int, int] = {}  # rows of forgotten streams: id -> applied
         self._names: dict[str, None] = {}  # still to be written in this round, in order
@@ -132,17 +139,19 @@ class Checkpoint:
         """Every usable row; the others are named in `damaged`. Raises SnapshotError when the table cannot be read."""
         layouts = self._layouts()
         self.damaged = []
-        sql = "SELECT id, stream, applied, format, layout, predictions, anomalies, crc, blob FROM state ORDER BY id"
-        for key, stream, applied, form, layout, predictions, anomalies, crc, blob in self._store.read(sql):
+        sql = (
+            "SELECT id, stream, applied, format, layout, predictions, anomalies, crc, held, blob FROM state ORDER BY id"
+        )
+        for key, stream, applied, form, layout, predictions, anomalies, crc, held, blob in self._store.read(sql):
             name, counts = stream.decode(errors="replace"), (predictions, anomalies)
-            whole = key == digest(stream) and crc == _crc(key, applied, layout, counts, blob)
+            whole = key == digest(stream) and crc == _crc(key, applied, layout, counts, held, blob)
             if not whole or form != BLOB_FORMAT or layout not in layouts:
                 self.damaged.append(name)
                 continue
             self._applied[name] = applied
             if not blob:
                 self._empty[key] = applied
-            yield Stored(name, applied, layouts[layout], blob, counts)
+            yield Stored(name, applied, layouts[layout], blob, counts, held)
 
     def forget(self, name: str) -> None:
         """The engine has let go of a stream: the next round says so."""
@@ -195,6 +204,7 @@ class Checkpoint:
         self._start = applied_lsn
         self._names |= self._gone  # first, as others may have their room: stored together they would not fit
         self._names |= dict.fromkeys(engine.take_dirty(engine.capacity + 1))
+        self._names |= dict.fromkeys(self._reorder.take_dirty())
         self._gone = {}
         if pooled and self._names:
             self._names[POOL] = None
@@ -206,13 +216,14 @@ class Checkpoint:
         size, layout = 0, _layout_id(engine.layout)
         for name in self._names:
             blob = _export(engine, name)
-            size += len(blob)
+            held = self._reorder.export(name) if blob else b""
+            size += len(blob) + len(held)
             if limit is not None and rows and size > limit:
                 break
             applied = max(applied_lsn, self._applied.get(name, 0))
             key, counts = digest(name.encode()), self._counts(name) if blob else (0, 0)
-            crc = _crc(key, applied, layout, counts, blob)
-            rows.append(Row(key, name, applied, BLOB_FORMAT, layout, *counts, crc, blob))
+            crc = _crc(key, applied, layout, counts, held, blob)
+            rows.append(Row(key, name, applied, BLOB_FORMAT, layout, *counts, crc, held, blob))
         return rows
 
     def _commit(self, engine: "Engine", rows: list[Row]) -> None:
@@ -224,7 +235,7 @@ class Checkpoint:
         with self._store.writing() as connection:
             if engine is not self._engine:
                 _describe(engine, connection)
-            connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
             empty = {key: applied for key, applied in self._empty.items() if key not in {row.id for row in rows}}
             empty |= {row.id: row.applied for row in rows if not row.blob}
             trimming = False
@@ -262,8 +273,10 @@ def _export(engine: "Engine", name: str) -> bytes:
         return b""
 
 
-def _crc(key: int, applied: int, layout: int, counts: Counts, blob: bytes) -> int:
-    return zlib.crc32(blob, zlib.crc32(struct.pack("<qqqqq", key, applied, layout, *counts)))
+def _crc(key: int, applied: int, layout: int, counts: Counts, held: bytes, blob: bytes) -> int:
+    return zlib.crc32(
+        blob, zlib.crc32(held, zlib.crc32(struct.pack("<qqqqqq", key, applied, layout, *counts, len(held))))
+    )
 
 
 def _describe(engine: "Engine", connection: sqlite3.Connection) -> None:

@@ -20,6 +20,7 @@ from streamrnn import __version__
 from streamrnn.config import Config, Output, load
 from streamrnn.engine import Engine
 from streamrnn.errors import ConfigError, FullError, StreamrnnError
+from streamrnn.reorder import Reorder
 from streamrnn.service import build, catchup, changes, control, logs, machine, poison, recovery
 from streamrnn.service.admission import Refused, admit, by_input
 from streamrnn.service.backup import back_up
@@ -76,7 +77,9 @@ class Daemon:
             self._retained = Retained(self._engine, self._encoder, config.output.format)
             self._doors = doors(config)
             self._gate = Gate(self._doors.may_send, newcomers(config))
-            self._journal, self._checkpoint = Journal(self._store), Checkpoint(self._store, self._counts)
+            self._reorder = Reorder(config.model.lateness)
+            self._journal = Journal(self._store)
+            self._checkpoint = Checkpoint(self._store, self._counts, self._reorder)
             self._desk, self._hold = Desk(self._store, config.limits), Hold()
             agreed = recovery.agree(self._store, self._journal, recovery.reading(config))
             held = self._recover()
@@ -169,10 +172,14 @@ class Daemon:
         self._desk.refuse(served, admitted.refused)
         self._acknowledge()
         if lsns:
-            outcomes = self._engine.step(admitted.batch, admitted.rows)
-            self._idle.hear(admitted.rows, served[-1].received)
             runs = [lsns[place[index]] for index in admitted.frame]
-            messages = self._encoder.encode(admitted.batch, outcomes, self._engine.names, runs, False)
+            batch, rows = admitted.batch, admitted.rows
+            self._idle.hear(rows, served[-1].received)
+            if self._reorder.active:
+                batch, runs = self._reorder.pass_on(batch, runs)
+                rows = self._engine.admit(batch.names)
+            outcomes = self._engine.step(batch, rows)
+            messages = self._encoder.encode(batch, outcomes, self._engine.names, runs, False)
             self._publish(messages)
             self._published = lsns[-1]
             self._telemetry.served(outcomes, messages, time.time() - served[0].received)
@@ -222,6 +229,7 @@ class Daemon:
 
     def _do(self, kind: str, name: str) -> None:
         """What was ordered, now or in a journal that is replayed; an unknown stream is as it should be."""
+        self._reorder.forget(name)
         if kind == "reset":
             self._engine.reset(name)
             return
@@ -289,6 +297,8 @@ class Daemon:
             for label, count in counts.items():
                 self._telemetry.count(name, count, label)
             counts.clear()
+        self._telemetry.count("streamrnn_observations_reordered_total", self._reorder.reordered)
+        self._reorder.reordered = 0
         self._letters.sum_up(now)
         for result, count in self._desk.counts.items():
             self._telemetry.count("streamrnn_producer_messages_total", count, result)
@@ -322,6 +332,7 @@ class Daemon:
             ("streamrnn_checkpoint_age_seconds", self._checkpoint.age),
             ("streamrnn_interval_level_ratio", engine.level),
             ("streamrnn_producers", len(self._desk)),
+            ("streamrnn_observations_held", self._reorder.held),
             ("streamrnn_ready", telemetry.ready),
         ):
             telemetry.set(name, value)
@@ -337,7 +348,7 @@ class Daemon:
         """Restore and replay; the messages that a stop may have held up."""
         began, held, count = time.monotonic(), list[Message](), 0
         engine, encoder = self._engine, self._encoder
-        applied = recovery.restore(engine, self._checkpoint, encoder)
+        applied = recovery.restore(engine, self._checkpoint, encoder, self._reorder)
 
         def tell(part: recovery.Replayed) -> None:
             nonlocal count, held
@@ -348,7 +359,9 @@ class Daemon:
                 encoder.pass_over(part.batch, part.outcomes, engine.names)
             self._supervisor.tell(f"EXTEND_TIMEOUT_USEC={EXTENSION * 1_000_000}", f"STATUS=replayed {count}")
 
-        replay = recovery.Replay(engine, self._journal, self._decoder, applied, len(self.config.input), self._do)
+        replay = recovery.Replay(
+            engine, self._journal, self._decoder, applied, len(self.config.input), self._do, self._reorder
+        )
         if self._journal.waiting:
             with poison.watched(self._store) as careful:
                 replay.run(tell, careful)
@@ -498,6 +511,7 @@ class Daemon:
             encoder.go_on_from(self._encoder, engine.names)
             self._encoder = encoder
         self.config, self._engine, self._decoder = config, engine, decoder
+        self._reorder.lateness = config.model.lateness
         self._idle = Idle(engine.capacity, time.time())
         self._telemetry.listen_to([spec.endpoint for spec in config.input])
         self._gate.rate = newcomers(config)

@@ -26,6 +26,7 @@ from streamrnn.config import Config
 from streamrnn.engine import Engine
 from streamrnn.errors import ConfigError
 from streamrnn.messages import Batch, Outcomes, keep_runs
+from streamrnn.reorder import Reorder
 from streamrnn.service import poison
 from streamrnn.service.checkpoint import Checkpoint
 from streamrnn.service.journal import COMMAND, POISON, REFUSED, Journal
@@ -111,7 +112,7 @@ def note(store: Store, now: Reading) -> None:
         connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_READING, text))
 
 
-def restore(engine: Engine, checkpoint: Checkpoint, encoder: Encoder) -> dict[str, int]:
+def restore(engine: Engine, checkpoint: Checkpoint, encoder: Encoder, reorder: Reorder) -> dict[str, int]:
     """Put all stored rows back; the lsn up to which each stream's row holds what was journaled.
 
     Raises SnapshotError for rows that cannot be used.
@@ -122,6 +123,7 @@ def restore(engine: Engine, checkpoint: Checkpoint, encoder: Encoder) -> dict[st
         if row.blob:
             dropped.update(engine.restore(row.name, row.blob, row.layout))
             if row.name:  # the pool has no topic
+                reorder.restore(row.name, row.held)
                 encoder.count_from(engine.names, int(engine.admit([row.name])[0]), row.counts)
     if dropped:
         _log.warning("state dropped", slices=sorted(dropped), hint="the model changed; these parts begin anew")
@@ -140,6 +142,7 @@ class Replay:
     applied: dict[str, int]  # by `restore`
     inputs: int  # configured now
     command: Command  # does what an operator had asked for
+    reorder: Reorder
     refused: dict[int, set[int]] = field(default_factory=dict)  # lsn -> runs of that frame that were not let in
     poison: list[Frame] = field(default_factory=list)  # what was found to end the process
 
@@ -154,7 +157,9 @@ class Replay:
                 if ordered:
                     self._obey(part)
                     continue
-                if careful:
+                if (
+                    careful and not self.reorder.lateness
+                ):  # who holds up and lets go cannot be told from who is at fault
                     part = self._sift(part, partial(self._attempt, due=due, tell=tell))
                 self._apply(part, due, tell)
 
@@ -192,9 +197,9 @@ class Replay:
             keep = [kept and number not in self.refused.get(lsn, ()) for kept, lsn, number in numbered(lsns, keep)]
         batch, lsns = _keep(batch, lsns, keep)
         rows = self.engine.admit(batch.names)
-        batch, lsns = _keep(batch, lsns, (rows >= 0).tolist())
+        batch, lsns = self.reorder.pass_on(*_keep(batch, lsns, (rows >= 0).tolist()))
         if len(batch):
-            tell(Replayed(batch, self.engine.step(batch, rows[rows >= 0]), lsns, due))
+            tell(Replayed(batch, self.engine.step(batch, self.engine.admit(batch.names)), lsns, due))
 
 
 def numbered(lsns: Sequence[int], keep: Sequence[bool]) -> Iterator[tuple[bool, int, int]]:

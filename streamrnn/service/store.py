@@ -51,7 +51,7 @@ from streamrnn.config import Config
 from streamrnn.errors import FullError, SnapshotError, StorageError
 
 FILE = "streamrnn.sqlite"
-FORMAT = 2
+FORMAT = 3
 READ_ONLY = "read"
 PAGE_BYTES = 8192
 FOLD_PAGES = 128  # 1 MiB of log is folded into the database at a time
@@ -66,7 +66,7 @@ CREATE TABLE journal(lsn INTEGER PRIMARY KEY, received REAL NOT NULL, origin INT
 CREATE TABLE layout(id INTEGER PRIMARY KEY, slices TEXT NOT NULL) STRICT;
 CREATE TABLE state(id INTEGER PRIMARY KEY, stream TEXT NOT NULL, applied INTEGER NOT NULL, format INTEGER NOT NULL,
     layout INTEGER NOT NULL, predictions INTEGER NOT NULL, anomalies INTEGER NOT NULL, crc INTEGER NOT NULL,
-    blob BLOB NOT NULL) STRICT;
+    held BLOB NOT NULL, blob BLOB NOT NULL) STRICT;
 CREATE TABLE producer(id INTEGER PRIMARY KEY, user TEXT NOT NULL, source TEXT NOT NULL, epoch INTEGER NOT NULL,
     seq INTEGER NOT NULL, seen REAL NOT NULL, crc INTEGER NOT NULL) STRICT;
 """

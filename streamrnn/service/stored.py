@@ -67,6 +67,7 @@ def _lines(store: Store) -> Iterator[dict[str, Any]]:
             "layout": hashlib.sha256(msgspec.json.encode(sorted(row.layout.items()))).hexdigest()[:16],
             "sha256": hashlib.sha256(row.blob).hexdigest(),
             "topic_seq": row.counts,
+            **({"held": hashlib.sha256(row.held).hexdigest()} if row.held else {}),
         }
     for user, source, epoch, seq in Desk(store, Limits()).marks():
         yield {"user": user, "source": source, "epoch": epoch, "seq": seq}

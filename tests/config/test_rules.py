@@ -30,6 +30,7 @@ WRONG = [
     (MODEL + '[[input]]\n[[input]]\nkind = "sub"', r"input\[1\].endpoint"),
     (MODEL + '[[input]]\nkind = "sub"\n[[input]]\nkind = "sub"', r"input\[1\].endpoint"),
     (MODEL + '[output]\nendpoint = "tcp://127.0.0.1:5555"', r"output.endpoint: .* input\[0\]"),
+    (MODEL + 'lateness = 1\ntask = "label"', "model.lateness with task 'label'"),
     (MODEL + '[output]\ncatchup = "foo"', "output.catchup"),
     (MODEL + '[output]\ncatchup = "tcp://127.0.0.1:5555"', r"output.catchup: .* input\[0\]"),
     (MODEL + '[output]\ncatchup = "tcp://127.0.0.1:5556"', "output.catchup: .* output.endpoint"),

@@ -27,6 +27,7 @@ preset = "light"
 layers = [{{kind = "gru", size = 8}}]
 rule = {{kind = "tbptt", window = 8, stride = 4}}
 horizons = [1, 3]
+lateness = {lateness}
 [[input]]
 kind = "router"
 endpoint = "ipc://{path}/in"
@@ -62,10 +63,11 @@ def strace() -> str:
     return path
 
 
-def observation(k: int) -> bytes:
+def observation(k: int, lateness: int = 0) -> bytes:
     """Number k, from 1; the streams take turns at random, so that batches are mixed."""
     chance = random.Random(k)
-    return b'{"stream":"s%d","time":%d,"values":{"flow":%.3f}}' % (chance.randrange(STREAMS), k, chance.gauss(0, 1))
+    stream, flow, time = chance.randrange(STREAMS), chance.gauss(0, 1), k - chance.randrange(lateness + 1)
+    return b'{"stream":"s%d","time":%d,"values":{"flow":%.3f}}' % (stream, time, flow)
 
 
 @dataclass
@@ -74,6 +76,7 @@ class Story:
 
     path: Path
     more: str = ""  # TOML, in [state]
+    lateness: int = 0  # seconds by which observations are out of order, and are waited for
     deaths: list[int] = field(default_factory=list)  # exit codes
     starts: list[float] = field(default_factory=list)  # seconds from the start to the first ack of that life
     told: dict[tuple[str, int], Any] = field(default_factory=dict)  # (stream, seq) -> what was foretold
@@ -81,7 +84,7 @@ class Story:
     def __post_init__(self) -> None:
         self.path.mkdir()
         self.file = self.path / "config.toml"
-        self.file.write_text(CONFIG.format(path=self.path, more=self.more))
+        self.file.write_text(CONFIG.format(path=self.path, more=self.more, lateness=self.lateness))
         self._end = threading.Event()
 
     def start(self, inject: str = "") -> subprocess.Popen[bytes]:
@@ -142,7 +145,7 @@ class Story:
         """A handful of observations, if there is room in the window."""
         for _ in range(8):
             if producer.pending < producer.window and producer._next <= most:
-                producer.send(observation(producer._next))
+                producer.send(observation(producer._next, self.lateness))
         producer.serve(0.01)
 
     def _listen(self) -> None:
@@ -168,9 +171,9 @@ class Story:
         return str(lines[-1]["sha256"])
 
 
-def same(path: Path, lives: Sequence[Life], least: int, more: str = "") -> Story:
+def same(path: Path, lives: Sequence[Life], least: int, more: str = "", lateness: int = 0) -> Story:
     """The state after these lives is that of a daemon that was never stopped, and so is all that was foretold."""
-    killed, calm = Story(path / "killed", more), Story(path / "calm", more)
+    killed, calm = Story(path / "killed", more, lateness), Story(path / "calm", more, lateness)
     digest = killed.run(lives, least)
     with stored.opened(killed.path / "state") as store:
         sent = list(stored.dump(store))[-2]["seq"]

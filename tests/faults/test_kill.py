@@ -46,6 +46,13 @@ def test_with_interval_nothing_acknowledged_is_lost_either(tmp_path: Path, durab
     same(tmp_path, at_times(chance, 6), least=1500, more=durability)
 
 
+@pytest.mark.faults
+def test_what_waits_for_older_observations_is_not_lost_either(tmp_path: Path) -> None:
+    chance = random.Random(7)
+    lives = at_calls(chance, 5) + at_times(chance, 5)
+    same(tmp_path, lives, least=1500, lateness=20)
+
+
 @pytest.mark.long
 def test_a_thousand_kills(tmp_path: Path) -> None:
     seed = random.SystemRandom().randrange(2**32)

@@ -32,7 +32,7 @@ def crashed(tmp_path: Path) -> Path:
     """The directory of a killed daemon: a database and a log that is not folded in."""
     with closing(open_store(tmp_path / "live")) as store:
         with store.writing() as connection:
-            connection.execute("INSERT INTO state VALUES (1, 'a', 1, 1, 1, 0, 0, 0, ?)", (b"x" * 100_000,))
+            connection.execute("INSERT INTO state VALUES (1, 'a', 1, 1, 1, 0, 0, 0, x'', ?)", (b"x" * 100_000,))
         path = crash(store.path, tmp_path / "crashed")
     assert (path / f"{FILE}-wal").stat().st_size > 0
     return path
@@ -204,7 +204,7 @@ def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
         store.connection.execute("PRAGMA max_page_count = 20")
         with pytest.raises(StorageError, match="free some space"), store.writing() as connection:
             store.note(published=5)
-            connection.execute("INSERT INTO state VALUES (1, 'a', 1, 1, 1, 0, 0, 0, ?)", (b"x" * 1_000_000,))
+            connection.execute("INSERT INTO state VALUES (1, 'a', 1, 1, 1, 0, 0, 0, x'', ?)", (b"x" * 1_000_000,))
         assert store.marks.published == 0
         with pytest.raises(KeyError), store.writing():
             store.note(published=6)
