@@ -115,7 +115,7 @@ def start(path: Path, durability: str = "commit", engine: Engine | None = None, 
 
 def recover(daemon: Daemon, write_after: int) -> None:
     applied: dict[str, int] = {}
-    for name, lsn, layout, blob, _ in daemon.checkpoint.load():
+    for name, lsn, layout, blob, *_ in daemon.checkpoint.load():
         daemon.engine.restore(name, blob, layout)
         applied[name] = lsn
     daemon.at = daemon.checkpoint.floor

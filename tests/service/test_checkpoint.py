@@ -26,7 +26,7 @@ def test_a_checkpoint_during_the_replay_keeps_rows_that_are_ahead(tmp_path: Path
     assert daemon.engine.rows == {"a": [1, 3], "b": [2, 4]}
     with closing(Store(tmp_path / "1", "commit", 1.0)) as store:
         checkpoint, engine = Checkpoint(store), Engine()
-        for name, _, layout, blob, _ in checkpoint.load():
+        for name, _, layout, blob, *_ in checkpoint.load():
             engine.restore(name, blob, layout)
         engine.dirty["b"] = None  # whatever the reason
         assert not checkpoint.write(engine, 1)
