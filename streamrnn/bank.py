@@ -104,7 +104,7 @@ class Bank:
             self._f32[row, : len(weights)] = weights
             self._i64[row, :base] = counts
         self._f64[row], self._i64[row, base:] = self._fresh
-        self._i64[row, base + c.PHASE] = self._first.phase(self.plan, name)
+        self._first.individual(self.plan, name, self._i64[row, base:])
 
     def stamp(self) -> int:
         """The mark to put into `changed` for rows that change now and were not changed since they were last taken."""

@@ -92,6 +92,15 @@ class Norm(Part, frozen=True, tag="norm"):
     """Layer normalisation (Ba, Kiros, Hinton 2016); as many units as the layer below."""
 
 
+class Dropout(Part, frozen=True, tag="dropout"):
+    """Leaves out a `share` of what the layer below says, in training alone (Srivastava et al. 2014).
+
+    Needs a rule that recomputes: what is published stands on the whole network.
+    """
+
+    share: Fraction = 0.1
+
+
 class Embedding(Part, frozen=True, tag="embedding"):
     """A row of weights per symbol, and per number of its context (Bengio et al. 2003); the first layer for events."""
 
@@ -294,7 +303,7 @@ class Hours(Part, frozen=True, tag="hours"):
     rate: Fraction = 0.02
 
 
-Layer = Elman | Gru | GruBefore | Lstm | Peephole | Lru | Dense | Conv | Attention | Norm | Embedding
+Layer = Elman | Gru | GruBefore | Lstm | Peephole | Lru | Dense | Conv | Attention | Norm | Dropout | Embedding
 Expert = Last | Seasonal | Change | Level | Profile | Linear | Context
 Head = Gaussian | Student | Quantile | Binary
 Rule = Tbptt | Rtrl | Snap1 | Immediate

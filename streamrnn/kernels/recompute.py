@@ -15,7 +15,9 @@ from numba import carray
 
 from streamrnn.kernels import table as c
 from streamrnn.kernels.call import shift
+from streamrnn.kernels.dropout import draw
 from streamrnn.kernels.jit import jit
+from streamrnn.kernels.layer import H, M
 from streamrnn.kernels.network import fade, grade, through
 
 
@@ -35,6 +37,20 @@ def remember(plan, row, t):
 
 
 @jit
+def drop(plan, row, first, last):
+    """Draw what the dropout layers leave out at rows first..last-1."""
+    p = plan.ints
+    if p[c.DRAWN] < 0:
+        return
+    for number in range(p[c.LAYERS]):
+        layer = shift(plan.layers, number * c.LAYER_WIDTH)
+        if layer[c.DROPS]:
+            shape = shift(layer, c.LAYER_SHAPE)
+            masks = carray(shift(row.net, layer[c.LAYER_TAPE] + first * shape[H]), (last - first) * shape[H])
+            row.count[p[c.DRAWN]] = draw(masks, shape[M], row.count[p[c.DRAWN]])
+
+
+@jit
 def relive(plan, row, scratch, first, last):
     """Live rows first..last-1 of the tape again: activations, outputs and the gradients at them."""
     p = plan.ints
@@ -43,6 +59,7 @@ def relive(plan, row, scratch, first, last):
     before = carray(shift(row.net, p[c.BEFORE] + first * memory), memory)
     for i in range(memory):
         state[i] = before[i]
+    drop(plan, row, first, last)
     for t in range(first, last):
         if t > first:
             fade(state, row.net[p[c.KEEP] + t])

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 # --- plan.ints
-INTS = 85
+INTS = 86
 (
     FEATURES,
     TARGETS,
@@ -94,6 +94,7 @@ INTS = 85
     TRACES_LENGTH,
     TRACED,  # state i64: number of the first row that they have not reached; the plan has none: -1
     DELAY,  # rows that wait for answers
+    DRAWN,  # how many random numbers the stream has drawn: its dropout; the plan has none: -1
     PLACES,  # state i64, from BASE_I64: pending places, PLACE_WIDTH each
     SCRATCH_GRADIENT,  # scratch f32
     SCRATCH_DY,
@@ -105,8 +106,9 @@ INTS = 85
     SCRATCH_REGRESSORS,
 ) = range(INTS)
 
-# --- plan.layers (L, LAYER_WIDTH): four addresses (0: the plan has no such part), offsets, CUT, then the shape
-FORWARD, BACKWARD, TRAIN, FOLLOW, LAYER_PARAMS, LAYER_STATE, LAYER_TAPE, LAYER_TRACE, CUT, LAYER_SHAPE = range(10)
+# --- plan.layers (L, LAYER_WIDTH): four addresses (0: the plan has no such part), offsets, CUT, DROPS, then the shape
+FORWARD, BACKWARD, TRAIN, FOLLOW = range(4)
+LAYER_PARAMS, LAYER_STATE, LAYER_TAPE, LAYER_TRACE, CUT, DROPS, LAYER_SHAPE = range(4, 11)
 LAYER_WIDTH = LAYER_SHAPE + 5
 
 # --- plan.experts (E, EXPERT_WIDTH): two addresses, offset inside a target's experts, then the shape

@@ -57,8 +57,7 @@ def count(plan: Plan) -> NDArray[np.int64]:
     return row
 
 
-def phase(plan: Plan, name: str) -> int:
+def individual(plan: Plan, name: str, count: NDArray[np.int64]) -> None:
     """Where a stream's count towards the next update begins: spread over the stride when weights are pooled."""
-    if not plan.pooled:
-        return 0
-    return int(generator(plan.sizes.model.seed, name).integers(plan.sizes.rule.stride))
+    if plan.pooled:
+        count[c.PHASE] = generator(plan.sizes.model.seed, name).integers(plan.sizes.rule.stride)

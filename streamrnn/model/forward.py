@@ -33,6 +33,7 @@ TRACES: dict[type[Any], Trace] = {
 MEMORY: dict[type[Any], Literal["inputs", "nothing"]] = {
     spec.Dense: "nothing",
     spec.Norm: "nothing",
+    spec.Dropout: "nothing",
     spec.Conv: "inputs",
     spec.Attention: "inputs",
 }
@@ -97,10 +98,10 @@ def traces(
     """Lay the traces of all layers out, one after the other; `table` gets their places, and where a rule cuts."""
     base = int(ints[c.BASE_F32])
     start = f32.width
-    for row, layer in zip(table, layers, strict=True):
+    for number, (row, layer) in enumerate(zip(table, layers, strict=True)):
         found = trace(rule, layer)
         row[c.CUT] = int(isinstance(rule, spec.Immediate) and recurrent(layer))
         if found is not None:
             size = found.size(int(row[c.LAYER_SHAPE]), int(row[c.LAYER_SHAPE + 1]))
-            row[c.LAYER_TRACE] = f32.add(f"trace {tag(rule)} {row[c.LAYER_PARAMS]} {name}", size) - base
+            row[c.LAYER_TRACE] = f32.add(f"trace {tag(rule)} {number} {name}", size) - base
     ints[c.TRACES], ints[c.TRACES_LENGTH] = start - base, f32.width - start

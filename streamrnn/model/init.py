@@ -81,6 +81,7 @@ WEIGHTS: dict[type[Any], Weights] = {
     spec.Dense: _dense,
     spec.Conv: lambda random, layer, inputs, units: _dense(random, layer, layer.span * inputs, units),
     spec.Attention: _attention,
+    spec.Dropout: lambda random, layer, inputs, units: [],
     spec.Norm: lambda random, layer, inputs, units: [np.ones(units), np.zeros(units)],
     spec.Embedding: lambda random, layer, inputs, units: [
         random.uniform(-1.0, 1.0, (inputs, units)) * np.sqrt(3.0 / units)
@@ -129,11 +130,14 @@ def real(plan: Plan) -> NDArray[np.float64]:
     return row
 
 
-def phase(plan: Plan, name: str) -> int:
-    """Where a stream's count towards the next update begins: spread over the stride when weights are pooled."""
-    if not plan.pooled:
-        return 0
-    return int(generator(plan.sizes.model.seed, name).integers(plan.sizes.rule.stride))
+def individual(plan: Plan, name: str, count: NDArray[np.int64]) -> None:
+    """What of the counts is a stream's own: where they begin towards the next update, spread over the stride when
+    weights are pooled, and its random numbers."""
+    random = generator(plan.sizes.model.seed, name)
+    if plan.pooled:
+        count[c.PHASE] = random.integers(plan.sizes.rule.stride)
+    if plan.table.ints[c.DRAWN] >= 0:
+        count[plan.table.ints[c.DRAWN]] = random.integers(2**62)
 
 
 def count(plan: Plan) -> NDArray[np.int64]:

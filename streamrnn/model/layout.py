@@ -14,8 +14,9 @@ class Plane:
     slices: dict[str, list[int]] = field(default_factory=dict)
 
     def add(self, name: str, length: int) -> int:
-        offset = self.width
-        self.slices[f"{self.name}.{name}"] = [offset, length]
+        offset, title = self.width, f"{self.name}.{name}"
+        assert title not in self.slices, title
+        self.slices[title] = [offset, length]
         self.width += length
         return offset
 

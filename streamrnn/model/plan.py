@@ -248,6 +248,12 @@ def _refuse(model: spec.Model) -> None:
             "model.gate with a rule that recomputes",
             "the gate learns from the forecasts as they were issued: leave recompute out",
         ),
+        (
+            any(isinstance(layer, spec.Dropout) for layer in model.layers or ())
+            and not (isinstance(model.rule, spec.Tbptt) and model.rule.recompute),
+            "a layer of kind 'dropout' with a rule that does not recompute",
+            'it works while a window is run again: set rule = { kind = "tbptt", recompute = true }',
+        ),
         (model.experts == (), "model.experts is empty", "leave it out for the preset's; keep at least 'last'"),
         (
             _twice(model.monitors),
@@ -340,6 +346,7 @@ def _layers(sizes: Sizes) -> NDArray[np.int64]:
         kind = LAYERS[type(layer)]
         units, own = kind.units(layer, inputs), kind.own(layer)
         row[c.LAYER_SHAPE :] = inputs, units, sizes.rows, own, int(number > 0)
+        row[c.DROPS] = int(isinstance(layer, spec.Dropout))
         params += kind.params(inputs, units, own)
         inputs = units
     return table
@@ -384,9 +391,9 @@ def _net(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f32: 
         return offset
 
     ints[c.MEMORY_F32] = f32.width - base
-    for row, layer in zip(layers, sizes.layers, strict=True):
-        length = LAYERS[type(layer)].state(*_shape(row))
-        row[c.LAYER_STATE] = f32.add(f"state {row[c.LAYER_PARAMS]} {name}", length) - base
+    pairs = list(zip(layers, sizes.layers, strict=True))
+    for number, (row, layer) in enumerate(pairs):
+        row[c.LAYER_STATE] = f32.add(f"state {number} {name}", LAYERS[type(layer)].state(*_shape(row))) - base
     ints[c.MEMORY_LENGTH] = f32.width - base - ints[c.MEMORY_F32]
     ints[c.INPUT] = f32.add(f"input {name}", sizes.inputs) - base
     ints[c.KEEP], ints[c.GRADIENT] = block("keep", 1), block("gradient", outputs)
@@ -396,10 +403,10 @@ def _net(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f32: 
     if sizes.recompute:
         ints[c.PAST], ints[c.BEFORE] = block("past", sizes.inputs), block("before", int(ints[c.MEMORY_LENGTH]))
         ints[c.ANSWERS] = block("answers", len(sizes.targets) * len(sizes.horizons))
-    for row, layer in zip(layers, sizes.layers, strict=True):
+    for number, (row, layer) in enumerate(pairs):
         row[c.LAYER_TAPE] = f32.width - base
-        for number, width in enumerate(LAYERS[type(layer)].tape(*_shape(row))):
-            block(f"{row[c.LAYER_PARAMS]}.{number}", width)
+        for part, width in enumerate(LAYERS[type(layer)].tape(*_shape(row))):
+            block(f"{number}.{part}", width)
     forward.traces(sizes.rule, sizes.layers, layers, ints, f32, name)
     ints[c.BLOCKS] = len(blocks)
     return np.array(blocks, np.int64)
@@ -460,6 +467,9 @@ def _count(sizes: Sizes, ints: NDArray[np.int64], i64: Plane) -> NDArray[np.int6
     ints[c.TRACED] = -1
     if sizes.delay >= 0:
         ints[c.TRACED] = i64.add(f"traced {forward.tag(sizes.rule)} {name}", 1) - int(ints[c.BASE_I64])
+    ints[c.DRAWN] = -1
+    if any(isinstance(layer, spec.Dropout) for layer in sizes.layers):
+        ints[c.DRAWN] = i64.add(f"drawn {name}", 1) - int(ints[c.BASE_I64])
     return np.array([0, *np.cumsum(sizes.horizons)[:-1]], np.int64)
 
 

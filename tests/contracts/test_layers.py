@@ -28,6 +28,7 @@ CASES: list[Any] = [
     spec.Attention(span=30),
     spec.Norm(),
     spec.Embedding(),
+    spec.Dropout(),
 ]
 PAIRS = [(CASES[i], CASES[(i + apart) % len(CASES)]) for i in range(len(CASES)) for apart in (0, 1, 5)]
 WIDTHS = [(1, 1), (3, 4), (5, 3), (8, 8), (7, 13), (9, 16)]
@@ -83,7 +84,7 @@ def differences(loss: Any, at: Array, places: NDArray[np.int64], e: float = 1e-6
 
 
 def close(got: Array, want: Array, share: float) -> None:
-    np.testing.assert_allclose(got, want, atol=share * np.abs(want).max())
+    np.testing.assert_allclose(got, want, atol=share * np.abs(want).max(initial=0.0))
 
 
 def test_every_layer_has_a_twin_and_a_case() -> None:

@@ -96,6 +96,12 @@ def real(engine: Engine, place: int, length: int, name: str = "a") -> NDArray[np
     return bank.planes.f64[start : start + length]
 
 
+def count(engine: Engine, place: int, name: str = "a") -> int:
+    """A number of a stream's i64 row at a place in the plan."""
+    p, bank = engine._plan.table.ints, engine._bank
+    return int(bank.planes.i64[bank.find(name) * p[c.WIDTH_I64] + p[c.BASE_I64] + p[place]])
+
+
 def tiny(**changes: Any) -> spec.Model:
     """A small model of one feature that scores early."""
     fields: dict[str, Any] = {

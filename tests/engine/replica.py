@@ -17,13 +17,13 @@ from streamrnn.engine import Engine
 from streamrnn.kernels import table as c
 from streamrnn.kernels.settle import TRAIN_FROM
 from tests.engine.feed import START, STEP, feed, has, real, weights
-from tests.naive import cells, heads, optim, pace, rules
+from tests.naive import cells, dropout, heads, optim, pace, rules
 
 Array = NDArray[np.float64]
 
 
 class Replica:
-    """Parameters, the rows of all the past, the labels since the last update; one layer."""
+    """Parameters, the rows of all the past, the labels since the last update; one layer, and dropout above it."""
 
     def __init__(self, model: spec.Model, inputs: int, params: Array) -> None:
         assert model.layers is not None
@@ -46,6 +46,9 @@ class Replica:
         self.labels, self.updates, self.fresh = 0, 0, True
         self.traced = 0  # rows that the influence matrix has passed
         self.influence = np.zeros((len(self.state), self.split))
+        self.thin = next((layer.share for layer in model.layers if isinstance(layer, spec.Dropout)), 0.0)
+        self.drawn = 0
+        self.masks: dict[int, Array] = {}  # of dropout, by row
         self.losses, self.told = 0.0, list[float]()  # since the last update; means of all updates
 
     def advance(self, x: Array, kept: float = 1.0) -> None:
@@ -90,9 +93,14 @@ class Replica:
 
     def relive(self, span: Sequence[int]) -> None:
         state = self.before[span[0]]
+        V, b = self.readout()
+        if self.thin:
+            masks = dropout.draw(len(span) * self.units, self.thin, self.drawn).reshape(-1, self.units)
+            self.masks, self.drawn = dict(zip(span, masks, strict=True)), self.drawn + masks.size
         for t in span:
-            state, self.rows[t], self.outs[t] = self.through(state * self.keep[t], self.xs[t])
-            self.tops[t] = state[: self.units]
+            state, self.rows[t], _ = self.through(state * self.keep[t], self.xs[t])
+            self.tops[t] = state[: self.units] * self.masks.get(t, 1.0)
+            self.outs[t] = self.tops[t] @ V + b
 
     def learn(self) -> None:
         """An update from the labels that have arrived."""
@@ -132,7 +140,8 @@ class Replica:
         D = np.array([self.grade(row) for row in span])
         Y = np.array([self.tops[row] for row in span])
         keep = np.array([self.keep[row] for row in span])
-        g, _ = cells.back(self.kind, self.units, self.w[: self.split], [self.rows[t] for t in span], keep, D @ V.T)
+        dY = D @ V.T * np.array([self.masks.get(t, np.ones(self.units)) for t in span])
+        g, _ = cells.back(self.kind, self.units, self.w[: self.split], [self.rows[t] for t in span], keep, dY)
         self.update(cells.join(g, D.T @ Y, D.sum(axis=0)), self.labels)
         self.due, self.labels = {}, 0
 

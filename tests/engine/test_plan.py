@@ -17,6 +17,7 @@ WRONG = [
     ({"head": spec.Quantile(levels=(0.9, 0.5, 0.1))}, "levels do not ascend around 0.5"),
     ({"head": spec.Quantile(levels=(0.2, 0.4, 0.5))}, "levels do not ascend around 0.5"),
     ({"layers": (spec.Lru(5),)}, "'lru' has an odd size"),
+    ({"layers": (spec.Elman(5), spec.Dropout()), "rule": spec.Tbptt(4, 2)}, "does not recompute"),
     ({"layers": (spec.Elman(5), spec.Lru(4, r_min=0.9, r_max=0.5))}, "r_min at or above r_max"),
 ]
 
@@ -29,7 +30,7 @@ def test_what_cannot_be_is_refused(changes: dict[str, object], message: str) -> 
 
 
 @pytest.mark.parametrize(
-    "kind", [kind for kind in LAYERS if kind is not spec.Embedding], ids=lambda kind: kind.__name__
+    "kind", [kind for kind in LAYERS if kind not in (spec.Embedding, spec.Dropout)], ids=lambda kind: kind.__name__
 )
 def test_the_first_weights_fill_their_place(kind: type) -> None:
     plan = compose(tiny(layers=(kind(),)))

@@ -8,7 +8,7 @@ import pytest
 from streamrnn import spec
 from streamrnn.engine import Engine
 from streamrnn.kernels import table as c
-from tests.engine.feed import feed, tiny, weights
+from tests.engine.feed import count, feed, tiny, weights
 from tests.engine.replica import Replica, follow
 
 UNITS, HORIZONS = 3, (1, 2)
@@ -20,6 +20,8 @@ def agree(model: spec.Model, gaps: dict[int, int] | None = None) -> None:
     engine = Engine(model, 1, "float64")
     engine.admit(["a"])
     replica = Replica(model, int(engine._plan.table.ints[c.INPUTS]), weights(engine))
+    if replica.thin:
+        replica.drawn = int(count(engine, c.DRAWN))
     values = np.sin(np.arange(60) / 3) + np.random.default_rng(1).normal(0, 0.3, 60)
     follow(engine, replica, values, {20, 33}, gaps)
 
@@ -64,6 +66,15 @@ def test_training_with_another_head_equals_the_replica(head: spec.Head) -> None:
 def test_a_window_that_is_run_again_equals_the_replica(layer: spec.Layer, window: int, stride: int) -> None:
     rule = spec.Tbptt(window, stride, recompute=True)
     agree(tiny(layers=(layer,), rule=rule, horizons=HORIZONS, optimiser=spec.Sgd(rate=0.05)))
+
+
+@pytest.mark.parametrize(("window", "stride"), [(6, 1), (3, 4)])
+@pytest.mark.parametrize("layer", LAYERS, ids=repr)
+def test_dropout_equals_the_replica(layer: spec.Layer, window: int, stride: int) -> None:
+    """What is published is the replica's whole network, what is learned its thinned one."""
+    rule = spec.Tbptt(window, stride, recompute=True)
+    layers = (layer, spec.Dropout(0.4))
+    agree(tiny(layers=layers, rule=rule, horizons=HORIZONS, optimiser=spec.Sgd(rate=0.05)))
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=repr)

@@ -17,7 +17,13 @@ from tests.engine.feed import START, STEP, batch, feed, has, join, part, pick, s
 FORECAST = tiny(features=("x", "y"), layers=(spec.Gru(5), spec.Elman(3)), experts=None, horizons=(1, 3))
 LABEL = tiny(features=("x", "y"), layers=(spec.Lstm(5),), task="label", label_memory=8)
 FORWARD = tiny(features=("x", "y"), layers=(spec.Lru(4), spec.Gru(3)), rule=spec.Snap1(2), horizons=(1, 3))
-MODELS = [FORECAST, LABEL, FORWARD]
+DROPOUT = tiny(
+    features=("x", "y"),
+    layers=(spec.Gru(5), spec.Dropout(0.3), spec.Elman(3)),
+    rule=spec.Tbptt(5, 2, recompute=True),
+    gate=False,
+)
+MODELS = [FORECAST, LABEL, FORWARD, DROPOUT]
 NAMES = ["a", "b", "c"]
 REPEATABLE = settings(max_examples=15, deadline=None, derandomize=True)
 
@@ -50,7 +56,7 @@ def suited(model: spec.Model, made: Batch) -> Batch:
     return made
 
 
-@pytest.mark.parametrize("model", MODELS, ids=["forecast", "label", "forward"])
+@pytest.mark.parametrize("model", MODELS, ids=["forecast", "label", "forward", "dropout"])
 @REPEATABLE
 @given(data=st.data())
 def test_batching_does_not_matter(model: spec.Model, data: st.DataObject) -> None:
@@ -63,7 +69,7 @@ def test_batching_does_not_matter(model: spec.Model, data: st.DataObject) -> Non
     assert [whole.export(name) for name in whole.names] == [parts.export(name) for name in parts.names]
 
 
-@pytest.mark.parametrize("model", MODELS, ids=["forecast", "label", "forward"])
+@pytest.mark.parametrize("model", MODELS, ids=["forecast", "label", "forward", "dropout"])
 @REPEATABLE
 @given(data=st.data())
 def test_other_streams_do_not_matter(model: spec.Model, data: st.DataObject) -> None:
@@ -78,7 +84,7 @@ def test_other_streams_do_not_matter(model: spec.Model, data: st.DataObject) -> 
         assert engine.export(name) == alone.export(name)
 
 
-@pytest.mark.parametrize("model", MODELS, ids=["forecast", "label", "forward"])
+@pytest.mark.parametrize("model", MODELS, ids=["forecast", "label", "forward", "dropout"])
 @REPEATABLE
 @given(data=st.data())
 def test_a_restart_does_not_matter(model: spec.Model, data: st.DataObject) -> None:
@@ -93,7 +99,7 @@ def test_a_restart_does_not_matter(model: spec.Model, data: st.DataObject) -> No
     assert [engine.export(name) for name in engine.names] == [fresh.export(name) for name in engine.names]
 
 
-@pytest.mark.parametrize("model", MODELS, ids=["forecast", "label", "forward"])
+@pytest.mark.parametrize("model", MODELS, ids=["forecast", "label", "forward", "dropout"])
 @REPEATABLE
 @given(data=st.data())
 def test_looking_changes_nothing_and_tells_the_last_outcome(model: spec.Model, data: st.DataObject) -> None:
@@ -110,7 +116,7 @@ def test_looking_changes_nothing_and_tells_the_last_outcome(model: spec.Model, d
     assert [engine.export(name) for name in engine.names] == before
 
 
-@pytest.mark.parametrize("model", MODELS, ids=["forecast", "label", "forward"])
+@pytest.mark.parametrize("model", MODELS, ids=["forecast", "label", "forward", "dropout"])
 @REPEATABLE
 @given(data=st.data())
 def test_every_outcome_says_what_became_of_its_message(model: spec.Model, data: st.DataObject) -> None:
@@ -153,7 +159,7 @@ def test_scores_come_before_learning(seed: int) -> None:
 
 
 @pytest.mark.parametrize("threads", [2, 3])
-@pytest.mark.parametrize("model", MODELS, ids=["forecast", "label", "forward"])
+@pytest.mark.parametrize("model", MODELS, ids=["forecast", "label", "forward", "dropout"])
 def test_threads_do_not_matter(model: spec.Model, threads: int) -> None:
     names = [f"stream {number}" for number in range(17)]
     random = np.random.default_rng(threads)

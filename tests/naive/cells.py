@@ -282,6 +282,18 @@ def numbers_of(z: NDArray[np.complex128]) -> Array:
     return np.concatenate([z.real, z.imag])
 
 
+class Dropout:
+    """h = x, as it is lived."""
+
+    @staticmethod
+    def forward(inputs: int, units: int, w: Array, state: Array, x: Array) -> tuple[Array, Any]:
+        return x.copy(), (x,)
+
+    @staticmethod
+    def backward(inputs: int, units: int, w: Array, row: Any, dstate: Array) -> tuple[Array, Array, Array]:
+        return w, dstate, np.zeros(units)
+
+
 class Embedding:
     """h' = W' x; the state before it counts for nothing."""
 
@@ -327,6 +339,7 @@ CELLS: dict[type[Any], Any] = {
     spec.Conv: conv,
     spec.Attention: attention,
     spec.Norm: Twin(Norm.forward, Norm.backward, 1),
+    spec.Dropout: Twin(Dropout.forward, Dropout.backward, 1),
     spec.Embedding: Twin(Embedding.forward, Embedding.backward, 1),
 }
 
