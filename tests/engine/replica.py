@@ -130,20 +130,28 @@ class Replica:
         if labels:
             self.update(cells.join(g, D.T @ Y, D.sum(axis=0)), labels)
 
+    def span(self, rule: spec.Tbptt) -> range:
+        """Rows of the window of the labels that wait."""
+        newest, oldest = max(self.due), min(self.due)
+        return range(max(0, min(newest + 1 - rule.window, oldest)), newest + 1)
+
     def learn_back(self, rule: spec.Tbptt) -> None:
         """Back through a window."""
-        newest, oldest = max(self.due), min(self.due)
-        span = range(max(0, min(newest + 1 - rule.window, oldest)), newest + 1)
+        span = self.span(rule)
         if rule.recompute:
             self.relive(span)
+        self.update(self.gradient(span), self.labels)
+        self.due, self.labels = {}, 0
+
+    def gradient(self, span: Sequence[int]) -> Array:
+        """Of the labels that wait, through the activations of these rows."""
         V, _ = self.readout()
         D = np.array([self.grade(row) for row in span])
         Y = np.array([self.tops[row] for row in span])
         keep = np.array([self.keep[row] for row in span])
         dY = D @ V.T * np.array([self.masks.get(t, np.ones(self.units)) for t in span])
         g, _ = cells.back(self.kind, self.units, self.w[: self.split], [self.rows[t] for t in span], keep, dY)
-        self.update(cells.join(g, D.T @ Y, D.sum(axis=0)), self.labels)
-        self.due, self.labels = {}, 0
+        return cells.join(g, D.T @ Y, D.sum(axis=0))
 
     def update(self, g: Array, labels: int) -> None:
         self.updates += 1

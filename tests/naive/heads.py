@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 def gaussian(o: Array, y: float, head: spec.Gaussian) -> float:
     """-ln N(y; o_0, exp(o_1)), where nothing is clipped."""
     sd = math.exp(o[1])
-    return -math.log(math.exp(-0.5 * ((y - o[0]) / sd) ** 2) / (sd * math.sqrt(2.0 * math.pi)))
+    return 0.5 * ((y - o[0]) / sd) ** 2 + math.log(sd * math.sqrt(2.0 * math.pi))
 
 
 def student(o: Array, y: float, head: spec.Student) -> float:
