@@ -71,6 +71,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     """What one daemon will hold and take."""
 
     max_streams: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000
+    resident_streams: Annotated[int, Meta(ge=0, le=1_000_000)] = 0  # in memory at once, the others rest; 0: all
     max_frame_bytes: Annotated[int, Meta(ge=1024, le=2**30)] = 1_048_576
     max_observations: Annotated[int, Meta(ge=1, le=1_000_000)] = 4096  # in one frame
     max_batch: Annotated[int, Meta(ge=1, le=65_536)] = 1024  # frames taken in one turn

@@ -131,6 +131,11 @@ class Engine:
         """Names of at most `limit` streams that changed since they were last taken."""
         return self._bank.take_dirty(limit)
 
+    def changed(self, name: str) -> bool:
+        """Whether a stream changed since it was last taken."""
+        row = self._bank.find(name)
+        return row is not None and bool(self._bank.changed[row])
+
     def export(self, name: str) -> bytes:
         """A stream's row as bytes; "" is the pool's row when weights are pooled."""
         return self._bank.export(name)

@@ -44,6 +44,7 @@ def describe(config: Config) -> dict[str, Any]:
     """What a configuration amounts to. Raises ConfigError."""
     from streamrnn.kernels.table import PARAMS_LENGTH
     from streamrnn.model.plan import compose
+    from streamrnn.service.build import rows
     from streamrnn.wire import Decoder, Source
 
     plan = compose(config.model)
@@ -65,7 +66,7 @@ def describe(config: Config) -> dict[str, Any]:
         "weights": config.model.weights,
         "parameters": int(plan.table.ints[PARAMS_LENGTH]),
         "durability": config.state.durability,
-        "memory": memory(plan, config.limits.max_streams),
+        "memory": memory(plan, rows(config)),
         "queues": queues(config),
     }
 
@@ -87,9 +88,10 @@ def fit(need: dict[str, int], there: int) -> None:
     if need["total_bytes"] > there:
         streams = max(0, there - need["shared_bytes"]) // need["stream_bytes"]
         raise ConfigError(
-            f"limits.max_streams: {need['streams']} streams need {size(need['total_bytes'])}, "
+            f"limits: {need['streams']} streams in memory need {size(need['total_bytes'])}, "
             f"and this machine has {size(there)}",
-            f"it has room for at most {streams} streams of this model; choose fewer or a smaller model",
+            f"it has room for at most {streams} streams of this model; choose fewer (max_streams, or resident_streams "
+            "to let the others rest in the store), or a smaller model",
         )
 
 

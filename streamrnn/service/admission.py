@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from streamrnn.messages import Batch, Ints, keep_runs
+from streamrnn.messages import Batch, keep_runs
 from streamrnn.service.journal import COMMAND, REFUSED
 from streamrnn.wire.frames import Decoded, Frame, Refusal, refusal
 
 if TYPE_CHECKING:
-    from streamrnn.engine import Engine
+    from streamrnn.service.streams import Streams
 
 Refused = tuple[int, Refusal, int]  # input, refusal, observations in it
 
@@ -21,7 +21,6 @@ class Admitted:
     """What goes into the journal and the engine, and what does not."""
 
     batch: Batch
-    rows: Ints  # (m) row of each run
     frames: list[Frame]  # those with an observation that is let in
     frame: list[int]  # (m) index in `frames` of each run
     refused: list[Refused]
@@ -50,9 +49,9 @@ _AWAY = {
 
 
 def admit(
-    engine: "Engine", frames: Sequence[Frame], decoded: Decoded, away: Mapping[int, str] | None = None
+    streams: "Streams", frames: Sequence[Frame], decoded: Decoded, away: Mapping[int, str] | None = None
 ) -> Admitted:
-    """Give every stream its row. Frames that are turned `away` (index -> reason) are refused whole, and runs of new
+    """Let in what there is room for. Frames that are turned `away` (index -> reason) are refused whole, and runs of new
     streams that there is no room for.
     """
     batch, origin = decoded.batch, decoded.frame
@@ -61,12 +60,11 @@ def admit(
         keep = [index not in away for index in origin]
         refused += _turned_away(frames, decoded, away)
         batch, origin = keep_runs(batch, keep), [index for index in origin if index not in away]
-    rows, left_out = engine.admit(batch.names), dict[int, list[int]]()
-    if len(rows) and rows.min() < 0:
-        keep = (rows >= 0).tolist()
+    keep, left_out = streams.room(batch.names), dict[int, list[int]]()
+    if not all(keep):
         left_out = _left_out(origin, keep)
-        refused += _full(engine.capacity, frames, batch, origin, keep)
-        batch, rows = keep_runs(batch, keep), rows[rows >= 0]
+        refused += _full(streams.capacity, frames, batch, origin, keep)
+        batch = keep_runs(batch, keep)
         origin = [index for index, kept in zip(origin, keep, strict=True) if kept]
     held = dict.fromkeys(origin)
     if len(held) == len(origin):  # one run a frame
@@ -76,7 +74,7 @@ def admit(
         places = [place[index] for index in origin]
     if left_out:
         left_out = {position: left_out[index] for position, index in enumerate(held) if index in left_out}
-    return Admitted(batch, rows, [frames[index] for index in held], places, refused, left_out)
+    return Admitted(batch, [frames[index] for index in held], places, refused, left_out)
 
 
 def _left_out(origin: Sequence[int], keep: Sequence[bool]) -> dict[int, list[int]]:

@@ -10,10 +10,26 @@ from streamrnn.wire import Decoder, Encoder
 def engine(config: Config) -> Engine:
     """The engine; an allocation that fails anywhere on the way is the operator's to mend, not the daemon's end."""
     try:
-        return Engine(config.model, config.limits.max_streams, threads=config.limits.threads)
+        return Engine(config.model, rows(config), threads=config.limits.threads)
     except MemoryError:
         hint = "lower limits.max_streams, or use a smaller model"
-        raise ConfigError(f"no memory for {config.limits.max_streams} streams of this model", hint) from None
+        raise ConfigError(f"no memory for {rows(config)} streams of this model", hint) from None
+
+
+def rows(config: Config) -> int:
+    """Streams that are in memory at once. Raises ConfigError when a frame might name more of them."""
+    limits = config.limits
+    resident = limits.resident_streams
+    if resident and resident < min(limits.max_observations, limits.max_streams):
+        raise ConfigError(
+            f"limits.resident_streams = {resident} is below limits.max_observations = {limits.max_observations}",
+            "the streams of one frame are in memory together: raise the one or lower the other",
+        )
+    if resident and config.model.lateness:
+        raise ConfigError(
+            "limits.resident_streams with model.lateness", "streams that wait for older observations stay in memory"
+        )
+    return min(resident, limits.max_streams) or limits.max_streams
 
 
 def decoder(config: Config) -> Decoder:

@@ -10,11 +10,11 @@ from streamrnn.model.plan import compose
 from streamrnn.service import build
 
 
-def report(engine: Engine, before: Config, after: Config) -> dict[str, Any]:
+def report(engine: Engine, streams: int, before: Config, after: Config) -> dict[str, Any]:
     """The inputs opened and closed, the slices of a stream's state that are kept, dropped and new, and what only a
     restart changes. Raises ConfigError for a configuration that would be refused."""
-    if after.limits.max_streams < engine.streams:
-        raise ConfigError(f"limits.max_streams is below the {engine.streams} streams that are known")
+    if after.limits.max_streams < streams:
+        raise ConfigError(f"limits.max_streams is below the {streams} streams that are known")
     old, new = engine.layout, engine.layout
     if after.model != before.model:
         new = layout_of(compose(after.model))

@@ -37,6 +37,10 @@ A forgotten stream is stored as a row without state, under the same rule as any 
 `applied` is passed over, so that nothing of it comes back, not even for the time of a replay. Such a row is deleted
 once the floor has reached its `applied`, for then nothing in the journal speaks of it.
 
+A stream that rests (see `streams`) is a stored row and nothing else. `put` stores such rows outside the round, under
+the lsn up to which everything has been applied, so (1) and (2) hold for them as for the rows of the round under way,
+from which they are taken: each holds at least the effects up to B.
+
 With a row stand the observations of the stream that wait for older ones (`reorder`): they have been received and not
 applied, so they are part of what the frames up to `applied` have done. With a row stands how many messages its topics
 have had, so that `topic_seq` goes on over a restart. Both are functions of the journal like the state itself.
@@ -52,9 +56,9 @@ import struct
 import time
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -69,6 +73,8 @@ if TYPE_CHECKING:
 LIMIT_BYTES = 512 * 1024
 BLOB_FORMAT = 1
 POOL = ""  # the name of the pool's row
+
+_STORED = "SELECT id, stream, applied, format, layout, predictions, anomalies, crc, held, blob FROM state"
 
 Layout = dict[str, list[int]]
 Counts = tuple[int, int]  # predictions and anomalies that were written of a stream
@@ -137,21 +143,35 @@ class Checkpoint:
 
     def load(self) -> Iterator[Stored]:
         """Every usable row; the others are named in `damaged`. Raises SnapshotError when the table cannot be read."""
-        layouts = self._layouts()
         self.damaged = []
-        sql = (
-            "SELECT id, stream, applied, format, layout, predictions, anomalies, crc, held, blob FROM state ORDER BY id"
-        )
-        for key, stream, applied, form, layout, predictions, anomalies, crc, held, blob in self._store.read(sql):
-            name, counts = stream.decode(errors="replace"), (predictions, anomalies)
-            whole = key == digest(stream) and crc == _crc(key, applied, layout, counts, held, blob)
-            if not whole or form != BLOB_FORMAT or layout not in layouts:
-                self.damaged.append(name)
-                continue
-            self._applied[name] = applied
-            if not blob:
-                self._empty[key] = applied
-            yield Stored(name, applied, layouts[layout], blob, counts, held)
+        layouts = self._layouts()
+        for row in self._store.read(f"{_STORED} ORDER BY id"):
+            if stored := self._usable(row, layouts):
+                self._applied[stored.name] = stored.applied
+                if not stored.blob:
+                    self._empty[row[0]] = stored.applied
+                yield stored
+
+    def fetch(self, name: str) -> Stored | None:
+        """The row of a stream; None when it is not usable, it is then named in `damaged`."""
+        layouts = self._layouts()
+        for row in self._store.read(f"{_STORED} WHERE id = ?", digest(name.encode())):
+            return self._usable(row, layouts)
+        return None
+
+    def put(self, engine: "Engine", names: list[str], applied_lsn: int, limit_bytes: int = LIMIT_BYTES) -> None:
+        """Store the rows of these streams that have changed, now, and commit: they are to rest.
+
+        `applied_lsn` as for `write`. Not with pooled weights.
+        """
+        waiting = [name for name in names if name in self._names or engine.changed(name)]
+        while waiting:
+            rows = self._rows(engine, waiting, applied_lsn, limit_bytes)
+            with self._store.writing() as connection:
+                self._insert(engine, connection, rows)
+            for row in rows:
+                self._names.pop(row.stream, None)
+            self._engine, waiting = engine, waiting[len(rows) :]
 
     def forget(self, name: str) -> None:
         """The engine has let go of a stream: the next round says so."""
@@ -192,7 +212,7 @@ class Checkpoint:
         pooled = engine.model.weights == "pooled"
         if self._start is None:
             self._begin(engine, applied_lsn, pooled)
-        rows = self._export(engine, applied_lsn, None if pooled else limit_bytes)
+        rows = self._rows(engine, self._names, applied_lsn, None if pooled else limit_bytes)
         self._commit(engine, rows)
         for row in rows:
             del self._names[row.stream]
@@ -211,10 +231,11 @@ class Checkpoint:
         if self._applied and applied_lsn >= max(self._applied.values()):
             self._applied = {}
 
-    def _export(self, engine: "Engine", applied_lsn: int, limit: int | None) -> list[Row]:
+    def _rows(self, engine: "Engine", names: Iterable[str], applied_lsn: int, limit: int | None) -> list[Row]:
+        """The first of these streams, as they are to be stored."""
         rows: list[Row] = []
         size, layout = 0, _layout_id(engine.layout)
-        for name in self._names:
+        for name in names:
             blob = _export(engine, name)
             held = self._reorder.export(name) if blob else b""
             size += len(blob) + len(held)
@@ -233,9 +254,7 @@ class Checkpoint:
         if not rows and floor == marks.floor:
             return
         with self._store.writing() as connection:
-            if engine is not self._engine:
-                _describe(engine, connection)
-            connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            self._insert(engine, connection, rows)
             empty = {key: applied for key, applied in self._empty.items() if key not in {row.id for row in rows}}
             empty |= {row.id: row.applied for row in rows if not row.blob}
             trimming = False
@@ -245,6 +264,20 @@ class Checkpoint:
                 self._store.note(floor=floor)
                 trimming = trim(self._store)
         self._engine, self._trimming, self._empty = engine, trimming, empty
+
+    def _insert(self, engine: "Engine", connection: sqlite3.Connection, rows: list[Row]) -> None:
+        if engine is not self._engine:
+            _describe(engine, connection)
+        connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def _usable(self, row: tuple[Any, ...], layouts: dict[int, Layout]) -> Stored | None:
+        key, stream, applied, form, layout, predictions, anomalies, crc, held, blob = row
+        name, counts = stream.decode(errors="replace"), (predictions, anomalies)
+        whole = key == digest(stream) and crc == _crc(key, applied, layout, counts, held, blob)
+        if whole and form == BLOB_FORMAT and layout in layouts:
+            return Stored(name, applied, layouts[layout], blob, counts, held)
+        self.damaged.append(name)
+        return None
 
     def _trim(self) -> None:
         with self._store.writing():

@@ -20,6 +20,7 @@ from streamrnn import __version__
 from streamrnn.config import Config, Output, load
 from streamrnn.engine import Engine
 from streamrnn.errors import ConfigError, FullError, StreamrnnError
+from streamrnn.messages import Batch, Ints
 from streamrnn.reorder import Reorder
 from streamrnn.service import build, catchup, changes, control, logs, machine, poison, recovery
 from streamrnn.service.admission import Refused, admit, by_input
@@ -30,12 +31,12 @@ from streamrnn.service.desk import Desk
 from streamrnn.service.doors import doors, granted
 from streamrnn.service.gate import Gate, newcomers
 from streamrnn.service.hold import Hold
-from streamrnn.service.idle import Idle
 from streamrnn.service.journal import COMMAND, Journal
 from streamrnn.service.letters import Letters
 from streamrnn.service.retained import Retained
 from streamrnn.service.sockets import Message, Sockets
 from streamrnn.service.store import Store, directory
+from streamrnn.service.streams import Streams
 from streamrnn.service.supervisor import Supervisor
 from streamrnn.service.telemetry import Telemetry
 from streamrnn.service.web import Web
@@ -80,6 +81,9 @@ class Daemon:
             self._reorder = Reorder(config.model.lateness)
             self._journal = Journal(self._store)
             self._checkpoint = Checkpoint(self._store, self._counts, self._reorder)
+            self._streams = Streams(
+                self._engine, self._encoder, self._checkpoint, config.limits.max_streams, time.time()
+            )
             self._desk, self._hold = Desk(self._store, config.limits), Hold()
             agreed = recovery.agree(self._store, self._journal, recovery.reading(config))
             held = self._recover()
@@ -88,7 +92,6 @@ class Daemon:
             self._published = self._journal.last  # everything up to this lsn has been sent, or is in `held`
             self._sockets = Sockets(config.input, config.output, config.limits, self._retained.answer, self._doors)
             opened.callback(self._sockets.close)
-            self._idle = Idle(self._engine.capacity, time.time())
             self._open_control(config)
             self._catchup, self.catchup = self._open_catchup(config.output)
             self._web = (
@@ -157,8 +160,8 @@ class Daemon:
         started = time.perf_counter()
         served = self._desk.sort(self._hold.take() + frames)
         decoded = self._decoder.decode(served)
-        away = self._gate.turn_away(self._engine, served, decoded, time.monotonic())
-        admitted = admit(self._engine, served, decoded, away)
+        away = self._gate.turn_away(self._streams, served, decoded, time.monotonic())
+        admitted = admit(self._streams, served, decoded, away)
         try:
             if self._hold.full and not admitted.frames:
                 self._journal.mark(self._published)  # is there room?
@@ -172,21 +175,25 @@ class Daemon:
         self._desk.refuse(served, admitted.refused)
         self._acknowledge()
         if lsns:
-            runs = [lsns[place[index]] for index in admitted.frame]
-            batch, rows = admitted.batch, admitted.rows
-            self._idle.hear(rows, served[-1].received)
+            batch, runs = admitted.batch, [lsns[place[index]] for index in admitted.frame]
             if self._reorder.active:
+                self._streams.hear(self._engine.admit(batch.names), served[-1].received)
                 batch, runs = self._reorder.pass_on(batch, runs)
-                rows = self._engine.admit(batch.names)
-            outcomes = self._engine.step(batch, rows)
-            messages = self._encoder.encode(batch, outcomes, self._engine.names, runs, False)
-            self._publish(messages)
+            for part in self._streams.parts(batch, runs):
+                self._apply(*part, served)
             self._published = lsns[-1]
-            self._telemetry.served(outcomes, messages, time.time() - served[0].received)
         self._refuse(admitted.refused)
         if served:
             self._telemetry.received(*by_input(served, decoded), served[-1].received)
         self._work += time.perf_counter() - started
+
+    def _apply(self, batch: Batch, rows: Ints, lsns: list[int], served: list[Frame]) -> None:
+        """Observations through the engine, and out."""
+        self._streams.hear(rows, served[-1].received)
+        outcomes = self._engine.step(batch, rows)
+        messages = self._encoder.encode(batch, outcomes, self._engine.names, lsns, False)
+        self._publish(messages)
+        self._telemetry.served(outcomes, messages, time.time() - served[0].received)
 
     def _acknowledge(self) -> None:
         """Answer the producers; what is not yet on the disk is answered when it is."""
@@ -216,27 +223,24 @@ class Daemon:
 
     def _order(self, kind: str, name: str, why: str) -> dict[str, Any]:
         """Journal what is to be done with a stream, then do it. Raises StreamrnnError."""
-        if name not in self._engine.names:
+        if not self._streams.known(name):
             raise StreamrnnError(f"no stream {name!r} is known", "`streamrnn ctl status` tells how many there are")
         frame = Frame(COMMAND, time.time(), kind.encode(), name.encode())
         self._published = self._journal.append([frame], self._published)[-1]
-        self._do(kind, name)
+        self._do(kind, name, self._published)
         if kind == "forget":
             self._telemetry.count("streamrnn_streams_forgotten_total", 1, why)
         else:
             self._telemetry.count("streamrnn_streams_reset_total")
         return {"stream": name, "lsn": self._published}
 
-    def _do(self, kind: str, name: str) -> None:
-        """What was ordered, now or in a journal that is replayed; an unknown stream is as it should be."""
+    def _do(self, kind: str, name: str, lsn: int) -> None:
+        """What was ordered, now or in a journal that is replayed."""
         self._reorder.forget(name)
         if kind == "reset":
-            self._engine.reset(name)
-            return
-        row = self._engine.forget(name)
-        if row is not None:
-            self._encoder.forget(row)
-            self._checkpoint.forget(name)
+            self._streams.reset(name, lsn - 1)
+        else:
+            self._streams.forget(name)
 
     def _counts(self, name: str) -> tuple[int, int]:
         """Messages that the topics of a stream have had."""
@@ -308,20 +312,21 @@ class Daemon:
         self._telemetry.observe("streamrnn_journal_commit_seconds", self._journal.take_commit_seconds())
         self._telemetry.observe("streamrnn_checkpoint_seconds", self._checkpoint.take_seconds())
         if self.config.state.retention and not self._hold.full:
-            for name in self._idle.over(self._engine.names, self.config.state.retention, time.time()):
+            for name in self._streams.over(self.config.state.retention, time.time()):
                 self._order("forget", name, "idle")
         if now - self._told > STATUS:
             self._told = now
-            self._supervisor.tell(f"STATUS=serving {self._engine.streams} streams, lsn {self._journal.last}")
+            self._supervisor.tell(f"STATUS=serving {len(self._streams)} streams, lsn {self._journal.last}")
 
     def _measure(self, telemetry: Telemetry) -> None:
         """Set the gauges, in the thread of a scrape: this only reads."""
         engine, stats = self._engine, self._journal.stats
-        streams, (free, size) = engine.streams, machine.disk(self._store.path)
+        free, size = machine.disk(self._store.path)
         for name, value in (
-            ("streamrnn_streams", streams),
-            ("streamrnn_streams_limit", engine.capacity),
-            ("streamrnn_state_bytes", streams * engine.bytes_per_stream),
+            ("streamrnn_streams", len(self._streams)),
+            ("streamrnn_streams_resting", self._streams.at_rest),
+            ("streamrnn_streams_limit", self._streams.capacity),
+            ("streamrnn_state_bytes", engine.streams * engine.bytes_per_stream),
             ("streamrnn_journal_rows", stats.rows),
             ("streamrnn_journal_bytes", stats.bytes),
             ("streamrnn_journal_age_seconds", stats.age),
@@ -348,7 +353,7 @@ class Daemon:
         """Restore and replay; the messages that a stop may have held up."""
         began, held, count = time.monotonic(), list[Message](), 0
         engine, encoder = self._engine, self._encoder
-        applied = recovery.restore(engine, self._checkpoint, encoder, self._reorder)
+        applied = recovery.restore(self._streams, self._checkpoint, self._reorder, time.time())
 
         def tell(part: recovery.Replayed) -> None:
             nonlocal count, held
@@ -360,8 +365,9 @@ class Daemon:
             self._supervisor.tell(f"EXTEND_TIMEOUT_USEC={EXTENSION * 1_000_000}", f"STATUS=replayed {count}")
 
         replay = recovery.Replay(
-            engine, self._journal, self._decoder, applied, len(self.config.input), self._do, self._reorder
-        )
+            engine, self._streams, self._journal, self._decoder, applied, len(self.config.input), self._do,
+            self._reorder,
+        )  # fmt: skip
         if self._journal.waiting:
             with poison.watched(self._store) as careful:
                 replay.run(tell, careful)
@@ -380,7 +386,7 @@ class Daemon:
         """Say that we are ready, and send what a stop had held up. Signals must be listened to by now."""
         held, self._held = self._held, []
         self._telemetry.checks = dict.fromkeys(self._telemetry.checks, True)
-        self._supervisor.tell("READY=1", f"STATUS=serving {self._engine.streams} streams")
+        self._supervisor.tell("READY=1", f"STATUS=serving {len(self._streams)} streams")
         if held:
             self._publish_status("replaying", messages=len(held))
             until = time.monotonic() + SUBSCRIBERS
@@ -408,7 +414,7 @@ class Daemon:
         self._checkpoint.finish(self._engine, self._journal.last)
         self._journal.mark(self._published)
         self._publish_status("stopping")
-        _log.info("stopped", lsn=self._journal.last, streams=self._engine.streams)
+        _log.info("stopped", lsn=self._journal.last, streams=len(self._streams))
 
     def _publish(self, messages: list[Message]) -> None:
         self._sockets.send(messages)
@@ -420,7 +426,7 @@ class Daemon:
             "state": state,
             "time": time.time(),
             "version": __version__,
-            "streams": self._engine.streams,
+            "streams": len(self._streams),
             "lsn": self._journal.last,
             **more,
         }
@@ -457,8 +463,9 @@ class Daemon:
             "version": __version__,
             "ready": self._telemetry.ready,
             "checks": dict(self._telemetry.checks),
-            "streams": self._engine.streams,
-            "max_streams": self._engine.capacity,
+            "streams": len(self._streams),
+            "streams_resting": self._streams.at_rest,
+            "max_streams": self._streams.capacity,
             "producers": len(self._desk),
             "lsn": self._journal.last,
             "published_lsn": self._published,
@@ -477,7 +484,7 @@ class Daemon:
 
     def _asked_reload(self, asked: Mapping[str, str]) -> dict[str, Any]:
         if "dry_run" in asked:
-            return changes.report(self._engine, self.config, self._load())
+            return changes.report(self._engine, len(self._streams), self.config, self._load())
         self._reload = True  # after this turn
         return {}
 
@@ -491,9 +498,11 @@ class Daemon:
         engine = self._engine
         if config.security != self.config.security:
             raise ConfigError("security is not changed while running", "keys are; for where they are, start again")
-        if (config.model, config.limits.max_streams) != (self.config.model, self.config.limits.max_streams):
-            if config.limits.max_streams < engine.streams:
-                raise ConfigError(f"limits.max_streams is below the {engine.streams} streams that are known")
+        if config.limits.max_streams < len(self._streams):
+            raise ConfigError(f"limits.max_streams is below the {len(self._streams)} streams that are known")
+        if (config.model, build.rows(config)) != (self.config.model, build.rows(self.config)):
+            if build.rows(config) < engine.streams:
+                raise ConfigError(f"limits.resident_streams is below the {engine.streams} streams in memory")
             engine = self._build(config)
         decoder = build.decoder(config)
         try:
@@ -512,7 +521,7 @@ class Daemon:
             self._encoder = encoder
         self.config, self._engine, self._decoder = config, engine, decoder
         self._reorder.lateness = config.model.lateness
-        self._idle = Idle(engine.capacity, time.time())
+        self._streams.follow(engine, self._encoder, config.limits.max_streams, time.time())
         self._telemetry.listen_to([spec.endpoint for spec in config.input])
         self._gate.rate = newcomers(config)
         self._letters.rate, self._letters.encoder = config.limits.dead_letters_per_second, self._encoder

@@ -17,6 +17,19 @@ class Idle:
         """These rows had messages at `now`."""
         self._heard[rows] = now
 
+    def longest(self, names: list[str], needed: set[str], least: int, most: int) -> list[tuple[str, float]]:
+        """The streams that have been silent the longest, with when they were heard: `most`, or at least `least`, of
+        those that are not needed."""
+        heard = self._heard[: len(names)]
+        reach = min(most + len(needed), len(names))  # needed ones and free rows may be among them
+        nearest = np.argpartition(heard, reach - 1)[:reach]
+        found = self._of(names, needed, nearest)[:most]
+        return found if len(found) >= least else self._of(names, needed, np.arange(len(names)))[:most]
+
+    def _of(self, names: list[str], needed: set[str], rows: Ints) -> list[tuple[str, float]]:
+        order = rows[np.argsort(self._heard[rows], kind="stable")].tolist()
+        return [(names[row], float(self._heard[row])) for row in order if names[row] and names[row] not in needed]
+
     def over(self, names: list[str], seconds: float, now: float) -> list[str]:
         """Streams that have been silent for more than so many seconds, at most MOST of them."""
         rows = np.flatnonzero(self._heard[: len(names)] < now - seconds)

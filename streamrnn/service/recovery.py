@@ -31,10 +31,11 @@ from streamrnn.service import poison
 from streamrnn.service.checkpoint import Checkpoint
 from streamrnn.service.journal import COMMAND, POISON, REFUSED, Journal
 from streamrnn.service.store import Store
+from streamrnn.service.streams import Streams
 from streamrnn.spec import Model
-from streamrnn.wire import Decoder, Encoder, Frame, Source
+from streamrnn.wire import Decoder, Frame, Source
 
-Command = Callable[[str, str], object]  # what to do ("forget", "reset"), and with which stream
+Command = Callable[[str, str, int], object]  # what to do ("forget", "reset"), with which stream, and its lsn
 
 _READING = "reading"  # key in the database
 
@@ -112,19 +113,21 @@ def note(store: Store, now: Reading) -> None:
         connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_READING, text))
 
 
-def restore(engine: Engine, checkpoint: Checkpoint, encoder: Encoder, reorder: Reorder) -> dict[str, int]:
-    """Put all stored rows back; the lsn up to which each stream's row holds what was journaled.
+def restore(streams: Streams, checkpoint: Checkpoint, reorder: Reorder, now: float) -> dict[str, int]:
+    """Put all stored rows back, as many as there are rows in memory; the lsn up to which each holds what was journaled.
 
     Raises SnapshotError for rows that cannot be used.
     """
     applied, dropped = {}, set()
     for row in checkpoint.load():
         applied[row.name] = row.applied
-        if row.blob:
-            dropped.update(engine.restore(row.name, row.blob, row.layout))
-            if row.name:  # the pool has no topic
-                reorder.restore(row.name, row.held)
-                encoder.count_from(engine.names, int(engine.admit([row.name])[0]), row.counts)
+        if not row.blob:
+            continue
+        reorder.restore(row.name, row.held)
+        if row.name == "" or streams.free:
+            dropped.update(streams.put_back(row))
+        else:
+            streams.rests(row.name, now)
     if dropped:
         _log.warning("state dropped", slices=sorted(dropped), hint="the model changed; these parts begin anew")
     if checkpoint.damaged:
@@ -137,6 +140,7 @@ class Replay:
     """Applies again what stands in the journal behind the floor."""
 
     engine: Engine
+    streams: Streams
     journal: Journal
     decoder: Decoder
     applied: dict[str, int]  # by `restore`
@@ -157,9 +161,8 @@ class Replay:
                 if ordered:
                     self._obey(part)
                     continue
-                if (
-                    careful and not self.reorder.lateness
-                ):  # who holds up and lets go cannot be told from who is at fault
+                if careful and not self.reorder.lateness and not self.streams.at_rest:
+                    # who holds up and lets go cannot be told from who is at fault; a copy must not write to the store
                     part = self._sift(part, partial(self._attempt, due=due, tell=tell))
                 self._apply(part, due, tell)
 
@@ -170,7 +173,7 @@ class Replay:
                 continue
             name = frame.body.decode()
             if lsn > self.applied.get(name, 0):
-                self.command(frame.topic.decode(), name)
+                self.command(frame.topic.decode(), name, lsn)
 
     def _sift(
         self, part: list[tuple[int, Frame]], attempt: Callable[[Sequence[tuple[int, Frame]]], None]
@@ -196,10 +199,12 @@ class Replay:
         if self.refused:
             keep = [kept and number not in self.refused.get(lsn, ()) for kept, lsn, number in numbered(lsns, keep)]
         batch, lsns = _keep(batch, lsns, keep)
-        rows = self.engine.admit(batch.names)
-        batch, lsns = self.reorder.pass_on(*_keep(batch, lsns, (rows >= 0).tolist()))
-        if len(batch):
-            tell(Replayed(batch, self.engine.step(batch, self.engine.admit(batch.names)), lsns, due))
+        batch, lsns = _keep(batch, lsns, self.streams.room(batch.names))
+        if self.reorder.lateness:
+            self.engine.admit(batch.names)
+        batch, lsns = self.reorder.pass_on(batch, lsns)
+        for part, rows, numbers in self.streams.parts(batch, lsns):
+            tell(Replayed(part, self.engine.step(part, rows), numbers, due))
 
 
 def numbered(lsns: Sequence[int], keep: Sequence[bool]) -> Iterator[tuple[bool, int, int]]:

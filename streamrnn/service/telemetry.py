@@ -66,6 +66,7 @@ METRICS = (
     Metric("streamrnn_streams", "gauge", "Streams known."),
     Metric("streamrnn_streams_forgotten_total", "counter", "Streams let go of, by whom.", ("cause",)),
     Metric("streamrnn_streams_reset_total", "counter", "Streams begun anew by an operator."),
+    Metric("streamrnn_streams_resting", "gauge", "Those of them whose state is in the store alone."),
     Metric("streamrnn_streams_limit", "gauge", "Streams there is room for."),
     Metric("streamrnn_state_bytes", "gauge", "State of the streams known."),
     Metric("streamrnn_journal_rows", "gauge", "Messages in the journal."),

@@ -72,7 +72,7 @@ def test_more_streams_than_memory_are_refused_with_how_many_fit(monkeypatch, cap
     code, out, err = call(monkeypatch, capsys, "check", CONFIG / "machines.toml")
     assert code == 78
     assert out == ""
-    assert "limits.max_streams: 1000 streams need" in err
+    assert "limits: 1000 streams in memory need" in err
     assert "this machine has 976.6 KiB" in err
     assert "room for at most" in err
 

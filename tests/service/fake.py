@@ -92,6 +92,9 @@ class Engine:
             del self._dirty[name]
         return taken
 
+    def changed(self, name: str) -> bool:
+        return name in self._dirty
+
     def export(self, name: str) -> bytes:
         return json.dumps(self._state[name]).encode()
 

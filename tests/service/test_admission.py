@@ -1,10 +1,12 @@
 """Who is let in, and what is journaled of a frame that is let in partly."""
 
 import json
+from typing import Any
 
 from fake import Engine
 
 from streamrnn.service.admission import Admitted, admit
+from streamrnn.service.streams import Streams
 from streamrnn.spec import Model
 from streamrnn.wire import Decoder, Frame, Source
 
@@ -12,7 +14,8 @@ from streamrnn.wire import Decoder, Frame, Source
 def admitted(capacity: int, *bodies: object) -> Admitted:
     frames = [Frame(0, 1000.0, b"", json.dumps(body).encode()) for body in bodies]
     decoded = Decoder(("flow",), "forecast", [Source()], 100).decode(frames)
-    return admit(Engine(Model(features=("flow",)), capacity), frames, decoded)
+    unused: Any = None
+    return admit(Streams(Engine(Model(features=("flow",)), capacity), unused, unused, capacity, 0.0), frames, decoded)
 
 
 def one(stream: str, flow: float = 1.0, **more: object) -> dict[str, object]:
@@ -21,7 +24,7 @@ def one(stream: str, flow: float = 1.0, **more: object) -> dict[str, object]:
 
 def test_all_are_let_in() -> None:
     got = admitted(2, one("a"), one("b"), one("a"))
-    assert got.rows.tolist() == [0, 1, 0]
+    assert got.batch.names == ["a", "b", "a"]
     assert got.frame == [0, 1, 2]
     assert len(got.frames) == 3
     assert got.refused == []

@@ -122,7 +122,7 @@ def test_topics_are_numbered_on_over_a_restart(turned: Make, end: str) -> None:
 def test_silent_streams_are_forgotten_and_stay_so(turned: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     one = turned(f"{SLOW}retention = 1000.0\n")
     fed(one, "a", "b")
-    one.daemon._idle._heard[0] -= 2000.0
+    one.daemon._streams._idle._heard[0] -= 2000.0
     one.until(lambda: seqs(one) == {"b": 1})
     assert one.value("streamrnn_streams_forgotten_total", "idle") == 1
     one.kill()

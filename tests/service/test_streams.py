@@ -1,0 +1,182 @@
+"""Streams at rest: whatever is in memory when, every stream goes on as if it had always been there."""
+
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import fake
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamrnn import engine as real
+from streamrnn import spec
+from streamrnn.reorder import Reorder
+from streamrnn.service import recovery
+from streamrnn.service.admission import admit
+from streamrnn.service.checkpoint import Checkpoint
+from streamrnn.service.journal import Journal
+from streamrnn.service.store import Store
+from streamrnn.service.streams import Streams
+from streamrnn.wire import Decoder, Encoder, Frame, Source
+from tests.engine.feed import tiny
+
+NAMES = ["a", "b", "c", "d", "e", "f", "g/h"]
+MODEL = spec.Model(features=("flow",))
+POOLED = tiny(features=("flow",), weights="pooled")
+LARGE = 300_000  # bytes that the engine says a stream takes: at most one more rests than has to
+
+
+class Small:
+    """The daemon's way of a message without its sockets, with rows for `capacity` streams and room for `most`."""
+
+    def __init__(self, store: Store, engine: Any, most: int) -> None:
+        self.engine, self.decoder = engine, Decoder(("flow",), "forecast", [Source()], 100)
+        self.encoder = Encoder(engine.targets, engine.horizons, engine.level, "json", engine.monitors)
+        self.journal, reorder = Journal(store), Reorder(0.0)
+        self.checkpoint = Checkpoint(store, self.counts, reorder)
+        self.streams = Streams(engine, self.encoder, self.checkpoint, most, 0.0)
+        applied = recovery.restore(self.streams, self.checkpoint, reorder, 0.0)
+        self.told: list[Any] = []
+        recovery.Replay(
+            engine, self.streams, self.journal, self.decoder, applied, 1, self.command, reorder
+        ).run(lambda part: self.encoder.pass_over(part.batch, part.outcomes, engine.names), False)  # fmt: skip
+        self.now = 0.0
+
+    def counts(self, name: str) -> tuple[int, int]:
+        return self.encoder.counts(int(self.engine.admit([name])[0])) if name else (0, 0)
+
+    def command(self, kind: str, name: str, lsn: int) -> None:
+        (self.streams.forget(name) if kind == "forget" else self.streams.reset(name, lsn - 1))
+
+    def order(self, kind: str, name: str) -> None:
+        if self.streams.known(name):
+            frame = Frame(recovery.COMMAND, 0.0, kind.encode(), name.encode())
+            self.command(kind, name, self.journal.append([frame], self.journal.last)[-1])
+
+    def feed(self, frames: Sequence[Sequence[str]], value: float) -> list[dict[str, Any]]:
+        """A batch of frames, each with observations of these streams; the predictions."""
+        self.now += 1.0
+        made = [
+            Frame(0, 1e9, b"", json.dumps([{"stream": name, "values": {"flow": value}} for name in names]).encode())
+            for names in frames
+        ]
+        decoded = self.decoder.decode(made)
+        admitted = admit(self.streams, made, decoded)
+        published, place = admitted.journaled()
+        lsns, messages = self.journal.append(published, self.journal.last), []
+        for batch, rows, runs in self.streams.parts(admitted.batch, [lsns[place[i]] for i in admitted.frame]):
+            self.streams.hear(rows, self.now)
+            outcomes = self.engine.step(batch, rows)
+            messages += self.encoder.encode(batch, outcomes, self.engine.names, runs, False)
+        return [json.loads(body) for topic, body in messages if topic.startswith(b"prediction")]
+
+    def state(self) -> dict[str, Any]:
+        """Every stream, wherever it is."""
+        found = {}
+        for name in NAMES:
+            if self.engine.known(name):
+                found[name] = (self.engine.export(name), self.counts(name))
+            elif self.streams.known(name):
+                stored = self.checkpoint.fetch(name)
+                assert stored is not None
+                found[name] = (stored.blob, stored.counts)
+        return found
+
+
+@contextmanager
+def opened(path: Path, engine: Any, most: int = len(NAMES)) -> Iterator[Small]:
+    with closing(Store(path, "commit", 1.0)) as store:
+        yield Small(store, engine, most)
+
+
+def small_engine(capacity: int) -> fake.Engine:
+    engine = fake.Engine(MODEL, capacity)
+    engine.bytes_per_stream = LARGE
+    return engine
+
+
+frames = st.lists(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3), min_size=1, max_size=5)
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("feed"), frames),
+        st.tuples(st.just("write"), st.sampled_from([1, 10_000])),
+        st.tuples(st.sampled_from(["forget", "reset"]), st.sampled_from(NAMES)),
+    ),
+    max_size=15,
+)
+
+
+def play(one: Small, life: list[tuple[str, Any]]) -> list[Any]:
+    """The predictions of a life; the lsn says when each was made."""
+    told = []
+    for number, (what, with_) in enumerate(life):
+        if what == "feed":
+            told += one.feed(with_, float(number))
+        elif what == "write":
+            one.checkpoint.write(one.engine, one.journal.last, with_)
+        else:
+            one.order(what, with_)
+    return told
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(steps, min_size=1, max_size=4))
+def test_rest_and_kills_change_nothing(lives: list[list[tuple[str, Any]]]) -> None:
+    with tempfile.TemporaryDirectory() as root, opened(Path(root, "all"), small_engine(len(NAMES))) as whole:
+        for life in lives:
+            with opened(Path(root, "few"), small_engine(3)) as few:
+                assert play(few, life) == play(whole, life)
+                assert few.state() == whole.state()
+                assert len(few.streams) == len(whole.streams)
+        with opened(Path(root, "few"), small_engine(3)) as few:
+            assert few.state() == whole.state()
+
+
+@pytest.mark.parametrize("model", [tiny(features=("flow",)), POOLED], ids=["per_stream", "pooled"])
+def test_a_learner_comes_back_bit_for_bit(model: spec.Model, tmp_path: Path) -> None:
+    order = [[NAMES[(7 * i + i * i // 5 + j) % len(NAMES)] for j in range(3)] for i in range(120)]
+    with opened(tmp_path / "all", real.Engine(model, len(NAMES))) as whole:
+        for i, names in enumerate(order):
+            whole.feed([names], float(i % 9))
+        for part in (order[:50], order[50:]):
+            with opened(tmp_path / "few", real.Engine(model, 3)) as few:
+                for names in part:
+                    few.feed([names], float(few.journal.last % 9))
+                assert few.streams.brought_back > 20
+        with opened(tmp_path / "few", real.Engine(model, 3)) as few:
+            assert few.state() == whole.state()
+
+
+def test_a_new_stream_beyond_the_room_is_refused_and_known_ones_are_not(tmp_path: Path) -> None:
+    with opened(tmp_path, small_engine(2), most=3) as one:
+        one.feed([["a"], ["b"], ["c"]], 1.0)
+        assert [told["stream"] for told in one.feed([["d", "a"], ["b"]], 2.0)] == ["a", "b"]
+        assert one.streams.at_rest == 1
+        one.order("forget", "c")
+        assert [told["stream"] for told in one.feed([["d"]], 3.0)] == ["d"]
+
+
+def test_those_that_were_silent_the_longest_rest(tmp_path: Path) -> None:
+    with opened(tmp_path, small_engine(3)) as one:
+        one.feed([["a"], ["b"], ["c"]], 1.0)
+        one.feed([["b"]], 2.0)
+        one.feed([["a"]], 2.0)
+        one.feed([["d"]], 3.0)
+        assert one.streams.known("c")
+        assert not one.engine.known("c")
+        assert one.engine.known("a")
+
+
+def test_a_damaged_row_begins_anew_and_is_named(tmp_path: Path) -> None:
+    with closing(Store(tmp_path, "commit", 1.0)) as store:
+        one = Small(store, small_engine(2), len(NAMES))
+        one.feed([["a"], ["b"]], 1.0)
+        one.feed([["c"], ["d"]], 1.0)
+        with store.writing() as connection:
+            connection.execute("UPDATE state SET blob = x'00' WHERE stream = 'a'")
+        assert one.feed([["a"]], 2.0)[0]["seq"] == 1
+        assert one.checkpoint.damaged == ["a"]
