@@ -11,11 +11,16 @@ from numba.extending import intrinsic
 
 @intrinsic
 def call(typingctx, address, *arguments):
-    """Call the C function at `address` with `arguments`, which are pointers and scalars; it returns nothing."""
+    """Call the C function at `address` with `arguments`, which are pointers and scalars; it returns nothing.
+
+    Scalars of all families are int64 or float64: a float32 becomes one, as in C nothing would tell the two apart.
+    """
     signature = types.void(address, types.StarArgTuple(arguments))
 
     def codegen(context, builder, signature, values):
         unpacked = cgutils.unpack_tuple(builder, values[1])
+        double = ir.DoubleType()
+        unpacked = [builder.fpext(each, double) if each.type == ir.FloatType() else each for each in unpacked]
         function = ir.FunctionType(ir.VoidType(), [value.type for value in unpacked])
         builder.call(builder.inttoptr(values[0], function.as_pointer()), unpacked)
         return context.get_dummy_value()

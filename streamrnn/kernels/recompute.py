@@ -68,5 +68,5 @@ def relive(plan, row, scratch, first, last):
         given = carray(shift(row.net, p[c.ANSWERS] + t * answers), answers)
         for answer in range(answers):
             if not math.isnan(given[answer]):
-                grade(plan, row, t, answer, float(given[answer]), scratch.f64)
+                grade(plan, row, t, answer, given[answer], scratch.f64)
                 given[answer] = math.nan

@@ -102,3 +102,33 @@ def test_learning_forward_in_time_equals_the_replica(
     """The kernel's traces of an Lru are by its factors, the replica's by nu and theta: the same at slow rates."""
     rate = 0.001 if isinstance(layer, spec.Lru) else 0.05
     agree(tiny(layers=(layer,), rule=rule, horizons=horizons, optimiser=spec.Sgd(rate=rate)))
+
+
+@pytest.mark.parametrize("task", ["forecast", "label"])
+@pytest.mark.parametrize(
+    ("rule", "layer"),
+    [
+        (spec.Tbptt(6, 2), spec.Gru(UNITS)),
+        (spec.Tbptt(6, 2, recompute=True), spec.Gru(UNITS)),
+        (spec.Snap1(2), spec.Lstm(UNITS)),
+        (spec.Rtrl(2), spec.Lru(4)),
+        (spec.Immediate(2), spec.Elman(UNITS)),
+    ],
+    ids=repr,
+)
+def test_single_precision_learns_what_double_does(
+    rule: spec.Rule, layer: spec.Layer, task: Literal["forecast", "label"]
+) -> None:
+    """The replica is held against double precision, the service runs in single."""
+    values = np.sin(np.arange(80) / 3) + np.random.default_rng(1).normal(0, 0.3, 80)
+    labels = {"label": np.roll(values, 2)} if task == "label" else {}
+    model = tiny(layers=(layer,), rule=rule, optimiser=spec.Sgd(rate=0.05), task=task, label_memory=1)
+    moved = []
+    for dtype in ("float32", "float64"):
+        engine = Engine(model, 1, dtype)
+        engine.admit(["a"])
+        first = weights(engine).copy()
+        feed(engine, values, **labels)
+        moved.append(weights(engine) - first)
+    assert np.abs(moved[1]).max() > 0.01
+    np.testing.assert_allclose(moved[0], moved[1], atol=1e-3 * np.abs(moved[1]).max())
