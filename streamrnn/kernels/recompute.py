@@ -6,6 +6,21 @@ before it, and the answers to its forecasts. At an update the window is lived ag
 its first row; outputs and their losses are computed anew, and then comes the ordinary backward pass. The live state is
 not touched, and stored states stay as they were lived.
 
+How stale the plain rule is (`python -m tests.benchmarks.staleness`: Mackey-Glass, 16 units, window 16, Adam, medians
+of cosine and relative distance between the stale gradient and that of now, and how much lower the median loss ends that
+always recomputes, in nats; 3 seeds, 3,000 steps):
+
+    rate .002 (the default)    Elman                     GRU                       LSTM
+    stride 1                   .9993   .07    -.12       .9997   .06    -.07       .9988   .11    +.04
+    stride 4                   .9995   .06    +.03       .9999   .02    +.01       .9994   .09    +.08
+    stride 8                   .9990   .05    +.01       .9999   .02    +.00       .9994   .06    +.04
+    ten times that rate
+    stride 1                   .9975   .11    +.00       .9909   .18    +.05       .9991   .08    +.02
+    stride 8                   .9986   .08    -.00       .9995   .05    +.05       .9995   .05    +.01
+
+So the plain rule stays the default: the direction is right to a thousandth, what recomputing gains is as large as what
+the seed changes, and it costs a second forward pass over the window.
+
 A layer that does something else while it is trained (dropout) has a part of its own for this pass: see TRAIN.
 """
 
