@@ -1,8 +1,8 @@
 """What `check` says of memory is what the machine will see."""
 
-import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -33,7 +33,7 @@ print((resident() - before) / memory(compose(model), {STREAMS})["total_bytes"])
 """
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
 def test_what_is_resident_is_what_was_stated() -> None:
     run = subprocess.run([sys.executable, "-c", PROGRAM], check=True, capture_output=True, text=True)
     assert float(run.stdout) == pytest.approx(1.0, abs=0.05)
