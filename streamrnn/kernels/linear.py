@@ -24,10 +24,11 @@ from streamrnn.kernels.call import shift
 from streamrnn.kernels.jit import jit
 from streamrnn.kernels.naive import forecast_part, settle_part
 
-FIRST = 10.0
+FIRST = 0.3
 LARGEST = 1e4
 HALF = math.sqrt(0.5)
 SLOW = 0.02
+BEYOND = 0.5  # of the range of what a row sees: further out lies no forecast
 
 
 @jit
@@ -156,7 +157,11 @@ def settle(shape, reals, state, past, history, k, y, anchor, time, step):
 
 @forecast_part
 def forecast(shape, reals, state, past, history, steps, out, last, step, time, interval):
-    """Last value plus w_h' x; also this row's gain. The last value alone until there is a scale."""
+    """Last value plus w_h' x; also this row's gain. The last value alone until there is a scale.
+
+    A forecast stays near the range of the values and levels in x: after a burst, weights that rest on few rows would
+    send it anywhere.
+    """
     horizons, n = shape[0], shape[1]
     f = carray(out, horizons)
     row = seasons.kept(past, history, shape[2], step)
@@ -172,8 +177,12 @@ def forecast(shape, reals, state, past, history, steps, out, last, step, time, i
     k = carray(shift(usual, horizons + (horizons + step % past[seasons.ROWS]) * n), n)
     if not gain(state, n, c, x, k, reals[0]):
         W[:] = 0.0
+    low, high = 0.0, 0.0
+    for i in range(n):
+        low, high = min(low, x[i]), max(high, x[i])
+    room = BEYOND * (high - low)
     for h in range(horizons):
-        d = scale * min(max(dot(W[h], x), -seasons.REACH), seasons.REACH)
+        d = scale * min(max(dot(W[h], x), low - room), high + room)
         if shape[2]:
             r = seasons.root(last) + d
             f[h] = r * abs(r)

@@ -16,11 +16,13 @@ import math
 
 from streamrnn.kernels.jit import jit
 
-FORGET = 0.01  # a memory of a hundred settled forecasts: .01 lost to .02 on load curves, won on bursts
-SLOPE = 2.0  # the loss is Huber's: beyond this many usual errors it grows linearly
+FORGET = 0.002  # a memory of five hundred settled forecasts: shorter ones lose on load curves and after single outliers
+FORGET_LAST = 0.01  # a network can go wrong within a few updates, and must lose its weight as fast
+SLOPE = 4.0  # the loss is Huber's: beyond this many usual errors it grows linearly
 REACH = 5.0  # an expert's distance counts up to this many usual errors
 FAR = 1e6  # nothing is further off, in usual errors: after a run of zeros any value would be infinitely far
 EXACT = 0.5  # share of the loss itself in the regret, beside its linear part
+MELT = 300.0  # answers after which half of the first bet is left
 
 
 @jit
@@ -40,10 +42,13 @@ def blend(record, f, n):
 
 
 @jit
-def update(record, prior, f, mixed, y, unit):
+def update(record, logs, f, mixed, y, unit, age, ahead, forget):
     """The label y has come: f (n) and their mix as they were issued, `unit` the usual error then.
 
-    prior (n) are the weights one would bet on before anything was seen.
+    logs (n) are those of the weights one would bet on before anything was seen; the bet melts with the answers that
+    came before (`age`): early it protects from what has learned little, late it must not hold back what is better.
+    The rate falls with the root of the steps that the forecasts looked ahead: so many answers come of one cause
+    (Joulani, Gyorgy, Szepesvari 2013, on delayed feedback).
     """
     n = len(f)
     if n < 2:
@@ -51,21 +56,21 @@ def update(record, prior, f, mixed, y, unit):
     w, R, V, M = record[:n], record[n : 2 * n], record[2 * n : 3 * n], record[3 * n : 4 * n]
     miss = (mixed - y) / unit
     slope = min(max(miss, -SLOPE), SLOPE)
-    own, bound, room = loss(miss), SLOPE * REACH, math.log(n)
+    own, bound, room, slow = loss(miss), SLOPE * REACH, math.log(n), 1.0 / math.sqrt(ahead)
     top = -math.inf
     for e in range(n):
         linear = 2.0 * slope * min(max((mixed - f[e]) / unit, -REACH), REACH)
         exact = min(max(own - loss((f[e] - y) / unit), -bound), bound)
         r = (1.0 - EXACT) * linear + EXACT * exact
         M[e] = max(M[e], abs(r))
-        V[e] = (1.0 - FORGET) * V[e] + r * r
-        eta = min(0.5 / M[e], math.sqrt(room / V[e]))
-        R[e] = (1.0 - FORGET) * R[e] + r - eta * r * r
+        V[e] = (1.0 - forget) * V[e] + r * r
+        eta = slow * min(0.5 / M[e], math.sqrt(room / V[e]))
+        R[e] = (1.0 - forget) * R[e] + r - eta * r * r
         w[e] = eta
         top = max(top, eta * R[e])
-    total = 0.0
+    total, bet = 0.0, MELT / (MELT + age)
     for e in range(n):
-        w[e] *= prior[e] * math.exp(w[e] * R[e] - top)
+        w[e] *= math.exp(w[e] * R[e] - top + bet * logs[e])
         total += w[e]
     for e in range(n):
         w[e] /= total

@@ -10,6 +10,7 @@ from streamrnn.kernels.call import call, shift
 from streamrnn.kernels.jit import jit
 from streamrnn.kernels.network import grade
 
+GATE_FROM = 200  # the experts must have shown what they can do before the network weighs them
 TRAIN_FROM = 10  # observations before the network is given labels: the scalers must have settled
 
 
@@ -44,7 +45,7 @@ def teach(plan, row, place, j, k, target, y):
     if p[c.RECOMPUTE]:
         row.net[p[c.ANSWERS] + t * p[c.TARGETS] * p[c.HORIZONS] + answer] = target
     grade(plan, row, t, answer, target, shift(row.real, p[c.LOSS]))
-    if p[c.GATE]:
+    if p[c.GATE] and q[c.SEEN] >= GATE_FROM:
         f, n = pending(plan, row, place, j), p[c.EXPERTS]
         g = shift(row.net, p[c.GRADIENT] + t * p[c.OUTPUTS] + p[c.LOGITS] + j * n)
         told = f[c.FORECASTS : c.FORECASTS + n]
@@ -72,9 +73,21 @@ def settle_one(plan, row, place, j, k, y):
     seasonal = f[c.FORECASTS + p[c.SEASONAL]] if p[c.SEASONAL] >= 0 else math.nan
     base, last = f[c.FORECASTS + experts], p[c.LAST_ROUND]
     final = f[c.FORECASTS + experts : c.FORECASTS + experts + last]
+    ahead = 1 if p[c.LABEL_TASK] else plan.horizons[k]
+    age = stats[c.COUNT] / (1.0 + ahead / conformal.PATIENCE)  # answers far ahead come of few causes
     size = 1.0 if p[c.HEAD_ABSOLUTE] else unit  # of probabilities: the loss stays square, and so proper (Brier 1950)
-    mix.update(record[: 4 * experts], plan.priors, f[c.FORECASTS : c.FORECASTS + experts], base, y, size)
-    mix.update(record[4 * experts :], shift(plan.priors, experts), final, mixed, y, size)
+    mix.update(
+        record[: 4 * experts],
+        plan.priors,
+        f[c.FORECASTS : c.FORECASTS + experts],
+        base,
+        y,
+        size,
+        age,
+        ahead,
+        mix.FORGET,
+    )
+    mix.update(record[4 * experts :], shift(plan.priors, experts), final, mixed, y, size, age, ahead, mix.FORGET_LAST)
     covered = 1.0 if f[c.LOWER] <= y <= f[c.UPPER] else 0.0
     conformal.settle(stats, abs(y - mixed), abs(y - f[c.ANCHOR]), abs(y - seasonal), covered, f[c.UPPER] - f[c.LOWER])
     conformal.track(stats, (y - mixed) / unit, plan.reals[c.LEVEL], plan.horizons[k])

@@ -184,7 +184,7 @@ class Plan(NamedTuple):
     experts: np.ndarray  # (E, EXPERT_WIDTH)
     settings: np.ndarray  # (E, EXPERT_REALS) the experts' own
     past: np.ndarray  # (seasons.TABLE + N * REGRESSOR_WIDTH) shape of a history, and its regressors
-    priors: np.ndarray  # (E + LAST_ROUND) prior weights of the experts, then of the last round
+    priors: np.ndarray  # (E + LAST_ROUND) logarithms of the prior weights of the experts, then of the last round
     targets: np.ndarray  # (T) feature of each target; -1 is the label
     horizons: np.ndarray  # (K) steps
     slots: np.ndarray  # (K) first pending place of each horizon

@@ -118,7 +118,7 @@ def real(plan: Plan) -> NDArray[np.float64]:
     records(p[c.HISTORY], n, int(p[c.HISTORY_LENGTH]))[:, seasons.HEAD : seasons.HEAD + sizes.past.ring] = np.nan
     mix = records(p[c.MIX], n * k, int(p[c.MIX_WIDTH]))
     for start, first, size in ((0, 0, e), (4 * e, e, sizes.last_round)):
-        mix[:, start : start + size] = plan.table.priors[first : first + size]
+        mix[:, start : start + size] = np.exp(plan.table.priors[first : first + size])
         mix[:, start + 2 * size : start + 4 * size] = FIRST_VARIANCE
     stats = records(p[c.STATS], n * k, c.STATS_WIDTH)
     stats[:, c.HIGH] = plan.table.reals[c.START_QUANTILE]

@@ -213,9 +213,9 @@ LAYERS: dict[type[Any], Layer] = {
 
 EXPERTS: dict[type[Any], Expert] = {
     spec.Last: Expert(naive.ignore, naive.forecast_last, _none, _unset, _stateless, 1.0),
-    spec.Seasonal: Expert(naive.ignore, naive.forecast_seasonal, _season, _unset, _stateless, 0.1),
-    spec.Change: Expert(naive.ignore, naive.forecast_change, _season, _unset, _stateless, 0.1),
-    spec.Level: Expert(naive.ignore, naive.forecast_level, _season, _unset, _stateless, 0.1),
+    spec.Seasonal: Expert(naive.ignore, naive.forecast_seasonal, _season, _unset, _stateless, 0.02),
+    spec.Change: Expert(naive.ignore, naive.forecast_change, _season, _unset, _stateless, 0.02),
+    spec.Level: Expert(naive.ignore, naive.forecast_level, _season, _unset, _stateless, 0.02),
     spec.Profile: Expert(
         naive.settle_profile,
         naive.forecast_profile,
@@ -230,7 +230,7 @@ EXPERTS: dict[type[Any], Expert] = {
         lambda it, past: (past.prefix[it.inputs], int(it.root)),
         lambda it: (it.forget, 3.0 if it.root else 0.0),
         _linear,
-        1.0,
+        0.02,
     ),
 }
 

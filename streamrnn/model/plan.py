@@ -41,6 +41,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             spec.Seasonal(2),
             spec.Change(1),
             spec.Level(2),
+            spec.Profile(),
             spec.Linear("profile"),
             spec.Linear("calendar", forget=0.9998, root=True),
             spec.Linear("calendar", forget=0.998, root=True),
@@ -529,9 +530,10 @@ def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
 
 
 def _priors(sizes: Sizes) -> NDArray[np.float64]:
-    """Prior weights of both rounds of the mix; each round's sum to 1."""
+    """Logarithms of the prior weights of both rounds of the mix; the weights of each round sum to 1."""
     weights = np.array([EXPERTS[type(expert)].prior for expert in sizes.experts])
-    return np.concatenate([weights / weights.sum(), np.full(sizes.last_round, 1.0 / sizes.last_round)])
+    last = [0.9, 0.05, 0.05] if sizes.gate else [0.5, 0.5]
+    return np.asarray(np.log(np.concatenate([weights / weights.sum(), last])), np.float64)
 
 
 def _targets(sizes: Sizes) -> NDArray[np.int64]:

@@ -12,8 +12,8 @@ from tests.naive import mix as naive_mix
 
 
 @jit
-def _update(record, prior, f, mixed, y, unit):
-    mix.update(record, prior, f, mixed, y, unit)
+def _update(record, logs, f, mixed, y, unit, age, ahead, forget):
+    mix.update(record, logs, f, mixed, y, unit, age, ahead, forget)
 
 
 @jit
@@ -74,19 +74,19 @@ def fresh(prior: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([prior, np.zeros(n), np.full(2 * n, 1e-6)])
 
 
-@pytest.mark.parametrize("shares", [[0.5, 0.5], [0.1, 0.2, 0.3, 0.4]])
-def test_aggregation_equals_the_twin(shares: list[float]) -> None:
+@pytest.mark.parametrize(("shares", "ahead"), [([0.5, 0.5], 1), ([0.1, 0.2, 0.3, 0.4], 24)])
+def test_aggregation_equals_the_twin(shares: list[float], ahead: int) -> None:
     random = np.random.default_rng(4)
     n, prior = len(shares), np.array(shares)
     record = fresh(prior)
     twin = record.reshape(4, n).tolist()
-    for y in np.clip(errors(500, 5), -1e6, 1e6):
+    for age, y in enumerate(np.clip(errors(500, 5), -1e6, 1e6)):
         f = y + random.normal([0.5, -1, 0, 2], [0.1, 1, 2, 5])[:n]
         mixed = naive_mix.blend(twin[0], f.tolist())
         assert _blend(record, f, n) == pytest.approx(mixed, rel=1e-9, abs=1e-9)
         unit = float(random.uniform(0.5, 2))
-        _update(record, prior, f, mixed, y, unit)
-        twin = naive_mix.update(twin, prior.tolist(), f.tolist(), mixed, float(y), unit)
+        _update(record, np.log(prior), f, mixed, y, unit, age, ahead, mix.FORGET)
+        twin = naive_mix.update(twin, prior.tolist(), f.tolist(), mixed, float(y), unit, age, ahead)
         assert record == pytest.approx(np.concatenate(twin), rel=1e-6, abs=1e-9)
         assert record[:n].sum() == pytest.approx(1.0)
 
@@ -98,12 +98,28 @@ def test_aggregation_finds_the_best_expert() -> None:
     for _ in range(300):
         y = random.normal()
         f = y + random.normal(0, [0.1, 2.0, 2.0])
-        _update(record, prior, f, _blend(record, f, 3), y, 1.0)
+        _update(record, np.log(prior), f, _blend(record, f, 3), y, 1.0, 0, 1, mix.FORGET)
     assert record[0] > 0.9
 
 
 def test_one_expert_keeps_all_the_weight() -> None:
     record = fresh(np.ones(1))
     before = record.copy()
-    _update(record, np.ones(1), np.array([3.0]), 3.0, 5.0, 1.0)
+    _update(record, np.zeros(1), np.array([3.0]), 3.0, 5.0, 1.0, 0, 1, mix.FORGET)
     assert record.tobytes() == before.tobytes()
+
+
+def one_event(ahead: int) -> float:
+    """Weight of a steady expert after `ahead` answers in a row that one shock made bad for it alone."""
+    record, prior = fresh(np.array([0.5, 0.5])), np.array([0.5, 0.5])
+    random = np.random.default_rng(7)
+    for t in range(400 + ahead):
+        y = 0.0
+        steady = 5.0 if t >= 400 else 0.1 * random.normal()
+        f = np.array([steady, 3.0 * random.normal() if t < 400 else 0.0])
+        _update(record, np.log(prior), f, _blend(record, f, 2), y, 1.0, t, ahead, mix.FORGET)
+    return float(record[0])
+
+
+def test_the_answers_of_one_shock_far_ahead_do_not_cost_an_expert_its_weight() -> None:
+    assert one_event(24) > 0.9

@@ -146,7 +146,9 @@ class Linear(Last):
         P = self.P.copy()
         D = np.where(np.diag(P) > linear.LARGEST, math.sqrt(0.5), 1.0)
         self.P = D[:, None] * (P - np.outer(u, u) / d) * D / self.expert.forget
-        changes = scale * np.clip(self.w @ x, -s.REACH, s.REACH)
+        low, high = min(0.0, x.min()), max(0.0, x.max())
+        room = linear.BEYOND * (high - low)
+        changes = scale * np.clip(self.w @ x, low - room, high + room)
         if not self.expert.root:
             return [last + float(change) for change in changes]
         return [(root(last) + float(change)) * abs(root(last) + float(change)) for change in changes]

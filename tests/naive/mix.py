@@ -2,7 +2,7 @@
 
 import math
 
-from streamrnn.kernels.mix import EXACT, FORGET, REACH, SLOPE
+from streamrnn.kernels.mix import EXACT, FORGET, MELT, REACH, SLOPE
 
 
 def clip(x: float, bound: float) -> float:
@@ -20,7 +20,14 @@ def blend(weights: list[float], forecasts: list[float]) -> float:
 
 
 def update(
-    record: list[list[float]], prior: list[float], forecasts: list[float], mixed: float, y: float, unit: float
+    record: list[list[float]],
+    prior: list[float],
+    forecasts: list[float],
+    mixed: float,
+    y: float,
+    unit: float,
+    age: int,
+    ahead: int,
 ) -> list[list[float]]:
     """Weights, regrets R, second moments V and largest M of every expert after the answer y."""
     _, R, V, M = record
@@ -32,9 +39,9 @@ def update(
         r = (1.0 - EXACT) * linear + EXACT * exact
         m = max(M[e], abs(r))
         v = (1.0 - FORGET) * V[e] + r**2
-        eta = min(1.0 / (2.0 * m), math.sqrt(math.log(n) / v))
+        eta = min(1.0 / (2.0 * m), math.sqrt(math.log(n) / v)) / math.sqrt(ahead)
         regret = (1.0 - FORGET) * R[e] + r * (1.0 - eta * r)
-        logs.append(math.log(prior[e] * eta) + eta * regret)
+        logs.append(math.log(prior[e] ** (MELT / (MELT + age)) * eta) + eta * regret)
         regrets.append(regret)
         seconds.append(v)
         largest.append(m)
