@@ -4,18 +4,22 @@ libzmq reports every end by one event, DISCONNECTED, with the number of a descri
 connection lives a duplicate of that descriptor is held; when it ends a look at the duplicate tells who ended it: at the
 end of the stream the peer did, otherwise libzmq did (a frame above the limit, a breach of protocol, a missed
 heartbeat). A connection that is over before we look at its beginning, within a turn, is counted as unknown.
+
+There are only so many connections, greeted or not: libzmq ends the process when a local peer connects and there is no
+descriptor left. One too many is ended at once.
 """
 
 import os
 import socket
 import stat
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-REASONS = ("closed", "cut", "handshake", "unknown")
+REASONS = ("closed", "cut", "handshake", "full", "unknown")
 
 _FAILED = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 _OPENED = zmq.EVENT_ACCEPTED | zmq.EVENT_CONNECTED
@@ -24,16 +28,23 @@ _MOST = 1000  # events taken at a time; libzmq holds as many and then makes new 
 
 
 class Peers:
-    """The connections of one socket. Ends are counted into `ended` under one of REASONS."""
+    """The connections of one socket. Ends are counted into `ended` under one of REASONS; `full` tells whether there are
+    more connections, of all sockets, than there may be."""
 
-    def __init__(self, port: zmq.Socket[bytes], ended: Counter[str]) -> None:
+    def __init__(self, port: zmq.Socket[bytes], ended: Counter[str], full: Callable[[], bool]) -> None:
         self.monitor = port.get_monitor_socket(_EVENTS)
         self._port = port
         self._ended = ended
         self._held: dict[int, int] = {}  # libzmq's descriptor -> ours
+        self._full = full
+        self._turned_away: set[int] = set()
         self._failed = False
         self.greeted: set[int] = set()  # libzmq's descriptors of the connections that are through with their handshake
         self.keys: dict[int, str] = {}  # and the keys of those that have shown one since
+
+    def __len__(self) -> int:
+        """Connections, greeted or not."""
+        return len(self._held)
 
     def end(self, key: str) -> int:
         """End all connections that have shown a key; how many there were."""
@@ -70,6 +81,9 @@ class Peers:
     def _take(self, event: int, descriptor: int) -> None:
         if event & _OPENED:
             self._hold(descriptor)
+            if event & zmq.EVENT_ACCEPTED and self._full():
+                self._turned_away.add(descriptor)
+                self.shut(descriptor)
         elif event & _FAILED:
             self._failed = True  # its DISCONNECTED follows
         elif event & zmq.EVENT_HANDSHAKE_SUCCEEDED:
@@ -78,7 +92,10 @@ class Peers:
             self.greeted.discard(descriptor)
             self.keys.pop(descriptor, None)
             reason = self._end(descriptor)
-            self._ended["handshake" if self._failed else reason] += 1
+            if descriptor in self._turned_away:
+                self._turned_away.discard(descriptor)
+                reason = "full"
+            self._ended["handshake" if self._failed and reason != "full" else reason] += 1
             self._failed = False
 
     def _hold(self, descriptor: int) -> None:

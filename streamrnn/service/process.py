@@ -1,6 +1,7 @@
 """The daemon as a process: what the command line and systemd start, and signals stop."""
 
 import faulthandler
+import resource
 import signal
 from pathlib import Path
 
@@ -20,6 +21,8 @@ def run(path: Path) -> int:
 
     Returns the exit code: 0, or 1, 65 or 78 by whose fault the end was.
     """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     faulthandler.enable()  # SIGABRT, which a watchdog sends, shows where it hung
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     logs.configure("info")

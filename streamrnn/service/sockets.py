@@ -34,6 +34,7 @@ SUBSCRIPTION_BYTES = 512
 SUBSCRIPTIONS = 100  # served a turn, so that a flood of them does not hold up the inputs
 MOST_LEFT = 1 << 20  # frames taken out of an input at a change, should its senders never rest
 QUEUED_FRAMES, QUEUED_BYTES = 1000, 64 * 1024 * 1024  # waiting for us, a peer: the lesser of the two
+CROWD = 2  # connections, as multiples of those that may have greeted
 ROUTED_FRAMES = 64  # the same for a peer of a `router`, which waits by itself
 
 COMMON: dict[int, int] = {
@@ -202,6 +203,10 @@ class Sockets:
     def _full(self) -> bool:
         return sum(len(port.peers.greeted) for port in self._ports) >= self._most
 
+    def _crowded(self) -> bool:
+        """Whether there are more connections than may greet, and as many again that have not."""
+        return sum(len(port.peers) for port in self._ports) > CROWD * self._most
+
     def _arrange(self, wanted: Sequence[Wanted]) -> None:
         """Make the ports those that are wanted, in their order."""
         before, kept = self._ports, _kept(self._ports, wanted)
@@ -227,7 +232,7 @@ class Sockets:
         ports: dict[int, Port] = {}
         try:
             for place, want in wanted.items():
-                ports[place] = _open(self._context, *want, self.ended, self.doors)
+                ports[place] = _open(self._context, want, self.ended, self._crowded, self.doors)
         except StreamrnnError:
             for port in ports.values():
                 port.close()
@@ -410,14 +415,19 @@ def _wanted(inputs: Sequence[Input], output: Output, limits: Limits) -> list[Wan
 
 
 def _open(
-    context: zmq.Context[zmq.Socket[bytes]], spec: Input | Output, limit: int, ended: Counter[str], doors: Doors
+    context: zmq.Context[zmq.Socket[bytes]],
+    wanted: Wanted,
+    ended: Counter[str],
+    crowded: Callable[[], bool],
+    doors: Doors,
 ) -> Port:
     """One socket with its options, its monitor and its endpoint."""
+    spec, limit = wanted
     options = _options(spec, limit) | doors.options(spec)
     socket = context.socket(_kind(spec))
     for option, value in options.items():
         socket.setsockopt(option, value)
-    peers = Peers(socket, ended)
+    peers = Peers(socket, ended, crowded)
     try:
         _attach(socket, spec)
     except (zmq.ZMQError, ConfigError) as error:

@@ -37,14 +37,15 @@ endpoint = "ipc://{path}/out"
 enabled = false
 [state]
 path = "{path}/state"
-checkpoint = 0.05
+checkpoint = {checkpoint}
 {more}
 [log]
 level = "warning"
 """
 STREAMS = 5
-PATIENCE = 240.0
+PATIENCE = 120.0
 EPOCH = 1
+KILL = "signal=SIGKILL"
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Life:
     inject: str = ""
     after: int = 150
     pause: float = 0.0  # seconds more, so that the end comes at any moment of a turn
+    ends: signal.Signals = signal.SIGKILL
+    halts: bool = False  # halfway it is stopped for a while, and told to read its configuration again
 
 
 def strace() -> str:
@@ -77,6 +80,7 @@ class Story:
     path: Path
     more: str = ""  # TOML, in [state]
     lateness: int = 0  # seconds by which observations are out of order, and are waited for
+    checkpoint: float = 0.05
     deaths: list[int] = field(default_factory=list)  # exit codes
     starts: list[float] = field(default_factory=list)  # seconds from the start to the first ack of that life
     told: dict[tuple[str, int], Any] = field(default_factory=dict)  # (stream, seq) -> what was foretold
@@ -84,7 +88,8 @@ class Story:
     def __post_init__(self) -> None:
         self.path.mkdir()
         self.file = self.path / "config.toml"
-        self.file.write_text(CONFIG.format(path=self.path, more=self.more, lateness=self.lateness))
+        settings = {"more": self.more, "lateness": self.lateness, "checkpoint": self.checkpoint}
+        self.file.write_text(CONFIG.format(path=self.path, **settings))
         self._end = threading.Event()
 
     def start(self, inject: str = "") -> subprocess.Popen[bytes]:
@@ -128,6 +133,7 @@ class Story:
     def _live(self, producer: Producer, process: subprocess.Popen[bytes], life: Life) -> None:
         """Feed a daemon until it is dead, one way or the other."""
         begin, first, mark = time.monotonic(), None, producer.accepted
+        halts = life.halts
         while process.poll() is None:
             self._feed(producer, 10**9)
             now = time.monotonic()
@@ -135,9 +141,18 @@ class Story:
             if first is None and producer.accepted > mark:
                 first = now
                 self.starts.append(now - begin)
+            if halts and producer.accepted - mark > life.after / 2:
+                halts = False
+                os.killpg(process.pid, signal.SIGSTOP)
+                time.sleep(life.pause)
+                os.killpg(process.pid, signal.SIGCONT)
+                os.killpg(process.pid, signal.SIGHUP)
             if producer.accepted - mark > life.after:
                 time.sleep(life.pause)
-                os.killpg(process.pid, signal.SIGKILL)
+                os.killpg(process.pid, life.ends)
+                while life.ends != signal.SIGKILL and process.poll() is None:  # it takes and answers to the last
+                    self._feed(producer, 10**9)
+                    assert time.monotonic() - now < PATIENCE, self.log()
                 process.wait()
         self.deaths.append(process.returncode)
 
@@ -171,14 +186,18 @@ class Story:
         return str(lines[-1]["sha256"])
 
 
-def same(path: Path, lives: Sequence[Life], least: int, more: str = "", lateness: int = 0) -> Story:
+def same(path: Path, lives: Sequence[Life], least: int, more: str = "", **settings: Any) -> Story:
     """The state after these lives is that of a daemon that was never stopped, and so is all that was foretold."""
-    killed, calm = Story(path / "killed", more, lateness), Story(path / "calm", more, lateness)
+    killed, calm = Story(path / "killed", more, **settings), Story(path / "calm", more, **settings)
     digest = killed.run(lives, least)
-    with stored.opened(killed.path / "state") as store:
-        sent = list(stored.dump(store))[-2]["seq"]
-    assert digest == calm.run([], sent)
+    assert digest == calm.run([], taken(killed.path / "state"))
     both = killed.told.keys() & calm.told.keys()
     assert len(both) > len(calm.told) // 2
     assert all(killed.told[key] == calm.told[key] for key in both)
     return killed
+
+
+def taken(state: Path) -> int:
+    """The number of the last observation that a state holds."""
+    with stored.opened(state) as store:
+        return int(list(stored.dump(store))[-2]["seq"])

@@ -8,9 +8,7 @@ import random
 from pathlib import Path
 
 import pytest
-from lives import Life, same
-
-KILL = "signal=SIGKILL"
+from lives import KILL, Life, same
 
 
 def at_calls(chance: random.Random, count: int) -> list[Life]:

@@ -331,10 +331,10 @@ def test_what_was_taken_from_an_endpoint_that_could_not_be_changed_is_left_and_t
     assert sockets.ports[0].socket.poll(PATIENCE * 1000)
     before = module._open
 
-    def fails(context: Any, spec: Input, limit: int, *more: Any) -> Any:
-        if limit == 2048:
+    def fails(context: Any, wanted: Any, *more: Any) -> Any:
+        if wanted[1] == 2048:
             raise ConfigError("cannot be")
-        return before(context, spec, limit, *more)
+        return before(context, wanted, *more)
 
     monkeypatch.setattr(module, "_open", fails)
     with pytest.raises(ConfigError):
@@ -391,3 +391,38 @@ def test_an_endpoint_that_is_taken_is_not_the_fault_of_the_file(room: Room) -> N
 def test_an_endpoint_that_cannot_be_is(room: Room, endpoint: str) -> None:
     with pytest.raises(ConfigError, match="cannot open"):
         room.open(Input(endpoint=endpoint))
+
+
+def test_there_are_only_so_many_connections_greeted_or_not(room: Room) -> None:
+    """libzmq ends the process when a local peer connects and no descriptor is left."""
+    sockets = room.open(Input(endpoint=f"ipc://{room.path}/in"), max_connections=5)
+    push = room.greeted()
+    crowd = []
+    try:
+        for _ in range(40):
+            crowd.append(plain.socket(plain.AF_UNIX))
+            crowd[-1].connect(str(room.path / "in"))
+        room.until(lambda: sockets.ended["full"] == 31)
+        assert sum(len(port.peers) for port in sockets.ports) == 10
+        room.sent(push, b"known")
+    finally:
+        for each in crowd:
+            each.close()
+    room.until(lambda: sum(len(port.peers) for port in sockets.ports) == 1)
+    room.arrived.clear()
+    room.sent(room.peer(zmq.PUSH, sockets.endpoints[0]), b"new")
+
+
+def test_a_peer_that_is_half_open_is_dropped(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that has greeted and then says nothing, not even that it lives: as one whose machine is gone."""
+    monkeypatch.setitem(module.TCP, zmq.HEARTBEAT_IVL, 50)
+    monkeypatch.setitem(module.TCP, zmq.HEARTBEAT_TIMEOUT, 150)
+    sockets = room.open(Input(endpoint=TCP))
+    host, _, port = sockets.endpoints[0].removeprefix("tcp://").rpartition(":")
+    ready = b"\x05READY\x0bSocket-Type\x00\x00\x00\x04PUSH"
+    with plain.create_connection((host, int(port))) as raw:
+        raw.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32))
+        raw.sendall(b"\x04" + bytes([len(ready)]) + ready)
+        room.until(lambda: sockets.ports[0].peers.greeted)
+        room.until(lambda: sockets.ended["cut"] == 1)
+    assert len(sockets.ports[0].peers) == 0
