@@ -46,6 +46,7 @@ IDLE = 0.1  # seconds a poll waits; how soon a signal is noticed
 CHORES = 0.1  # seconds between rounds of what need not be done every turn
 STATUS = 10.0  # seconds between lines for `systemctl status`
 REPLAY = 8.0  # a checkpoint is due when the work since the last one would take so many seconds to do again
+PAUSE = 3.0  # times as long as a part of a checkpoint took, it leaves the turns to the messages that wait
 SUBSCRIBERS = 0.5  # seconds that subscribers get to come back before they are sent what a stop held up
 EXTENSION = 60  # seconds more that each part of a replay may take before the service manager loses patience
 
@@ -66,6 +67,7 @@ class Daemon:
         self._stopping = self._reload = False
         self._work = self._covered = 0.0  # seconds of serving since the last checkpoint, and when this one began
         self._round = False  # a checkpoint is under way
+        self._next_part = 0.0  # when its next part may hold up messages that wait
         self._saved = self._chores = self._told = time.monotonic()  # when each was last done
         with ExitStack() as opened:
             self._store = Store(directory(config), config.state.durability, config.state.interval, lock)
@@ -266,7 +268,10 @@ class Daemon:
         self._journal.tick(now)
         if len(self._desk):
             self._acknowledge()
-        if self._round or self._work > REPLAY or now - self._saved > self.config.state.checkpoint:
+        if self._round:
+            if not waiting or now >= self._next_part:
+                self._save(now)
+        elif self._work > REPLAY or now - self._saved > self.config.state.checkpoint:
             self._save(now)
         if now - self._chores > CHORES:
             self._chores = now
@@ -284,6 +289,7 @@ class Daemon:
         except FullError as error:
             self._wait([], error)
             return
+        self._next_part = now + (1.0 + PAUSE) * (time.monotonic() - now)
         if not self._round:
             self._saved, self._work = now, self._work - self._covered  # a round covers what was before it
 

@@ -32,7 +32,7 @@ REFUSED = b"refused"  # topic of a command: the runs with these numbers in the n
 BLOCK = 65_536  # numbers reserved at a time
 REPLAY_ROWS = 256
 REPLAY_BYTES = 8 * 1024 * 1024
-TRIM_ROWS = 2048  # deleted at a time: 2 to 3 ms
+TRIM_ROWS = 1024  # deleted at a time: 1 to 2 ms
 TRIM_BYTES = 8 * 1024 * 1024
 KEPT_SECONDS = 4096
 
