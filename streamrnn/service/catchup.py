@@ -49,9 +49,9 @@ class Head(Struct, omit_defaults=True):
 class Streams(Protocol):
     """What the daemon knows of its streams."""
 
-    def names(self) -> list[str]: ...  # by row, "" where there is none
+    def names(self) -> list[str]: ...  # "" where there is none
 
-    def counts(self, row: int) -> tuple[int, int]: ...  # predictions and anomalies published
+    def counts(self, name: str) -> tuple[int, int]: ...  # predictions and anomalies published
 
     def last(self, name: str) -> Message | None: ...  # the last prediction again
 
@@ -112,7 +112,7 @@ class Catchup:
             if row >= asked.start + STREAMS or len(messages) >= PAGE or size > PAGE_BYTES:
                 head.next = row
                 break
-            for topic, number, last in self._topics(names[row], row, prefix.encode(), latest):
+            for topic, number, last in self._topics(names[row], prefix.encode(), latest):
                 head.at[topic.decode()] = number
                 if last is not None:
                     messages.append((topic, last))
@@ -120,13 +120,13 @@ class Catchup:
         return head, messages
 
     def _topics(
-        self, name: str, row: int, prefix: bytes, latest: dict[bytes, bytes]
+        self, name: str, prefix: bytes, latest: dict[bytes, bytes]
     ) -> Iterator[tuple[bytes, int, bytes | None]]:
         """The topics of a stream under a prefix: how far they are, and their last message."""
         predictions, anomalies = topic_of("prediction", name), topic_of("anomaly", name)
         if not name or not (predictions.startswith(prefix) or anomalies.startswith(prefix)):
             return
-        counts = self._streams.counts(row)
+        counts = self._streams.counts(name)
         if predictions.startswith(prefix):
             last = self._streams.last(name)
             yield predictions, counts[0], last and last[1]

@@ -459,7 +459,7 @@ class Daemon:
         if not output.catchup:
             return None, ""
         door = structs.replace(output, endpoint=output.catchup)
-        made = Catchup(self._retained, lambda: self._journal.last, partial(self._doors.may_hear, door))
+        made = Catchup(self._streams, lambda: self._journal.last, partial(self._doors.may_hear, door))
         return made, self._sockets.open_beside(output.catchup, catchup.OPTIONS | self._doors.options(door), made.serve)
 
     def status(self) -> dict[str, Any]:

@@ -127,7 +127,7 @@ def restore(streams: Streams, checkpoint: Checkpoint, reorder: Reorder, now: flo
         if row.name == "" or streams.free:
             dropped.update(streams.put_back(row))
         else:
-            streams.rests(row.name, now)
+            streams.rests(row.name, now, row.counts)
     if dropped:
         _log.warning("state dropped", slices=sorted(dropped), hint="the model changed; these parts begin anew")
     if checkpoint.damaged:
@@ -161,8 +161,8 @@ class Replay:
                 if ordered:
                     self._obey(part)
                     continue
-                if careful and not self.reorder.lateness and not self.streams.at_rest:
-                    # who holds up and lets go cannot be told from who is at fault; a copy must not write to the store
+                # Who holds up and lets go cannot be told from who is at fault; and a copy must not let streams rest.
+                if careful and not self.reorder.lateness and self.streams.capacity <= self.engine.capacity:
                     part = self._sift(part, partial(self._attempt, due=due, tell=tell))
                 self._apply(part, due, tell)
 

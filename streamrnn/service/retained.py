@@ -36,20 +36,8 @@ class Retained:
         """The one message for a peer that subscribed to `topic`. Where its topic has none it is the status, which
         libzmq then sends only if the peer subscribed to that too."""
         name = _stream(topic)
-        return (name and self.last(name)) or self._status
-
-    def last(self, name: str) -> Message | None:
-        """The last prediction of a stream again."""
-        outcomes = self._engine.outlook(name)
-        return None if outcomes is None else self._encoder.retained(name, outcomes)
-
-    def names(self) -> list[str]:
-        """The streams by row; "" where there is none."""
-        return self._engine.names
-
-    def counts(self, row: int) -> tuple[int, int]:
-        """Predictions and anomalies of a row's stream that were published."""
-        return self._encoder.counts(row)
+        outcomes = None if name is None else self._engine.outlook(name)
+        return self._status if name is None or outcomes is None else self._encoder.retained(name, outcomes)
 
 
 def _stream(topic: bytes) -> str | None:

@@ -17,14 +17,22 @@ stream may rest.
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import NamedTuple
 
 from streamrnn.engine import Engine
 from streamrnn.messages import Batch, Ints, keep_runs
-from streamrnn.service.checkpoint import LIMIT_BYTES, Checkpoint, Stored
+from streamrnn.service.checkpoint import LIMIT_BYTES, Checkpoint, Counts, Stored
 from streamrnn.service.idle import Idle
 from streamrnn.wire import Encoder
 
 Part = tuple[Batch, Ints, list[int]]  # observations, row and lsn of each run
+
+
+class Rest(NamedTuple):
+    """What is remembered of a stream at rest."""
+
+    heard: float  # when it was last heard of
+    counts: Counts
 
 
 class Streams:
@@ -32,7 +40,7 @@ class Streams:
 
     def __init__(self, engine: Engine, encoder: Encoder, checkpoint: Checkpoint, most: int, now: float) -> None:
         self._checkpoint = checkpoint
-        self._resting: dict[str, float] = {}  # name -> when it was last heard of
+        self._resting: dict[str, Rest] = {}
         self.brought_back = 0  # streams, since the start
         self.follow(engine, encoder, most, now)
 
@@ -90,11 +98,26 @@ class Streams:
     def over(self, seconds: float, now: float) -> list[str]:
         """Streams that have been silent for more than so many seconds; some of them, when there are many."""
         found = self._idle.over(self._engine.names, seconds, now)
-        return found or [name for name, heard in list(self._resting.items())[:1] if heard < now - seconds]
+        return found or [name for name, rest in list(self._resting.items())[:1] if rest.heard < now - seconds]
 
-    def rests(self, name: str, now: float) -> None:
+    def rests(self, name: str, now: float, counts: Counts) -> None:
         """A stream is in the store, and there it stays until it is heard."""
-        self._resting[name] = now
+        self._resting[name] = Rest(now, counts)
+
+    def names(self) -> list[str]:
+        """All streams, those in memory by row, then those at rest; "" where there is none."""
+        return [*self._engine.names, *self._resting]
+
+    def counts(self, name: str) -> Counts:
+        """Messages that the topics of a stream have had."""
+        if name in self._resting:
+            return self._resting[name].counts
+        return self._encoder.counts(int(self._engine.admit([name])[0]))
+
+    def last(self, name: str) -> tuple[bytes, bytes] | None:
+        """The last prediction of a stream again; None for one at rest."""
+        outcomes = self._engine.outlook(name)
+        return None if outcomes is None else self._encoder.retained(name, outcomes)
 
     def forget(self, name: str) -> None:
         """Let go of a stream, wherever it is; an unknown one is as it should be."""
@@ -153,7 +176,8 @@ class Streams:
         else:
             self._checkpoint.put(engine, [name for name, _ in names], applied_lsn)
         for name, heard in names:
+            counts = self.counts(name)
             row = engine.forget(name)
             if row is not None:
                 self._encoder.forget(row)
-            self._resting[name] = heard
+            self._resting[name] = Rest(heard, counts)

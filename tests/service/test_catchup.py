@@ -99,6 +99,21 @@ def test_who_comes_late_gets_the_last_values_and_then_everything(listener: Liste
     assert late.counts["lost"] == 0
 
 
+def test_streams_at_rest_are_known_to_a_snapshot(listener: Listener) -> None:
+    """Their numbers at least: when they are heard again, nothing seems lost."""
+    listener.open("[limits]\nresident_streams = 2\nmax_observations = 2\n")
+    for k, stream in enumerate("abcd"):
+        listener.send(k + 1, stream)
+    assert listener.served.daemon._streams.at_rest >= 2
+    late = listener.join("prediction/")
+    there = len(late._ready)
+    listener.receive(late, there)
+    for k, stream in enumerate("abcd"):
+        listener.send(1, stream)
+        assert numbers(listener.receive(late, 1)) == [(stream, k + 2, 0)]
+    assert late.counts["lost"] == 0
+
+
 def test_a_snapshot_of_many_streams_comes_in_pages(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catchup, "PAGE", 3)
     monkeypatch.setattr(catchup, "STREAMS", 7)
