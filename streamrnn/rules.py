@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from streamrnn.config import Config, Input
 
 ENDPOINT_HINT = "write tcp://ADDRESS:PORT or ipc:///PATH"
+TOPIC_BYTES = 511  # libzmq frees a subscription by as many nested calls: a very long one overflows the stack
 IPC_BYTES = 107  # the longest path of a Unix socket
 
 
@@ -77,6 +78,8 @@ def _input(path: str, spec: "Input") -> None:
     if spec.kind == "sub":
         if not spec.topics:
             raise ConfigError(f"{path}.topics is empty: nothing would be received", 'topics = [""] takes all')
+        if any(len(topic.encode()) > TOPIC_BYTES for topic in spec.topics):
+            raise ConfigError(f"{path}.topics: one has more than {TOPIC_BYTES} bytes", "subscribe to a shorter prefix")
         return
     if spec.stream_from_topic:
         raise ConfigError(f"{path}.stream_from_topic: messages of a `{spec.kind}` have no topic", 'kind = "sub"')

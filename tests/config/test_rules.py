@@ -39,6 +39,7 @@ WRONG = [
     (MODEL + '[[input]]\nstream = ""', r"input\[0\].stream"),
     (MODEL + "[[input]]\nstream_from_topic = true", r"input\[0\].stream_from_topic"),
     (MODEL + '[[input]]\ntopics = ["a"]', r"input\[0\].topics"),
+    (MODEL + f'[[input]]\nkind = "sub"\ntopics = ["", "{"x" * 512}"]', r"input\[0\].topics"),
     (MODEL + '[[input]]\nkind = "sub"\ntopics = []', r"input\[0\].topics"),
     (MODEL + 'optimiser = { kind = "adam", rate = inf }', "model.optimiser.rate is inf"),
     (MODEL + 'experts = [{ kind = "last" }, { kind = "profile", period = inf }]', r"model.experts\[1\].period is inf"),
