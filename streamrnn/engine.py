@@ -170,6 +170,7 @@ class Engine:
             seasonal = 1.0 - stats[..., c.ERROR] / stats[..., c.ERROR_SEASONAL]
         return Health(
             steps=self.horizons,
+            level=self.level,
             error=_median(relative[c.ERROR]),
             skill_persistence=_median(last),
             skill_seasonal=_median(seasonal),

@@ -34,12 +34,12 @@ class EventEngine:
         self._scratch = e.Scratch(np.zeros(f32, dtype), np.zeros(f64), np.zeros(own, np.int64))
         self.alert_rate = self._plan.sizes.vocabulary.alert_rate
         self._places = c.addresses(self._plan.table, self._bank.planes, self._scratch)  # type: ignore[arg-type]
-        self._texts: dict[tuple[int, int], str | int] = {}
+        self._texts: dict[int, dict[int, str | int]] = {}  # row -> number -> symbol, as far as asked for
         self.warm()
 
     @property
     def names(self) -> list[str]:
-        """Row -> stream; it only grows."""
+        """Row -> stream; "" where one was forgotten and no other has come yet."""
         return self._bank.names
 
     @property
@@ -62,6 +62,18 @@ class EventEngine:
         """Memory of all planes at full capacity, the pool's row and the scratch, in bytes."""
         pool = 0 if not self._plan.pooled else len(self._bank.export(""))
         return self.capacity * self.bytes_per_stream + pool + sum(part.nbytes for part in self._scratch)
+
+    @property
+    def streams(self) -> int:
+        """How many are known."""
+        return len(self._bank)
+
+    def known(self, name: str) -> bool:
+        """Whether a stream has a row."""
+        return self._bank.find(name) is not None
+
+    def alone(self) -> None:
+        """In a forked process; there is one thread anyway."""
 
     def admit(self, names: Sequence[str]) -> Ints:
         """Row of each name, a new row for a new one, -1 when the bank is full."""
@@ -91,12 +103,12 @@ class EventEngine:
 
     def symbol(self, row: int, number: int) -> str | int | None:
         """The symbol of that number in the vocabulary of a row, as it was first sent; None for "unseen"."""
-        key = (0 if self._plan.pooled else row, number)
-        if key not in self._texts:
-            if number == UNSEEN:
-                return None
-            self._texts[key] = self._read(row, number)
-        return self._texts[key]
+        if number == UNSEEN:
+            return None
+        texts = self._texts.setdefault(0 if self._plan.pooled else row, {})
+        if number not in texts:
+            texts[number] = self._read(row, number)
+        return texts[number]
 
     def generate(self, name: str, length: int, seed: int, temperature: float = 1.0, top_p: float = 1.0,
                  prime: Sequence[str | int] = ()) -> list[str | int | None]:  # fmt: skip
@@ -111,7 +123,7 @@ class EventEngine:
         row = self._bank.find(name)
         if row is None:
             raise KeyError(name)
-        known = {self.symbol(row, number): number for number in range(1, self.known(row))}
+        known = {self.symbol(row, number): number for number in range(1, self.symbols(row))}
         for symbol in prime:
             if symbol not in known:
                 raise ConfigError(f"{symbol!r} is not in the vocabulary of {name!r}", "prime with symbols it has seen")
@@ -125,13 +137,18 @@ class EventEngine:
             self._bank.restore(name, before, self.layout)
         return [self.symbol(row, int(number)) for number in drawn]
 
-    def known(self, row: int) -> int:
+    def symbols(self, row: int) -> int:
         """Symbols in the vocabulary of a row, "unseen" among them."""
         return int(self._counts(row)[int(self._plan.table.ints[e.KNOWN])])
 
     def take_dirty(self, limit: int) -> list[str]:
         """Names of at most `limit` streams that changed since they were last taken."""
         return self._bank.take_dirty(limit)
+
+    def changed(self, name: str) -> bool:
+        """Whether a stream changed since it was last taken."""
+        row = self._bank.find(name)
+        return row is not None and bool(self._bank.changed[row])
 
     def export(self, name: str) -> bytes:
         """A stream's row as bytes; "" is the pool's row when weights are pooled."""
@@ -141,6 +158,21 @@ class EventEngine:
         """Put an exported row back; returns the names of slices that no longer fit. Raises SnapshotError."""
         self._texts.clear()
         return self._bank.restore(name, blob, layout)
+
+    def forget(self, name: str) -> int | None:
+        """Let go of a stream; the row it had, or None for an unknown one. With pooled weights what it taught stays."""
+        self._lose_texts(name)
+        return self._bank.forget(name)
+
+    def reset(self, name: str) -> bool:
+        """Make a stream as it was before its first event; False for an unknown one."""
+        self._lose_texts(name)
+        return self._bank.reset(name)
+
+    def _lose_texts(self, name: str) -> None:
+        row = self._bank.find(name)
+        if row is not None and not self._plan.pooled:
+            self._texts.pop(row, None)
 
     def health(self) -> EventHealth:
         """How well events are foretold now: running figures, medians over the rows that learn (or the pool's own)."""

@@ -36,6 +36,8 @@ GAP = 4096  # one or more regular time steps were skipped before this observatio
 UNMATCHED = 8192  # a late label whose observation is not remembered any more
 SETTLED = 16384  # a late label settled an earlier observation
 
+SYMBOL_BYTES = 256  # of UTF-8: the longest symbol of task "events"
+
 SEVERITIES = ("none", "minor", "major", "critical")
 
 
@@ -171,8 +173,10 @@ class Outcomes(Struct, frozen=True):
 
 
 def digest(symbol: str | int) -> int:
-    """63 bits that stand for a symbol of task "events", or for an id; never 0. 5 and "5" are the same symbol."""
-    return int.from_bytes(blake2b(str(symbol).encode("utf-8", "surrogatepass"), digest_size=8).digest()) >> 1 or 1
+    """63 bits that stand for a symbol of task "events", or for an id; never 0. 5 and "5" are two symbols."""
+    kind = b"number" if isinstance(symbol, int) else b""
+    raw = str(symbol).encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(raw, digest_size=8, person=kind).digest()) >> 1 or 1
 
 
 class EventOutcomes(Struct, frozen=True):
@@ -280,6 +284,7 @@ class Health(Struct, frozen=True):
     below_persistence: Floats  # (K) share of streams whose skill against persistence is below 0
     coverage: Floats  # (K) running share of values inside the interval
     width: Floats  # (K) interval width over the target's standard deviation
+    level: float  # coverage that was asked for
 
 
 def keep_runs(batch: Batch, keep: list[bool]) -> Batch:

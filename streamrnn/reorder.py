@@ -92,7 +92,7 @@ class Reorder:
 
     def pass_on(self, batch: Batch, lsns: Sequence[int]) -> tuple[Batch, list[int]]:
         """Receive a batch; what is let go, and the lsn of the message that let go each of its runs."""
-        if not self.active:
+        if not self.active or batch.event is not None:  # events are taken as they come
             return batch, list(lsns)
         taken: list[Held] = []
         runs: list[tuple[str, int, bool, int]] = []  # name, length, columnar, lsn

@@ -14,7 +14,8 @@ from streamrnn.errors import ConfigError
 from streamrnn.rules import naming
 
 if TYPE_CHECKING:
-    from streamrnn.model.plan import Plan
+    from streamrnn.model.event_plan import Sizes as EventSizes
+    from streamrnn.model.plan import Plan, Sizes
 
 
 def command(
@@ -42,8 +43,8 @@ def command(
 
 def describe(config: Config) -> dict[str, Any]:
     """What a configuration amounts to. Raises ConfigError."""
+    from streamrnn.engines import compose
     from streamrnn.kernels.table import PARAMS_LENGTH
-    from streamrnn.model.plan import compose
     from streamrnn.service.build import rows
     from streamrnn.wire import Decoder, Source
 
@@ -55,19 +56,35 @@ def describe(config: Config) -> dict[str, Any]:
         "task": config.model.task,
         "preset": config.model.preset,
         "features": list(config.model.features),
-        "targets": list(sizes.targets),
-        "horizons": list(sizes.horizons),
         "layers": [parts(layer) for layer in sizes.layers],
-        "experts": [parts(expert) for expert in sizes.experts],
         "rule": parts(sizes.rule),
-        "head": parts(config.model.head),
         "optimiser": parts(config.model.optimiser),
-        "monitors": [parts(sizes.conformal), parts(sizes.anomaly)],
+        **(of_events(sizes) if config.model.task == "events" else of_numbers(sizes)),
         "weights": config.model.weights,
         "parameters": int(plan.table.ints[PARAMS_LENGTH]),
         "durability": config.state.durability,
         "memory": memory(plan, rows(config)),
         "queues": queues(config),
+    }
+
+
+def of_numbers(sizes: "Sizes") -> dict[str, Any]:
+    """What a model of numbers has of its own."""
+    return {
+        "targets": list(sizes.targets),
+        "horizons": list(sizes.horizons),
+        "experts": [parts(expert) for expert in sizes.experts],
+        "head": parts(sizes.model.head),
+        "monitors": [parts(sizes.conformal), parts(sizes.anomaly)],
+    }
+
+
+def of_events(sizes: "EventSizes") -> dict[str, Any]:
+    """What a model of events has of its own."""
+    return {
+        "experts": [parts(sizes.context)],
+        "vocabulary": parts(sizes.vocabulary),
+        "monitors": [parts(sizes.anomaly)],
     }
 
 
@@ -121,11 +138,13 @@ def show(found: dict[str, Any]) -> None:
     for name in ("task", "preset", "weights", "durability", "parameters"):
         made.add_row(name, str(found[name]))
     for name in ("features", "targets", "horizons"):
-        made.add_row(name, ", ".join(map(str, found[name])))
+        if found.get(name):
+            made.add_row(name, ", ".join(map(str, found[name])))
     for name in ("layers", "experts", "monitors"):
         made.add_row(name, "\n".join(map(_spell, found[name])))
-    for name in ("rule", "head", "optimiser"):
-        made.add_row(name, _spell(found[name]))
+    for name in ("rule", "head", "vocabulary", "optimiser"):
+        if name in found:
+            made.add_row(name, _spell(found[name]))
     need = found["memory"]
     made.add_row("memory", f"{size(need['stream_bytes'])} a stream")
     if need["shared_bytes"]:

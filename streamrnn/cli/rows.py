@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from streamrnn.cli.cells import counts, numbers, times
 from streamrnn.config import Columns
 from streamrnn.errors import EXIT_DATA, StreamrnnError
-from streamrnn.messages import END, LABEL_ONLY, STAMPED, Batch, Floats
-from streamrnn.wire.columns import digest
+from streamrnn.messages import END, LABEL_ONLY, STAMPED, Batch, Floats, digest
 
 BATCH = 4096  # rows in one batch: memory stays small and the engine's call is long enough to be worth it
 ROLES = ("stream", "time", "label", "id", "seq", "end")  # keys of the wire form that are no features

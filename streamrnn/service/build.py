@@ -1,16 +1,18 @@
 """From a configuration to the parts of a daemon."""
 
+from streamrnn import engines
 from streamrnn.config import Config
-from streamrnn.engine import Engine
+from streamrnn.engines import AnyEngine
 from streamrnn.errors import ConfigError
+from streamrnn.event_engine import EventEngine
 from streamrnn.service import recovery
-from streamrnn.wire import Decoder, Encoder
+from streamrnn.wire import Decoder, Encoder, Events, Forecasts
 
 
-def engine(config: Config) -> Engine:
+def engine(config: Config) -> AnyEngine:
     """The engine; an allocation that fails anywhere on the way is the operator's to mend, not the daemon's end."""
     try:
-        return Engine(config.model, rows(config), threads=config.limits.threads)
+        return engines.build(config.model, rows(config), config.limits.threads)
     except MemoryError:
         hint = "lower limits.max_streams, or use a smaller model"
         raise ConfigError(f"no memory for {rows(config)} streams of this model", hint) from None
@@ -37,9 +39,13 @@ def decoder(config: Config) -> Decoder:
     return Decoder(config.model.features, config.model.task, recovery.sources(config), config.limits.max_observations)
 
 
-def encoder(engine: Engine, config: Config) -> Encoder:
+def encoder(engine: AnyEngine, config: Config) -> Encoder:
     """What writes the answers."""
-    return Encoder(engine.targets, engine.horizons, engine.level, config.output.format, engine.monitors)
+    if isinstance(engine, EventEngine):
+        return Encoder(Events(engine.symbol), config.output.format)
+    nulls = config.output.format == "msgpack"
+    form = Forecasts(engine.targets, engine.horizons, engine.level, engine.monitors, nulls)
+    return Encoder(form, config.output.format)
 
 
 def at_start(old: Config, new: Config) -> list[str]:

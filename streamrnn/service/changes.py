@@ -4,13 +4,12 @@ from typing import Any
 
 from streamrnn.bank import layout_of
 from streamrnn.config import Config
-from streamrnn.engine import Engine
+from streamrnn.engines import AnyEngine, compose
 from streamrnn.errors import ConfigError
-from streamrnn.model.plan import compose
 from streamrnn.service import build
 
 
-def report(engine: Engine, streams: int, before: Config, after: Config) -> dict[str, Any]:
+def report(engine: AnyEngine, streams: int, before: Config, after: Config) -> dict[str, Any]:
     """The inputs opened and closed, the slices of a stream's state that are kept, dropped and new, and what only a
     restart changes. Raises ConfigError for a configuration that would be refused."""
     if after.limits.max_streams < streams:

@@ -18,7 +18,7 @@ from msgspec import structs
 
 from streamrnn import __version__
 from streamrnn.config import Config, Output, load
-from streamrnn.engine import Engine
+from streamrnn.engines import AnyEngine
 from streamrnn.errors import ConfigError, FullError, StreamrnnError
 from streamrnn.messages import Batch, Ints
 from streamrnn.reorder import Reorder
@@ -341,7 +341,6 @@ class Daemon:
             ("streamrnn_disk_size_bytes", size),
             ("streamrnn_memory_limit_bytes", self._memory),
             ("streamrnn_checkpoint_age_seconds", self._checkpoint.age),
-            ("streamrnn_interval_level_ratio", engine.level),
             ("streamrnn_producers", len(self._desk)),
             ("streamrnn_observations_held", self._reorder.held),
             ("streamrnn_ready", telemetry.ready),
@@ -502,6 +501,8 @@ class Daemon:
     def _change(self, config: Config) -> dict[str, Any]:
         """Go over to another configuration; what is worth telling. Raises StreamrnnError before anything changed."""
         engine = self._engine
+        if config.model.task != self.config.model.task:
+            raise ConfigError("model.task is not changed while running", "start again, with another state directory")
         if config.security != self.config.security:
             raise ConfigError("security is not changed while running", "keys are; for where they are, start again")
         if config.limits.max_streams < len(self._streams):
@@ -544,7 +545,7 @@ class Daemon:
             self._alive()
         self._refuse_malformed()
 
-    def _build(self, config: Config) -> Engine:
+    def _build(self, config: Config) -> AnyEngine:
         """Another engine; it may have to compile for longer than the watchdog waits."""
         with ThreadPoolExecutor(1) as builder:
             engine = builder.submit(build.engine, config)

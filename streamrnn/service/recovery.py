@@ -23,9 +23,9 @@ import structlog
 from msgspec import Struct
 
 from streamrnn.config import Config
-from streamrnn.engine import Engine
+from streamrnn.engines import AnyEngine
 from streamrnn.errors import ConfigError
-from streamrnn.messages import Batch, Outcomes, keep_runs
+from streamrnn.messages import Batch, EventOutcomes, Outcomes, keep_runs
 from streamrnn.reorder import Reorder
 from streamrnn.service import poison
 from streamrnn.service.checkpoint import Checkpoint
@@ -66,7 +66,7 @@ class Replayed:
     """A part of the journal, applied again."""
 
     batch: Batch
-    outcomes: Outcomes
+    outcomes: Outcomes | EventOutcomes
     lsns: list[int]  # (m) of each run's frame
     due: bool  # perhaps not published before the stop
 
@@ -139,7 +139,7 @@ def restore(streams: Streams, checkpoint: Checkpoint, reorder: Reorder, now: flo
 class Replay:
     """Applies again what stands in the journal behind the floor."""
 
-    engine: Engine
+    engine: AnyEngine
     streams: Streams
     journal: Journal
     decoder: Decoder
@@ -228,7 +228,7 @@ def _from_known(frame: Frame, inputs: int) -> Frame:
     return Frame(inputs - 1, frame.received, frame.topic, frame.body)
 
 
-def carry_over(old: Engine, new: Engine, alive: Callable[[], None]) -> set[str]:
+def carry_over(old: AnyEngine, new: AnyEngine, alive: Callable[[], None]) -> set[str]:
     """Copy the state of all streams into a new engine; names of the slices that found no place.
 
     `alive` is called between rows. Raises SnapshotError when there is no room.

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from streamrnn.engine import Engine
+from streamrnn.engines import AnyEngine
 from streamrnn.messages import Batch, Ints, keep_runs
 from streamrnn.service.checkpoint import LIMIT_BYTES, Checkpoint, Counts, Stored
 from streamrnn.service.idle import Idle
@@ -38,13 +38,13 @@ class Rest(NamedTuple):
 class Streams:
     """At most `most` streams, as many as the engine has rows for in memory. Raises StorageError."""
 
-    def __init__(self, engine: Engine, encoder: Encoder, checkpoint: Checkpoint, most: int, now: float) -> None:
+    def __init__(self, engine: AnyEngine, encoder: Encoder, checkpoint: Checkpoint, most: int, now: float) -> None:
         self._checkpoint = checkpoint
         self._resting: dict[str, Rest] = {}
         self.brought_back = 0  # streams, since the start
         self.follow(engine, encoder, most, now)
 
-    def follow(self, engine: Engine, encoder: Encoder, most: int, now: float) -> None:
+    def follow(self, engine: AnyEngine, encoder: Encoder, most: int, now: float) -> None:
         """From now on these hold the streams in memory."""
         self._engine, self._encoder, self.capacity = engine, encoder, most
         self._idle = Idle(engine.capacity, now)

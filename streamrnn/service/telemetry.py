@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
 from streamrnn import __version__, messages
-from streamrnn.messages import Health, Outcomes
+from streamrnn.messages import EventHealth, EventOutcomes, Health, Outcomes
 from streamrnn.service import desk, doors, peers
 from streamrnn.wire import REASONS
 
@@ -97,6 +97,13 @@ METRICS = (
     Metric("streamrnn_interval_coverage_ratio", "gauge", "Share of values inside their interval.", ("step",)),
     Metric("streamrnn_interval_width_ratio", "gauge", "Interval's width over the target's deviation.", ("step",)),
     Metric("streamrnn_interval_level_ratio", "gauge", "Coverage that was asked for."),
+    Metric("streamrnn_event_bits", "gauge", "Median bits an event, by who foretells.", ("by",)),
+    Metric(
+        "streamrnn_event_hits_ratio", "gauge", "Median share of events foretold: first, or among those shown.", ("as",)
+    ),
+    Metric("streamrnn_event_unseen_ratio", "gauge", "Median share of events outside the vocabulary."),
+    Metric("streamrnn_event_skill_ratio", "gauge", "Median 1 - bits / best context table's."),
+    Metric("streamrnn_event_symbols", "gauge", "Symbols in the largest vocabulary."),
 )
 
 # Bits of an outcome that are counted one to one.
@@ -113,6 +120,9 @@ _BITS = (
 )
 _RAISED = messages.OPENED | messages.WORSENED
 _TOLD = _RAISED | messages.CLOSED  # an anomaly message is sent
+
+# Of one task alone: they have no series under the others.
+_OF_TASKS = ("streamrnn_interval_level_ratio", *(m.name for m in METRICS if m.name.startswith("streamrnn_event_")))
 
 # Every value of the closed sets, so that a series exists before it is first counted.
 _CLOSED = {
@@ -224,7 +234,7 @@ class Telemetry:
         for origin, count in frames.items():
             self._values["streamrnn_frames_received_total"][(self.inputs[origin],)] += count
 
-    def served(self, outcomes: Outcomes, sent: Sequence[tuple[bytes, bytes]], seconds: float) -> None:
+    def served(self, outcomes: Outcomes | EventOutcomes, sent: Sequence[tuple[bytes, bytes]], seconds: float) -> None:
         """What the engine said, the messages that tell it, and the seconds from receiving to publishing them.
 
         A bit that nobody set costs nothing.
@@ -247,8 +257,12 @@ class Telemetry:
         self._batch.add(n)
         self._latency.add(seconds, n)
 
-    def health(self, health: Health) -> None:
+    def health(self, health: Health | EventHealth) -> None:
         """How good the forecasts are. What is not known yet has no series."""
+        if isinstance(health, EventHealth):
+            self._event_health(health)
+            return
+        self.set("streamrnn_interval_level_ratio", health.level)
         columns = (
             ("streamrnn_forecast_error_ratio", health.error),
             ("streamrnn_forecast_skill_persistence_ratio", health.skill_persistence),
@@ -261,6 +275,17 @@ class Telemetry:
             pairs = zip(health.steps, column.tolist(), strict=True)
             self._values[name] = {(str(step),): value for step, value in pairs if not math.isnan(value)}
 
+    def _event_health(self, health: EventHealth) -> None:
+        for name, series in (
+            ("streamrnn_event_bits", {"mix": health.bits, "network": health.bits_network, "table": health.bits_table}),
+            ("streamrnn_event_hits_ratio", {"first": health.top1, "shown": health.topk}),
+            ("streamrnn_event_unseen_ratio", {"": health.unseen}),
+            ("streamrnn_event_skill_ratio", {"": health.skill}),
+            ("streamrnn_event_symbols", {"": float(health.symbols)}),
+        ):
+            found = [((label,) if label else (), value) for label, value in series.items()]
+            self._values[name] = {labels: value for labels, value in found if not math.isnan(value)}
+
     def collect(self) -> Iterator[Any]:
         """The families, for prometheus-client."""
         self._read(self)
@@ -270,6 +295,8 @@ class Telemetry:
 
 def _children(metric: Metric) -> list[tuple[str, ...]]:
     """Label values that are known beforehand."""
+    if metric.name in _OF_TASKS:
+        return []
     if not metric.labels:
         return [()]
     special = {

@@ -18,8 +18,9 @@ Theory of operation
   not begin with "[" and has at least one line that is an object for itself.
 - `rows` gathers a batch in lists, `columns` turns them into arrays, once per batch, and checks all numbers there in two
   passes. What is at fault is taken out of the batch afterwards, as that is rare.
-- `encode` makes the columns of outcomes lists, once per batch, and fills Structs (`outgoing`, where the documented
-  names stand). Late labels that settle an earlier observation are not answered: they bring no new forecast.
+- `forecasts` and `events` make the columns of outcomes lists, once per batch, and fill Structs (`outgoing`, where the
+  documented names stand); `encode` numbers them and writes them. Late labels that settle an earlier observation are
+  not answered: they bring no new forecast.
 
 Decided
 - Keys beside the known ones are skipped, for senders add units and hosts; only under `values` is a key a promise.
@@ -38,6 +39,8 @@ Rejected
 
 from streamrnn.wire.decode import Decoder
 from streamrnn.wire.encode import Encoder
+from streamrnn.wire.events import Events
+from streamrnn.wire.forecasts import Forecasts
 from streamrnn.wire.frames import REASONS, Decoded, Frame, Refusal, Source, refusal
 from streamrnn.wire.outgoing import FIELDS
 from streamrnn.wire.topics import DEAD_LETTER, STATUS, topic_of
@@ -50,6 +53,8 @@ __all__ = [
     "Decoded",
     "Decoder",
     "Encoder",
+    "Events",
+    "Forecasts",
     "Frame",
     "Refusal",
     "Source",

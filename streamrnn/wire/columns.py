@@ -1,13 +1,12 @@
 """From lists to the columns of a batch; finiteness and range are checked here, for all rows at once."""
 
 from datetime import UTC, datetime
-from hashlib import blake2b
 from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamrnn.messages import Batch, Floats, Ints
+from streamrnn.messages import Batch, Floats, Ints, digest
 from streamrnn.wire.rows import Place, Rows
 
 LARGEST_VALUE = 1e30  # beyond it squares overflow in single precision
@@ -33,6 +32,8 @@ def columns(rows: Rows) -> tuple[Batch, list[Place], Faults]:
         seq=_sequence(rows.seq),
         bits=_sparse(rows.bits, count),
         ids=rows.ids,
+        event=np.array(rows.events, np.int64) if rows.task == "events" else None,
+        symbols={number: symbol for symbol, number in rows.symbols.items()},
     )
     return batch, rows.places, faults
 
@@ -56,13 +57,10 @@ def without(batch: Batch, places: list[Place], faults: Faults) -> tuple[Batch, l
         seq=batch.seq[keep],
         bits=batch.bits[keep],
         ids={moved[row]: text for row, text in batch.ids.items() if row not in faults},
+        event=None if batch.event is None else batch.event[keep],
+        symbols=batch.symbols,
     )
     return kept, list(compress(places, left))
-
-
-def digest(text: str) -> int:
-    """63 bits that stand for an id, never 0."""
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()) >> 1 or 1
 
 
 def _times(rows: Rows, faults: Faults) -> Floats:
@@ -93,7 +91,7 @@ def _values(rows: Rows, faults: Faults) -> Floats:
             number = rows.values[index]
             if number is not None:
                 faults.setdefault(index // width, _number(f"values.{rows.features[index % width]}", number))
-    return values.reshape(-1, width)
+    return values.reshape(len(rows.time), width)
 
 
 def _labels(rows: Rows, faults: Faults) -> Floats:

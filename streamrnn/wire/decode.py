@@ -24,15 +24,15 @@ class Decoder:
 
     def __init__(self, features: tuple[str, ...], task: str, sources: Sequence[Source], max_observations: int) -> None:
         self._features = features
-        self._labelled = task == "label"
+        self._task = task
         self._sources = tuple(sources)
         self._limit = max_observations
-        self._json, self._pack = readers(features, max_observations)
+        self._json, self._pack = readers(features, max_observations, task == "events")
         self._columnar = [False] * len(sources)  # the form that a source sent last is tried first
 
     def decode(self, frames: Sequence[Frame]) -> Decoded:
         """All observations of the frames in order of arrival, and a refusal for each thing that is none."""
-        rows = Rows(self._features, self._labelled, self._limit)
+        rows = Rows(self._features, self._task, self._limit)
         refusals: list[Refusal] = []
         for index, frame in enumerate(frames):
             try:
@@ -56,7 +56,7 @@ class Decoder:
                 rows.many(using.columns.decode(frame.body), place)
                 return
             found = using.frame.decode(frame.body)
-            if type(found) is Observation:
+            if isinstance(found, Observation):
                 rows.one(found, place)
                 return
         except UNREADABLE:
@@ -78,7 +78,7 @@ class Decoder:
                 rows.room = self._limit - (len(rows.time) - first)
                 if rows.room == 0:
                     raise WireError("too_many", f"more than {self._limit} observations in one frame")
-                if type(item) is Observation:
+                if isinstance(item, Observation):
                     rows.one(item, where)
                 else:
                     _single(rows, item, where, using)

@@ -10,6 +10,7 @@ from msgspec import Meta, Raw, Struct
 from streamrnn.errors import ConfigError
 
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Symbol = str | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Id = Annotated[str, Meta(max_length=256)] | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Values = TypeVar("Values")
 
@@ -42,6 +43,18 @@ class Columns(Struct, Generic[Values], gc=False):
     end: bool | list[bool] = False  # a single `true` marks the last one
 
 
+class EventObservation(Observation[Values], Generic[Values], gc=False):
+    """One event; what it is numbers of, if anything, stands under `values`."""
+
+    event: Symbol | None = None
+
+
+class EventColumns(Columns[Values], Generic[Values], gc=False):
+    """Many events of one stream."""
+
+    event: list[Symbol] | None = None
+
+
 class Reader(Protocol):
     """A msgspec decoder of either format."""
 
@@ -71,14 +84,16 @@ def values_struct(features: tuple[str, ...], kind: Any) -> Any:
         raise ConfigError(f"feature names cannot be read from messages: {error}", hint) from None
 
 
-def readers(features: tuple[str, ...], limit: int) -> tuple[Readers, Readers]:
+def readers(features: tuple[str, ...], limit: int, events: bool) -> tuple[Readers, Readers]:
     """The decoders for JSON and for MessagePack; `limit` is the most items of an array. Raises ConfigError."""
+    single: Any = EventObservation if events else Observation
+    several: Any = EventColumns if events else Columns
     width = Meta(min_length=len(features), max_length=len(features))
     many = Meta(max_length=limit)
     cell: Any = float | None
     column: Any = list[cell] | None
-    one: Any = Observation[values_struct(features, float) | Annotated[list[cell], width]]  # type: ignore[misc]
-    columns: Any = Columns[values_struct(features, list[cell]) | Annotated[list[column], width]]  # type: ignore[misc]
+    one: Any = single[values_struct(features, float) | Annotated[list[cell], width]]
+    columns: Any = several[values_struct(features, list[cell]) | Annotated[list[column], width]]
     frame, split = one | Annotated[list[one], many], Annotated[list[Raw], many]
 
     def compiled(decoder: Any, json: bool) -> Readers:

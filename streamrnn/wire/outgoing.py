@@ -8,7 +8,10 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
+from streamrnn.wire.forms import Symbol
+
 Floats = float | None | list[float | None]
+Symbols = Symbol | None | list[Symbol | None]
 
 
 class Forecast(Struct, gc=False):
@@ -45,6 +48,54 @@ class Prediction(Struct, gc=False):
     id: str | list[str | None] | UnsetType = UNSET  # as it was sent; a list
 
 
+class Next(Struct, gc=False):
+    """A symbol that may come next."""
+
+    event: Symbol | None  # null: one that is not in the vocabulary
+    probability: float
+
+
+class Session(Struct, gc=False):
+    """What an `end` has ended."""
+
+    events: int
+    bits: float | None  # of all its events together
+    worst: float | None  # bits of the most surprising one
+    anomaly_score: float | None  # null while warming up
+
+
+class EventPrediction(Struct, gc=False):
+    """The answer to an event, or to a columnar message of them."""
+
+    stream: str
+    seq: int | list[int]  # the stream's own count of learned events; a list
+    topic_seq: int
+    lsn: int | None
+    time: Floats  # of the event; a list
+    event: Symbols  # that came; a list
+    expected: Symbols  # the one that was likeliest before it came; a list
+    probability: Floats  # that the event had been given, null when it was not learned; a list
+    rank: int | list[int | None] | None  # that it had; a list
+    bits: Floats  # -log2 of the probability; a list
+    next: list[Next]  # the likeliest ones now, likeliest first
+    next_time: float | None  # when the next event is expected: as likely before as after
+    overdue_time: float | None  # by when it should have come, at the alert rate
+    anomaly_score: Floats  # a list
+    is_anomaly: bool | list[bool]  # a list
+    skill: float | None  # 1 - bits / bits of the best context table
+    learned: int  # events the network has been given
+    symbols: int  # in the vocabulary
+    warming_up: bool
+    unseen: bool | list[bool] | UnsetType = UNSET  # the event was not in the vocabulary when it came; a list
+    session: Session | list[Session | None] | UnsetType = UNSET  # at an `end`; a list
+    late: bool | list[bool] | UnsetType = UNSET
+    duplicate: bool | list[bool] | UnsetType = UNSET
+    replayed: bool | UnsetType = UNSET
+    retained: bool | UnsetType = UNSET
+    missing: bool | list[bool] | UnsetType = UNSET
+    id: str | list[str | None] | UnsetType = UNSET
+
+
 class Anomaly(Struct, gc=False):
     """An anomaly event opened, rose to a higher severity or closed."""
 
@@ -58,10 +109,10 @@ class Anomaly(Struct, gc=False):
     started: float | None
     severity: str
     anomaly_score: float | None
-    expected: dict[str, float | None]  # by target
-    actual: dict[str, float | None]
-    attribution: dict[str, float | None]  # share of each target in the score
-    monitor: str  # the kind of the monitor that was most surprised
+    expected: dict[str, Any]  # by target; of an event: `event` and `probability` of the likeliest
+    actual: dict[str, Any]  # by target; of an event: `event`, `probability`, `rank`, `bits`
+    attribution: dict[str, float | None]  # share of each target in the score; of an event: `event`, `time`
+    monitor: str  # the kind of the monitor that was most surprised; of an event: event or time
     reason: str  # a sentence
     skill: float | None
     learned: int
@@ -87,6 +138,9 @@ class DeadLetter(Struct, gc=False):
 FIELDS: dict[str, tuple[str, ...]] = {
     "prediction": Prediction.__struct_fields__,
     "forecast": Forecast.__struct_fields__,
+    "event prediction": EventPrediction.__struct_fields__,
+    "next": Next.__struct_fields__,
+    "session": Session.__struct_fields__,
     "anomaly": Anomaly.__struct_fields__,
     "deadletter": DeadLetter.__struct_fields__,
 }

@@ -40,4 +40,4 @@ def _invalid(text: str, path: str) -> str:
         return "time" if path.startswith("time") and "timestamp" in text else "out_of_range"
     if text.startswith("Invalid "):
         return "time"
-    return "label" if path.startswith("label") else "type"
+    return next((key for key in ("label", "event") if path.startswith(key)), "type")

@@ -9,8 +9,8 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from streamrnn.errors import WireError
-from streamrnn.messages import END, LABEL_ONLY, STAMPED
-from streamrnn.wire.forms import Columns, Observation
+from streamrnn.messages import END, LABEL_ONLY, STAMPED, SYMBOL_BYTES, digest
+from streamrnn.wire.forms import Columns, EventColumns, EventObservation, Observation, Symbol
 
 _NAME_BYTES = 128
 
@@ -29,7 +29,7 @@ class Rows:
     """n observations in m runs of F features. What raises WireError has appended nothing."""
 
     features: tuple[str, ...]
-    labelled: bool  # the task takes labels, so that one may come alone
+    task: str  # "label": one may come alone; "events": each is a symbol, values may be left out
     room: int  # most observations that a columnar message may add
     names: list[str] = field(default_factory=list)  # (m)
     lengths: list[int] = field(default_factory=list)  # (m)
@@ -38,6 +38,8 @@ class Rows:
     time: list[float | datetime] = field(default_factory=list)  # (n)
     values: list[float | None] = field(default_factory=list)  # (n * F) None is missing
     seq: list[int | None] = field(default_factory=list)  # (n)
+    events: list[int] = field(default_factory=list)  # (n) digests, with task "events"
+    symbols: dict[Symbol, int] = field(default_factory=dict)  # symbol -> digest
     label: dict[int, float] = field(default_factory=dict)  # the rest is rare, and kept by row
     ids: dict[int, str] = field(default_factory=dict)
     bits: dict[int, int] = field(default_factory=dict)
@@ -49,6 +51,9 @@ class Rows:
             name = checked_name(name)
         row = len(self.time)
         found: Any = item.values
+        if isinstance(item, EventObservation):
+            self.events.append(self._event(item.event))
+            found = [None] * len(self.features) if found is None else found
         if found is None:
             self._late(item.label, item.id)
             found = [None] * len(self.features)
@@ -78,7 +83,9 @@ class Rows:
             name = checked_name(name)
         columns = item.values if type(item.values) is list else _columns(item.values, len(self.features))
         length = self._length(item, columns)
-        if item.values is None:
+        if isinstance(item, EventColumns):
+            self._series(item)
+        elif item.values is None:
             for label, ident in zip(item.label or [None], item.id or [None], strict=False):
                 self._late(label, ident)
         row = len(self.time)
@@ -100,7 +107,7 @@ class Rows:
             self.label.update((row + i, label) for i, label in enumerate(item.label) if label is not None)
         if item.id is not None:
             self.ids.update((row + i, str(ident)) for i, ident in enumerate(item.id) if ident is not None)
-        if item.values is None:
+        if item.values is None and self.task != "events":
             self.bits.update((row + i, LABEL_ONLY) for i in range(length))
         ends = item.end if isinstance(item.end, list) else [False] * (length - 1) + [item.end]
         for i, end in enumerate(ends):
@@ -109,13 +116,14 @@ class Rows:
 
     def _length(self, item: Columns[Any], columns: list[list[float | None] | None]) -> int:
         """How many observations the columns hold. Raises WireError when they do not agree, ValueError without any."""
-        given = [item.time, item.seq, item.label, item.id, item.end, *columns]
+        events = item.event if isinstance(item, EventColumns) else None
+        given = [item.time, item.seq, item.label, item.id, item.end, events, *columns]
         lengths = [len(column) for column in given if type(column) is list]
         if not lengths:
             raise ValueError("no column")  # a single observation without time and values looks the same
         length = lengths[0]
         if lengths.count(length) != len(lengths):
-            names = ("time", "seq", "label", "id", "end", *self.features)
+            names = ("time", "seq", "label", "id", "end", "event", *self.features)
             found = {name: len(column) for name, column in zip(names, given, strict=True) if type(column) is list}
             raise WireError("schema", f"columns of different lengths: {found}")
         if length == 0:
@@ -124,9 +132,24 @@ class Rows:
             raise WireError("too_many", f"{length} observations in columns, room for {self.room} in this frame")
         return length
 
+    def _series(self, item: EventColumns[Any]) -> None:
+        """The events of columns, all or none. Raises WireError."""
+        given: list[Symbol | None] = [None] if item.event is None else [*item.event]
+        self.events += [self._event(event) for event in given]
+
+    def _event(self, event: Symbol | None) -> int:
+        """A symbol's digest. Raises WireError for what cannot be one."""
+        if event in self.symbols:
+            return self.symbols[event]
+        if event is None:
+            raise WireError("event", "no event", 'add "event": a text or a whole number that says what happened')
+        if not 0 < len(str(event).encode("utf-8", "surrogatepass")) <= SYMBOL_BYTES:
+            raise WireError("event", f"not an event: {str(event)[:64]!r}", f"1 to {SYMBOL_BYTES} bytes of UTF-8")
+        return self.symbols.setdefault(event, digest(event))
+
     def _late(self, label: float | None, ident: object) -> None:
         """Check an observation without values: it can only be the label of an earlier one."""
-        if label is None or not self.labelled:
+        if label is None or self.task != "label":
             raise WireError("schema", "no values", "send an object of values by feature name, {} if all are missing")
         if ident is None:
             raise WireError("label", "a label without values and id", "repeat the id of the observation it belongs to")

@@ -1,6 +1,7 @@
 """The reason of an anomaly message, in words."""
 
 import math
+from typing import Any
 
 
 def reason(target: str, expected: float | None, actual: float | None, closing: bool) -> str:
@@ -18,6 +19,24 @@ def reason(target: str, expected: float | None, actual: float | None, closing: b
         return f"{target} is {seen}, as expected"
     side = "above" if distance > 0.0 else "below"
     return f"{target} is {_text(abs(distance), places)} {side} what was expected ({seen} instead of {foretold})"
+
+
+def event_reason(expected: Any, actual: Any, late: float | None, closing: bool) -> str:
+    """One sentence about an event; `late` when its time stands out: standard deviations after the median."""
+    came, likeliest = _name(actual["event"]), expected["event"]
+    if closing:
+        return f"events are as foretold again ({came}, {actual['bits'] or 0.0:.1f} bits)"
+    if late is not None:
+        return f"{came} came {abs(late):.1f} deviations {'later' if late > 0.0 else 'earlier'} than expected"
+    instead = "nothing was expected yet"
+    if likeliest is not None and expected["probability"] is not None:
+        instead = f"{_name(likeliest)} was expected ({expected['probability']:.2g})"
+    return f"{came} had a probability of {actual['probability'] or 0.0:.2g}; {instead}"
+
+
+def _name(symbol: str | int | None) -> str:
+    text = repr(symbol)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _decimals(distance: float) -> int:

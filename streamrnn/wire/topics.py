@@ -2,6 +2,8 @@
 
 import re
 
+from msgspec import Struct
+
 STATUS = b"status/"
 DEAD_LETTER = b"deadletter/"
 
@@ -13,3 +15,19 @@ def topic_of(kind: str, stream: str) -> bytes:
     """The topic of one stream: `prediction/pump-1/`; "/", "%" and control characters are percent-encoded."""
     name = _ESCAPED.sub(lambda match: f"%{ord(match[0]):02X}", stream)
     return f"{kind}/{name}/".encode()
+
+
+class Topics(Struct, gc=False):
+    """The topics of one row and what was sent on them: all that grows, and it grows with the rows alone."""
+
+    name: str
+    prediction: bytes
+    anomaly: bytes
+    predictions: int = 0
+    anomalies: int = 0
+    lsn: int | None = None
+
+
+def topics_of(name: str) -> Topics:
+    """Those of a stream that has sent nothing yet."""
+    return Topics(name, topic_of("prediction", name), topic_of("anomaly", name))

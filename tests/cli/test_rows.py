@@ -12,7 +12,7 @@ from streamrnn import messages
 from streamrnn.cli.cells import counts, numbers, times
 from streamrnn.cli.rows import FileError, Rows
 from streamrnn.config import Columns
-from streamrnn.wire.columns import digest
+from streamrnn.messages import digest
 
 
 def read(tmp_path, name, text, columns, features=(), size=4096):

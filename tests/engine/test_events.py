@@ -104,8 +104,8 @@ def test_a_restored_engine_goes_on_as_if_nothing_had_happened(model):
         assert two.restore(name, one.export(name), one.layout) == []
     batch = batch_of(names, symbols[::-1], time=time[120:], end=ends)
     assert copy_of(one.step(batch, one.admit(names))) == copy_of(two.step(batch, two.admit(names)))
-    assert [two.symbol(0, number) for number in range(two.known(0))] == [
-        one.symbol(0, number) for number in range(one.known(0))
+    assert [two.symbol(0, number) for number in range(two.symbols(0))] == [
+        one.symbol(0, number) for number in range(one.symbols(0))
     ]
 
 
@@ -160,7 +160,7 @@ def test_a_flood_of_new_symbols_leaves_room_and_the_known_ones_in_proportion():
     before = engine.outlook("a")
     told = feed(engine, "a", [f"noise-{i}" for i in range(5000)])
     assert engine.bytes_total == size
-    assert engine.known(0) == 9  # half of the places, and the one symbol that took them beyond
+    assert engine.symbols(0) == 9  # half of the places, and the one symbol that took them beyond
     assert (told.symbol[100:] == 0).all()
     assert told.surprise[-1000:].mean() < 0.5  # more of the same
     feed(engine, "a", list("abcdef") * 3, end=[i == 17 for i in range(18)])
@@ -168,7 +168,7 @@ def test_a_flood_of_new_symbols_leaves_room_and_the_known_ones_in_proportion():
     assert after.symbol.all()
     assert np.isfinite(before.shares).all()
     feed(engine, "a", ["twice", "twice", "twice"])
-    assert engine.symbol(0, engine.known(0) - 1) == "twice"
+    assert engine.symbol(0, engine.symbols(0) - 1) == "twice"
 
 
 def test_the_mix_is_hardly_worse_than_the_best_and_usually_better(light):

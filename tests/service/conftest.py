@@ -11,8 +11,7 @@ import fake
 import pytest
 import zmq
 
-from streamrnn import config
-from streamrnn.service import build
+from streamrnn import config, engines
 from streamrnn.service import daemon as module
 
 PATIENCE = 10.0  # seconds
@@ -114,7 +113,7 @@ class Turned:
 @pytest.fixture
 def turned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Turned]]:
     """Makes a daemon with the fake engine; `text` is more TOML."""
-    monkeypatch.setattr(build, "Engine", fake.Engine)
+    monkeypatch.setattr(engines, "Engine", fake.Engine)
     monkeypatch.setattr(module, "SUBSCRIBERS", 0.05)
     with ExitStack() as made:
 

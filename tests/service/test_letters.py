@@ -4,14 +4,14 @@ import pytest
 
 from streamrnn.service.letters import Letters
 from streamrnn.service.telemetry import Telemetry
-from streamrnn.wire import Encoder, Refusal
+from streamrnn.wire import Encoder, Forecasts, Refusal
 
 REFUSED = [(0, Refusal(0, "malformed", "no", b"x"), 1)] * 30
 
 
 def letters(rate: float) -> tuple[Letters, Telemetry]:
     telemetry = Telemetry(["a"], lambda _: None)
-    return Letters(rate, Encoder(("flow",), (1,), 0.9), telemetry), telemetry
+    return Letters(rate, Encoder(Forecasts(("flow",), (1,), 0.9, ("residual",), False)), telemetry), telemetry
 
 
 def test_a_flood_is_cut_to_its_rate_and_counted_in_full() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from streamrnn import messages as said
 from streamrnn.messages import Batch, Outcomes
-from streamrnn.wire import FIELDS, Encoder, Refusal, topic_of
+from streamrnn.wire import FIELDS, Encoder, Forecasts, Refusal, topic_of
 from tests.columns import outcomes
 
 NAN = float("nan")
@@ -83,7 +83,8 @@ def answers(n: int = 1, targets: int = 1, horizons: int = 1, **columns: Any) -> 
 
 
 def encoder(targets: tuple[str, ...] = ("flow",), horizons: tuple[int, ...] = (1,), **options: Any) -> Encoder:
-    return Encoder(targets, horizons, 0.9, **options)
+    nulls = options.get("format") == "msgpack"
+    return Encoder(Forecasts(targets, horizons, 0.9, ("residual",), nulls), **options)
 
 
 def sent(messages: list[tuple[bytes, bytes]]) -> list[dict[str, Any]]:

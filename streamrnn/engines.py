@@ -1,0 +1,20 @@
+"""Which engine serves a task: one for numbers, one for events. Both keep one contract (`engine`)."""
+
+from typing import Any
+
+from streamrnn import spec
+from streamrnn.engine import Engine
+from streamrnn.event_engine import EventEngine
+from streamrnn.model import event_plan, plan
+
+AnyEngine = Engine | EventEngine
+
+
+def build(model: spec.Model, capacity: int, threads: int = 1) -> AnyEngine:
+    """The engine of a model. Events are stepped by one thread. Raises ConfigError for what cannot be."""
+    return EventEngine(model, capacity) if model.task == "events" else Engine(model, capacity, threads=threads)
+
+
+def compose(model: spec.Model) -> Any:
+    """The plan of a model, without an engine. Raises ConfigError."""
+    return event_plan.compose(model) if model.task == "events" else plan.compose(model)
