@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families as families
 
 from streamrnn import messages
 from streamrnn.errors import StreamrnnError
-from streamrnn.messages import Health
+from streamrnn.messages import EventHealth, Health
 from streamrnn.service.telemetry import METRICS, Telemetry
 from streamrnn.service.web import CONNECTIONS, Web
 from tests.columns import outcomes
@@ -54,6 +54,9 @@ def samples(web: Web) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
 def test_every_metric_is_scraped_under_its_name_and_nothing_else_of_ours(telemetry: Telemetry, web: Web) -> None:
     one = np.array([0.5])
     telemetry.health(Health((1,), one, one, one, one, one, one, 0.9))
+    of_numbers = {name for name, _ in samples(web)}
+    assert not any(name.startswith("streamrnn_event_") for name in of_numbers)
+    telemetry.health(EventHealth(1.0, 1.5, 2.0, 0.5, 0.9, 0.0, 7, 0.5))
     seen = {name for name, _ in samples(web) if name.startswith("streamrnn_")}
     plain = {metric.name for metric in METRICS if metric.kind != "histogram"}
     parts = {f"{m.name}_{part}" for m in METRICS if m.kind == "histogram" for part in ("bucket", "count", "sum")}

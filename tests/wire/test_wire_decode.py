@@ -271,9 +271,10 @@ def test_the_refusals_cover_every_reason_that_is_ours() -> None:
     assert {reason for _, reason in REFUSED} == set(REASONS) - {
         "capacity",
         "denied",
+        "event",
         "new_streams",
         "poison",
-    }  # those of the admission and the doors
+    }  # those of the admission, the doors and another task
 
 
 def test_details_say_what_to_do() -> None:

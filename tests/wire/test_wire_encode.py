@@ -93,7 +93,8 @@ def sent(messages: list[tuple[bytes, bytes]]) -> list[dict[str, Any]]:
 
 def test_the_fields_are_those_that_are_documented() -> None:
     expected = {"prediction": PREDICTION, "forecast": FORECAST, "anomaly": ANOMALY, "deadletter": DEAD_LETTER}
-    assert {kind: list(fields) for kind, fields in FIELDS.items()} == expected
+    events = {"event prediction", "next", "session"}  # see test_wire_events
+    assert {kind: list(fields) for kind, fields in FIELDS.items() if kind not in events} == expected
 
 
 def test_a_prediction_byte_for_byte() -> None:

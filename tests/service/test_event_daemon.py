@@ -1,0 +1,177 @@
+"""The daemon with task "events": the real engine behind the paths of every other task."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from conftest import Turned
+from test_control import ask
+
+from streamrnn import config
+from streamrnn.service import stored
+
+Make = Callable[..., Turned]
+MODEL = '[model]\nfeatures = ["flow"]'  # of the fixture; replaced
+EVENTS = """
+[model]
+task = "events"
+preset = "light"
+weights = "WEIGHTS"
+vocabulary = {{ kind = "vocabulary", symbols = 16, shown = 3 }}
+"""
+
+
+@pytest.fixture(params=["per_stream", "pooled"])
+def serving(request: pytest.FixtureRequest, turned: Make, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Turned]:
+    """Makes a daemon of events whose checkpoints are made by the test."""
+    import conftest
+
+    text = conftest.CONFIG.replace(MODEL, EVENTS.replace("WEIGHTS", request.param).strip())
+    assert text != conftest.CONFIG
+    monkeypatch.setattr(conftest, "CONFIG", text)
+    return lambda: turned("checkpoint = 3600.0\n[limits]\nmax_streams = 8\n")
+
+
+def fed(one: Turned, events: list[tuple[str, Any]], **more: Any) -> None:
+    before = one.value("streamrnn_observations_applied_total")
+    for stream, event in events:
+        one.peers.push.send_json({"stream": stream, "event": event, **more})
+    one.until(lambda: one.value("streamrnn_observations_applied_total") == before + len(events))
+
+
+def state(one: Turned) -> dict[str, bytes]:
+    engine = one.daemon._engine
+    pool = [""] if engine.model.weights == "pooled" else []
+    return {name: engine.export(name) for name in [*engine.names, *pool] if name or pool}
+
+
+WORDS = [(stream, letter) for letter in "abcabdabc" * 6 for stream in ("a", "b/c")]
+
+
+def test_it_answers_and_recovers_bit_for_bit(serving: Callable[[], Turned]) -> None:
+    """Killed with rows stored, with rows half stored and with none: the state and the next answer are the same."""
+    one = serving()
+    subscriber = one.subscribed(b"prediction/")
+    fed(one, WORDS, time=1e6)
+    topics = {one.received(subscriber)[0] for _ in WORDS}
+    assert topics == {"prediction/a/", "prediction/b%2Fc/"}
+    for part in (None, 1, 10_000_000):
+        before = state(one)
+        if part:
+            one.daemon._checkpoint.write(one.daemon._engine, one.daemon._journal.last, limit_bytes=part)
+        fed(one, [("a", 5), ("new", "z")], time=1e6)
+        then = state(one)
+        assert then != before
+        one.kill()
+        one.start()
+        assert state(one) == then
+    fed(one, [("a", "a")], time=2e6)
+    engine = one.daemon._engine
+    row = engine.names.index("a")
+    assert {"a", "b", "c", "d", 5} <= {engine.symbol(row, number) for number in range(1, engine.symbols(row))}
+    then = state(one)
+    one.stop()
+    one.start()
+    assert state(one) == then
+
+
+def test_the_last_answer_is_kept_for_who_comes_later(serving: Callable[[], Turned]) -> None:
+    one = serving()
+    fed(one, WORDS[:13])
+    topic, body = one.received(one.subscribed(b"prediction/a/"))
+    assert (topic, body["event"], body["seq"], body["topic_seq"]) == ("prediction/a/", "a", 7, 7)
+    assert body["retained"]
+    assert len(body["next"]) == 3
+    one.kill()
+    one.start()
+    again = one.received(one.subscribed(b"prediction/a/"))[1]
+    assert again == body | {"lsn": again["lsn"]}
+
+
+def test_what_is_no_event_is_a_dead_letter(serving: Callable[[], Turned]) -> None:
+    one = serving()
+    subscriber = one.subscribed(b"deadletter/")
+    one.peers.push.send_json({"stream": "a", "values": {}})
+    letter = one.received(subscriber)[1]
+    assert letter["reason"] == "event"
+    assert 'add "event"' in letter["detail"]
+    assert one.value("streamrnn_observations_refused_total", "event") == 1
+
+
+def test_forgetting_and_beginning_anew(serving: Callable[[], Turned]) -> None:
+    one = serving()
+    fed(one, [*WORDS, ("a", "only a")])
+    assert ask(one, command="reset", stream="a")["ok"]
+    assert ask(one, command="forget", stream="b/c")["ok"]
+    engine = one.daemon._engine
+    assert (engine.streams, engine.names) == (1, ["a", ""])
+    told = engine.outlook("a")
+    assert told is not None
+    assert told.seq[0] == 0
+    assert one.received(one.subscribed(b"prediction/a/"))[1]["event"] is None
+    fed(one, [("other", "x"), ("a", "y")])
+    if engine.model.weights == "per_stream":
+        assert [engine.symbol(row, 1) for row in (0, 1)] == ["y", "x"]
+    else:
+        assert engine.symbol(0, 1) == "a"  # what the pool knows it keeps
+    then = state(one)
+    one.kill()
+    one.start()
+    assert state(one) == then
+
+
+def test_its_figures_are_scraped(serving: Callable[[], Turned]) -> None:
+    one = serving()
+    fed(one, WORDS)
+    one.daemon._measure(one.daemon._telemetry)
+    assert one.value("streamrnn_event_symbols") == 4
+    for by in ("mix", "network", "table"):
+        assert 0.0 < one.value("streamrnn_event_bits", by) < 8.0
+    assert (
+        0.0 < one.value("streamrnn_event_hits_ratio", "first") <= one.value("streamrnn_event_hits_ratio", "shown") < 1.0
+    )
+    assert one.value("streamrnn_event_skill_ratio") > -1.0
+    assert 0.0 < one.value("streamrnn_event_unseen_ratio") < 1.0
+    assert one.daemon._telemetry._values["streamrnn_interval_level_ratio"] == {}
+
+
+def test_stored_rows_can_be_checked_and_dumped(serving: Callable[[], Turned]) -> None:
+    one = serving()
+    fed(one, WORDS)
+    one.stop()
+    with stored.opened(one.path / "state") as store:
+        found, lines = stored.check(store), list(stored.dump(store))
+        exported = stored.export(store, "a")
+    assert found["damaged"] == []
+    assert {line["stream"] for line in lines if line.get("stream")} == {"a", "b/c"}
+    assert any(name.startswith("i64.history") for name in exported["slices"])
+    one.start()
+
+
+def test_the_task_is_not_changed_while_it_runs(serving: Callable[[], Turned]) -> None:
+    one = serving()
+    subscriber = one.subscribed(b"status/")
+    one.received(subscriber)
+    text = one.file.read_text()
+    one.file.write_text(text.replace('task = "events"', 'features = ["flow"]').replace("vocabulary = ", "#"))
+    assert config.load(one.file).model.task == "forecast"
+    one.daemon.reload()
+    told = one.received(subscriber)[1]
+    assert (told["state"], "model.task" in told["error"]) == ("reload_refused", True)
+    fed(one, WORDS)
+
+
+def test_an_acknowledged_event_is_known_after_a_crash(serving: Callable[[], Turned]) -> None:
+    """MessagePack on the same input, one frame of columns."""
+    import msgspec
+
+    one = serving()
+    one.peers.push.send(msgspec.msgpack.encode({"stream": "a", "event": ["x", 7, "x"], "end": True}))
+    one.until(lambda: one.value("streamrnn_observations_applied_total") == 3)
+    one.kill()
+    one.start()
+    told = one.daemon._engine.outlook("a")
+    assert told is not None
+    assert told.seq[0] == 3
+    assert json.dumps([one.daemon._engine.symbol(0, number) for number in (1, 2)]) == '["x", 7]'
