@@ -175,3 +175,23 @@ def test_an_acknowledged_event_is_known_after_a_crash(serving: Callable[[], Turn
     assert told is not None
     assert told.seq[0] == 3
     assert json.dumps([one.daemon._engine.symbol(0, number) for number in (1, 2)]) == '["x", 7]'
+
+
+def test_streams_that_rest_in_the_store_come_back_with_their_words(
+    turned: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two rows for four streams with vocabularies of their own: a row's words never show under another stream."""
+    import conftest
+
+    text = conftest.CONFIG.replace(MODEL, EVENTS.replace("WEIGHTS", "per_stream").strip())
+    monkeypatch.setattr(conftest, "CONFIG", text)
+    one = turned("[limits]\nmax_streams = 4\nresident_streams = 2\nmax_observations = 2\n")
+    subscriber = one.subscribed(b"prediction/")
+    for _ in range(8):
+        for stream in ("a", "b", "c", "d"):
+            fed(one, [(stream, stream), (stream, stream * 2)])
+            for _ in range(2):
+                body = one.received(subscriber)[1]
+                assert {each["event"] for each in body["next"]} <= {None, stream, stream * 2}
+    assert body["symbols"] == 2
+    assert one.daemon._streams.brought_back > 8
