@@ -103,6 +103,7 @@ class Columns(Struct, frozen=True, forbid_unknown_fields=True):
     stream: str | None = None  # column that names the stream; None: one stream, `name`
     name: str = "replay"
     time: str | None = "time"  # seconds, milliseconds or a date and time; None: one second a row
+    event: str | None = None  # task "events": what happened; None: the column "event"
     label: str | None = None
     id: str | None = None
     features: dict[str, str] = {}  # feature -> column, where they differ

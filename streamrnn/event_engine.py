@@ -32,6 +32,7 @@ class EventEngine:
         plans.link(self._plan, dtype)
         f32, f64, own = self._plan.scratch
         self._scratch = e.Scratch(np.zeros(f32, dtype), np.zeros(f64), np.zeros(own, np.int64))
+        self.shown = self._plan.sizes.vocabulary.shown  # likeliest symbols that an outcome tells
         self.alert_rate = self._plan.sizes.vocabulary.alert_rate
         self._places = c.addresses(self._plan.table, self._bank.planes, self._scratch)  # type: ignore[arg-type]
         self._texts: dict[int, dict[int, str | int]] = {}  # row -> number -> symbol, as far as asked for
@@ -214,8 +215,9 @@ class EventEngine:
 
     def _room(self, n: int) -> EventOutcomes:
         """Outcomes for n observations, to be filled."""
-        shown = self._plan.sizes.vocabulary.shown
-        return EventOutcomes(np.empty((n, e.OUT_NEXT + shown), np.int64), np.empty((n, e.OUT_NEXT_SHARES + shown)))
+        return EventOutcomes(
+            np.empty((n, e.OUT_NEXT + self.shown), np.int64), np.empty((n, e.OUT_NEXT_SHARES + self.shown))
+        )
 
     def _counts(self, row: int) -> Ints:
         """The learned part of the row in i64."""

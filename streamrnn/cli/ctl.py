@@ -98,6 +98,43 @@ def reload(
     show(ask(config, command="reload", **({"dry_run": "yes"} if dry_run else {})))
 
 
+@app.command("generate")
+def generate(
+    config: Config,
+    stream: Stream,
+    n: Annotated[int, typer.Option("--n", min=1, max=4096, help="How many events.")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same events.")] = 1,
+    temperature: Annotated[
+        float, typer.Option(help="Below 1: more of the likeliest; above 1: more of the others.")
+    ] = 1.0,
+    top_p: Annotated[float, typer.Option(help="Draw from the likeliest events that have this share together.")] = 1.0,
+    prime: Annotated[list[str] | None, typer.Option(help="Let this event have come before; may be repeated.")] = None,
+    text: Annotated[bool, typer.Option("--text", help="Print them one after the other, numbers as bytes.")] = False,
+) -> None:
+    """Draw how a stream of task "events" may go on. Nothing that it will learn is changed.
+
+    \b
+    Examples:
+      streamrnn ctl generate config.toml host-1 --n 5
+      streamrnn ctl generate config.toml soprano --n 64 --temperature 0.8 --prime 60 --prime 62
+      streamrnn ctl generate config.toml book --n 400 --top-p 0.9 --text
+    """
+    given = [int(each) if each.lstrip("-").isdecimal() else each for each in prime or []]
+    settings = {"n": str(n), "seed": str(seed), "temperature": str(temperature), "top_p": str(top_p)}
+    told = ask(config, command="generate", stream=stream, prime=msgspec.json.encode(given).decode(), **settings)
+    if text:
+        typer.echo(b"".join(map(_raw, told["events"])).decode(errors="replace"))
+    else:
+        show(told)
+
+
+def _raw(event: str | int | None) -> bytes:
+    """An event as it stands in a text; numbers that are no bytes are written out."""
+    if isinstance(event, int) and 0 <= event < 256:
+        return bytes([event])
+    return str(event).encode()
+
+
 def ask(config: Path, **request: str) -> dict[str, Any]:
     """The daemon's answer. Raises StreamrnnError when there is none or it is a refusal."""
     from streamrnn.config import load

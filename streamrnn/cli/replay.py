@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
@@ -13,18 +14,19 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from streamrnn.cli.rows import BATCH, FileError, Rows
-from streamrnn.cli.score import Score, Step
-from streamrnn.cli.show import number, percent, progress, refusals, refuse_unwritable, table
+from streamrnn.cli.rows import BATCH, FileError, Form, Rows
+from streamrnn.cli.score import Score
+from streamrnn.cli.show import progress, refusals, refuse_unwritable
 from streamrnn.messages import ANOMALY, OPENED, Batch, Outcomes, keep_runs
 from streamrnn.rules import naming
 
 if TYPE_CHECKING:
+    from streamrnn.cli.event_score import EventScore
     from streamrnn.engine import Engine
+    from streamrnn.engines import AnyEngine
 
-TARGET_WIDTH = 11  # columns of a terminal that a target's name has at least; a longer one is broken
-
-Write = Callable[[Batch, Outcomes, list[str]], None]
+Write = Callable[[Batch, Any, list[str]], None]
+Spell = Callable[[Batch, Any, list[str]], Iterator[list[Any]]]  # the rows of an outcomes file
 
 
 @dataclass
@@ -43,8 +45,9 @@ class Totals:
 
 def command(
     config: Annotated[Path, typer.Argument(help="The TOML file.", show_default=False)],
-    file: Annotated[Path, typer.Argument(help="A .csv, .ndjson or .jsonl file with names.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="A .csv, .ndjson, .jsonl, .log or .txt file.", show_default=False)],
     output: Annotated[Path | None, typer.Option(help="Write one row an observation: .csv, .ndjson or .jsonl.")] = None,
+    form: Annotated[Form | None, typer.Option("--as", help="What FILE is; without it, its ending tells.")] = None,
     summary: Annotated[Path | None, typer.Option("--json", help="Write the summary as JSON; - prints it.")] = None,
 ) -> None:
     """Run the engine over a recorded file, once, and say how good it was beside the naive forecasts.
@@ -52,6 +55,9 @@ def command(
     Every forecast is made before its answer is seen. The columns are named under [columns] in the configuration. A
     row of OUTPUT has stream, seq, time, per target and horizon yhat, lower and upper, then anomaly_score, is_anomaly
     and per target what was expected and what came. Nothing of a running daemon is touched.
+
+    With task "events" every line of a .log or .txt file is an event (its first 256 bytes), and with --as bytes every
+    byte of any file; a row of OUTPUT has the event, what was expected, probability, rank and bits.
 
     \b
     Examples:
@@ -62,32 +68,69 @@ def command(
     from streamrnn import config as configuration
 
     read = configuration.load(config)
-    rows = Rows(file, read.columns, read.model.features)
+    rows = Rows(file, read.columns, read.model.features, read.model.task == "events", form)
     refuse_unwritable(output, None if str(summary) == "-" else summary)
-    from streamrnn.engine import Engine
+    from streamrnn import engines
 
     with naming(config):
-        engine = Engine(read.model, read.limits.max_streams, threads=read.limits.threads)
-    score = Score(engine.targets, engine.horizons)
-    with open_outcomes(output, engine) as write, progress("replaying", rows.bytes) as advance:
-        totals = replay(engine, rows, score, write, advance)
-    found = {**asdict(totals), **_rates(totals), "coverage": score.coverage()}
-    found["horizons"] = [asdict(step) for step in score.steps()]
+        engine = engines.build(read.model, read.limits.max_streams, read.limits.threads)
+    told = scored(engine)
+    if isinstance(told.score, Score) and rows.form is not Form.TABLE:
+        raise FileError(f"{file}: lines and bytes are events", 'model.task = "events"')
+    with open_outcomes(output, told.header, told.spell) as write, progress("replaying", rows.bytes) as advance:
+        totals = replay(engine, rows, told.score, write, advance)
+    found = {**asdict(totals), **_rates(totals), **told.found()}
     if summary is not None:
         text = msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
         typer.echo(text) if str(summary) == "-" else summary.write_text(text + "\n", encoding="utf-8")
     if str(summary) != "-":
-        show(totals, score, engine.level)
+        told.show()
+        show(totals)
     if totals.refused:
         typer.echo(refusals(rows.tally), err=True)
     if totals.refused_streams:
         typer.echo(f"{totals.refused_streams} rows of streams beyond limits.max_streams were left out", err=True)
 
 
+@dataclass(frozen=True)
+class Scored:
+    """What is measured of a task, how it is told, and the columns and rows of its outcomes file."""
+
+    score: "Score | EventScore"
+    found: Callable[[], dict[str, Any]]
+    show: Callable[[], None]
+    header: list[str]
+    spell: Spell
+
+
+def scored(engine: "AnyEngine") -> Scored:
+    """That of an engine's task."""
+    from streamrnn.cli import event_score, score_table
+    from streamrnn.event_engine import EventEngine
+
+    if isinstance(engine, EventEngine):
+        events = event_score.EventScore(engine.shown)
+        spell = partial(event_score.rows_of, engine)
+        return Scored(events, events.found, events.show, event_score.COLUMNS, spell)
+    score = Score(engine.targets, engine.horizons)
+    return Scored(
+        score=score,
+        found=partial(score_table.found, score),
+        show=partial(score_table.show, score, engine.level),
+        header=columns_of(engine),
+        spell=lambda _, outcomes, names: rows_of(outcomes, names),
+    )
+
+
 def replay(
-    engine: "Engine", rows: Rows, score: Score, write: Write, advance: Callable[[float], None], size: int = BATCH
+    engine: "AnyEngine",
+    rows: Rows,
+    score: Any,
+    write: Write,
+    advance: Callable[[float], None],
+    size: int = BATCH,
 ) -> Totals:
-    """One pass over the rows. Raises FileError when nothing of the file can be used."""
+    """One pass over the rows; `score` is that of the engine's task. Raises FileError when nothing can be used."""
     totals, begin = Totals(), time.perf_counter()
     for found in rows.batches(size):
         batch, places = _known(found, engine.admit(found.names))
@@ -123,7 +166,7 @@ def _rates(totals: Totals) -> dict[str, float | None]:
 
 
 @contextmanager
-def open_outcomes(path: Path | None, engine: "Engine") -> Iterator[Write]:
+def open_outcomes(path: Path | None, header: list[str], spell: Spell) -> Iterator[Write]:
     """A function that writes outcomes to a file, one row an observation, in the form that its ending names."""
     if path is None:
         yield lambda batch, outcomes, names: None
@@ -131,9 +174,8 @@ def open_outcomes(path: Path | None, engine: "Engine") -> Iterator[Write]:
     ending = path.suffix.lower()
     if ending not in (".csv", ".ndjson", ".jsonl"):
         raise FileError(f"{path}: not a .csv, .ndjson or .jsonl file", "choose the form by the ending of --output")
-    header = columns_of(engine)
     with path.open("w", encoding="utf-8", newline="") as file:
-        yield _csv_writer(file, header) if ending == ".csv" else _ndjson_writer(file, header)
+        yield (_csv_writer if ending == ".csv" else _ndjson_writer)(file, header, spell)
 
 
 def columns_of(engine: "Engine") -> list[str]:
@@ -160,60 +202,33 @@ def rows_of(outcomes: Outcomes, names: list[str]) -> Iterator[list[Any]]:
         yield [names[row], seq, moment, *(None if x != x else x for x in numbers)]
 
 
-def _csv_writer(file: IO[str], header: list[str]) -> Write:
+def _csv_writer(file: IO[str], header: list[str], spell: Spell) -> Write:
     writer = csv.writer(file)
     writer.writerow(header)
     anomaly = header.index("is_anomaly")
 
-    def write(batch: Batch, outcomes: Outcomes, names: list[str]) -> None:
-        for row in rows_of(outcomes, names):
+    def write(batch: Batch, outcomes: Any, names: list[str]) -> None:
+        for row in spell(batch, outcomes, names):
             row[anomaly] = int(row[anomaly])
             writer.writerow(row)
 
     return write
 
 
-def _ndjson_writer(file: IO[str], header: list[str]) -> Write:
-    def write(batch: Batch, outcomes: Outcomes, names: list[str]) -> None:
-        for row in rows_of(outcomes, names):
+def _ndjson_writer(file: IO[str], header: list[str], spell: Spell) -> Write:
+    def write(batch: Batch, outcomes: Any, names: list[str]) -> None:
+        for row in spell(batch, outcomes, names):
             file.write(msgspec.json.encode(dict(zip(header, row, strict=True))).decode() + "\n")
 
     return write
 
 
-def show(totals: Totals, score: Score, level: float) -> None:
-    """The summary for a reader."""
-    title = f"Mean absolute error beside naive forecasts; the {percent(level)} interval"
-    heads = ("target", "step", "MAE", "last\nvalue", "skill", "24 h\nago", "skill", "cover-\nage", "width")
-    made = table(title, *heads)
-    made.collapse_padding = True  # fits into 80 columns
-    made.columns[0].min_width, made.columns[0].overflow = TARGET_WIDTH, "fold"
-    for step in score.steps():
-        made.add_row(*_cells(step))
-    console = Console()
-    console.print(made)
+def show(totals: Totals) -> None:
+    """The counts for a reader."""
     rates = _rates(totals)
-    console.print(
+    Console().print(
         f"{totals.observations} observations of {totals.streams} streams; {totals.anomalous} anomalous, in "
         f"{totals.events} events\n{rates['observations_per_s'] or 0:,.0f} observations/s, "
         f"{rates['engine_observations_per_s'] or 0:,.0f} in the engine",
         highlight=False,
     )
-
-
-def _cells(step: Step) -> list[str]:
-    return [
-        step.target,
-        str(step.step),
-        number(step.mae, 3),
-        number(step.mae_persistence, 3),
-        percent(_skill(step.mae, step.mae_persistence)),
-        number(step.mae_seasonal, 3),
-        percent(_skill(step.mae_on_seasonal, step.mae_seasonal)),
-        percent(step.coverage),
-        number(step.mean_width, 3),
-    ]
-
-
-def _skill(ours: float | None, theirs: float | None) -> float | None:
-    return 1 - ours / theirs if ours is not None and theirs else None

@@ -1,4 +1,5 @@
-"""Recorded observations: a CSV or NDJSON file with names, read in batches and never as a whole.
+"""Recorded observations: a CSV or NDJSON file with names, read in batches and never as a whole; of events also a text,
+an event a line or a byte.
 
 A row that cannot be used is refused, counted by reason and left out, as the daemon would do with a message; the first
 refusal is kept in words. A file of which nothing can be used is damaged or mapped wrongly, and that is an error.
@@ -8,22 +9,41 @@ import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
-from streamrnn.cli.cells import counts, numbers, times
+from streamrnn.cli.cells import Bad, counts, numbers, times
 from streamrnn.config import Columns
 from streamrnn.errors import EXIT_DATA, StreamrnnError
-from streamrnn.messages import END, LABEL_ONLY, STAMPED, Batch, Floats, digest
+from streamrnn.messages import END, LABEL_ONLY, STAMPED, SYMBOL_BYTES, Batch, Floats, digest
 
 BATCH = 4096  # rows in one batch: memory stays small and the engine's call is long enough to be worth it
-ROLES = ("stream", "time", "label", "id", "seq", "end")  # keys of the wire form that are no features
+ROLES = ("stream", "time", "event", "label", "id", "seq", "end")  # keys of the wire form that are no features
 MAPPING_HINT = "name the columns under [columns] in the configuration"
+
+
+class Form(StrEnum):
+    """What a file is."""
+
+    TABLE = "table"
+    LINES = "lines"
+    BYTES = "bytes"
+
+
+FORMS = {
+    ".csv": Form.TABLE,
+    ".ndjson": Form.TABLE,
+    ".jsonl": Form.TABLE,
+    ".log": Form.LINES,
+    ".txt": Form.LINES,
+}
 
 Table = dict[str, Sequence[Any]]
 Mask = NDArray[np.bool_]
@@ -48,13 +68,22 @@ class Tally:
 
 class Rows:
     """A file of observations. Without `features` the names decide: those of ROLES are what they say, all others are
-    features."""
+    features. With `events` each is one, numbers are their context.
 
-    def __init__(self, path: Path, columns: Columns, features: Sequence[str] = ()) -> None:
-        if path.suffix.lower() not in (".csv", ".ndjson", ".jsonl"):
-            raise FileError(f"{path}: not a .csv, .ndjson or .jsonl file", "rename it after what it holds")
-        self.path = path
-        self.columns = columns
+    `form` is "table" (names over columns, or in objects), "lines" or "bytes": an event each, without a time.
+    """
+
+    def __init__(
+        self, path: Path, columns: Columns, features: Sequence[str] = (), events: bool = False, form: Form | None = None
+    ) -> None:
+        found = form or FORMS.get(path.suffix.lower())
+        if found is None:
+            raise FileError(f"{path}: not a {', '.join(FORMS)} file", "rename it after what it holds, or say --as")
+        self.path, self.form = path, found
+        self._named = bool(features) or events  # by the configuration
+        if self.form is not Form.TABLE:
+            events, columns = True, Columns(name=columns.name, time=None)
+        self.columns = structs.replace(columns, event=columns.event or "event") if events else columns
         self.features = tuple(features)
         self.tally = Tally()
         self._latest = 0.0  # time of the row before
@@ -65,7 +94,8 @@ class Rows:
 
     def batches(self, size: int = BATCH) -> Iterator[Batch]:
         """The file from the start, at most `size` rows at a time. Raises FileError."""
-        read = self._csv if self.path.suffix.lower() == ".csv" else self._ndjson
+        of_tables = self._csv if self.path.suffix.lower() == ".csv" else self._ndjson
+        read = {Form.TABLE: of_tables, Form.LINES: self._text, Form.BYTES: self._bytes}[self.form]
         with self.path.open("rb") as file:
             for table, lines in read(file, size):
                 batch = self._batch(table, lines)
@@ -101,6 +131,21 @@ class Rows:
             cells = list(zip(*(row for _, row in kept), strict=True)) or [()] * len(header)
             yield dict(zip(header, cells, strict=True)), [line for line, _ in kept]
 
+    def _text(self, file: BinaryIO, size: int) -> Iterator[tuple[Table, list[int]]]:
+        """An event a line that is not blank, of a long one the beginning."""
+        lines = enumerate((line.rstrip("\r\n") for line in self._lines(file)), start=1)
+        while chunk := list(islice(lines, size)):
+            kept = [(number, _cut(line)) for number, line in chunk if line.strip()]
+            self.tally.read += len(kept)
+            yield {"event": [line for _, line in kept]}, [number for number, _ in kept]
+
+    def _bytes(self, file: BinaryIO, size: int) -> Iterator[tuple[Table, list[int]]]:
+        """An event a byte: its number."""
+        while chunk := file.read(size):
+            self.tally.read += len(chunk)
+            self.tally.position += len(chunk)
+            yield {"event": list(chunk)}, list(range(self.tally.read - len(chunk) + 1, self.tally.read + 1))
+
     def _ndjson(self, file: BinaryIO, size: int) -> Iterator[tuple[Table, list[int]]]:
         lines = enumerate(self._lines(file), start=1)
         resolved = False
@@ -128,15 +173,15 @@ class Rows:
 
     def _resolve(self, header: list[str]) -> None:
         """Settle which columns play a role; a name that was asked for and is not there is an error."""
-        if not self.features:
+        if not self._named:
             self.features = tuple(name for name in header if name not in ROLES)
-            roles = [role if role in header else None for role in ("stream", "label", "id")]
-            self.columns = Columns(name=self.columns.name, stream=roles[0], label=roles[1], id=roles[2])
+            roles = {role: role if role in header else None for role in ("stream", "event", "label", "id")}
+            self.columns = structs.replace(self.columns, **roles)
         given = self.columns
         if self.path.suffix.lower() != ".csv":
             return  # an object may leave out what it does not know
         wanted = [given.features.get(name, name) for name in self.features]
-        wanted += [name for name in (given.stream, given.time, given.label, given.id) if name]
+        wanted += [name for name in (given.stream, given.time, given.event, given.label, given.id) if name]
         if missing := [name for name in wanted if name not in header]:
             names = ", ".join(repr(name) for name in header[:20])
             raise FileError(f"{self.path}: no column {missing[0]!r}; there are {names}", MAPPING_HINT)
@@ -153,10 +198,16 @@ class Rows:
             column = self.columns.features.get(name, name)
             values[:, j] = numbers(table.get(column, [None] * n), column, bad)
         label = np.full(n, np.nan)
+        events = _events(table.get(self.columns.event, [None] * n), bad) if self.columns.event else None
         if self.columns.label:
             label = numbers(table.get(self.columns.label, [None] * n), self.columns.label, bad)
         idents = self._idents(table, n)
-        only = np.isnan(values).all(axis=1) & ~np.isnan(label) & np.array([text != "" for text in idents], np.bool_)
+        only = (
+            np.full(n, events is None)
+            & np.isnan(values).all(axis=1)
+            & ~np.isnan(label)
+            & np.array([text != "" for text in idents], np.bool_)
+        )
         time, stamped = self._times(table, only, bad)
         seq = counts(table["seq"], "seq", bad) if "seq" in table else np.full(n, -1, np.int64)
         end = numbers(table.get("end", [None] * n), "end", bad)
@@ -174,6 +225,8 @@ class Rows:
             label=label[keep],
             ident=ident,
             seq=seq[keep],
+            event=None if events is None else np.array([digest(events[i]) for i in keep], np.int64),
+            symbols={} if events is None else {digest(events[i]): events[i] for i in keep},
             bits=LABEL_ONLY * only[keep] + STAMPED * stamped[keep] + END * (end[keep] > 0),
             ids={j: idents[i] for j, i in enumerate(keep) if idents[i]},
         )
@@ -183,7 +236,8 @@ class Rows:
         gets that of the row before."""
         n = len(late)
         if self.columns.time is None:
-            return np.arange(self.tally.read - n, self.tally.read, dtype=np.float64), np.zeros(n, np.bool_)
+            seconds = np.arange(self.tally.read - n, self.tally.read, dtype=np.float64)
+            return seconds, np.full(n, self.form is not Form.TABLE)
         cells = table.get(self.columns.time, [None] * n)
         stamped = late & np.array([cell in (None, "") for cell in cells], np.bool_)
         if stamped.any():
@@ -206,3 +260,20 @@ class Rows:
     def _idents(self, table: Table, n: int) -> list[str]:
         cells = table.get(self.columns.id or "", [None] * n)
         return ["" if cell is None else str(cell) for cell in cells]
+
+
+def _events(cells: Sequence[Any], bad: Bad) -> list[str | int]:
+    """A column of symbols; an empty text where a cell is none."""
+    found: list[str | int] = []
+    for i, cell in enumerate(cells):
+        good = isinstance(cell, str | int) and not isinstance(cell, bool)
+        if good and isinstance(cell, int):
+            good = -(2**63) <= cell < 2**63
+        if not good or not 0 < len(str(cell).encode("utf-8", "surrogatepass")) <= SYMBOL_BYTES:
+            bad.setdefault(i, ("event", f"{str(cell)[:40]!r} is no event of 1 to {SYMBOL_BYTES} bytes"))
+        found.append(cell if good else "")
+    return found
+
+
+def _cut(line: str) -> str:
+    return line.encode()[:SYMBOL_BYTES].decode(errors="ignore")

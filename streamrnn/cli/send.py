@@ -13,7 +13,7 @@ import typer
 import zmq
 
 from streamrnn.cli.keys import show_key
-from streamrnn.cli.rows import Rows
+from streamrnn.cli.rows import Form, Rows
 from streamrnn.config import Columns
 from streamrnn.errors import StreamrnnError
 from streamrnn.messages import END, LABEL_ONLY, STAMPED, Batch
@@ -30,18 +30,20 @@ class Format(StrEnum):
 
 
 def command(
-    file: Annotated[Path, typer.Argument(help="A .csv, .ndjson or .jsonl file with names.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="A .csv, .ndjson, .jsonl, .log or .txt file.", show_default=False)],
     endpoint: Annotated[str, typer.Argument(help="Where the daemon listens.", show_default=False)],
     columns: Annotated[Path | None, typer.Option(help="Configuration whose features and [columns] to use.")] = None,
     rate: Annotated[float, typer.Option(min=0.0, help="Observations a second; 0 is as fast as taken.")] = 0.0,
     frame: Annotated[int, typer.Option(min=1, help="Observations of a stream in one columnar message.")] = 1,
     secret: Annotated[Path | None, typer.Option(help="File with your key, where the daemon asks for one.")] = None,
     server: Annotated[str, typer.Option(help="The daemon's public key.")] = "",
+    form: Annotated[Form | None, typer.Option("--as", help="What FILE is; without it, its ending tells.")] = None,
     body: Annotated[Format, typer.Option("--format", help="How the messages are written.")] = Format.JSON,
 ) -> None:
     """Send a recorded file to a daemon, row by row or in columns.
 
-    Without --columns every column that is not stream, time, label, id, seq or end is a feature of its own name.
+    Without --columns every column that is not stream, time, event, label, id, seq or end is a feature of its own name.
+    Of a .log or .txt file every line is an event (its first 256 bytes); with --as bytes, every byte of any file.
 
     \b
     Examples:
@@ -51,7 +53,7 @@ def command(
     """
     from streamrnn.cli.show import progress, refusals
 
-    rows = open_rows(file, columns)
+    rows = open_rows(file, columns, form)
     encode = msgspec.json.encode if body is Format.JSON else msgspec.msgpack.encode
     begin, sent = time.monotonic(), 0
     with zmq.Context() as context, context.socket(zmq.PUSH) as socket, progress("sending", rows.bytes) as advance:
@@ -72,14 +74,14 @@ def command(
         typer.echo(refusals(rows.tally), err=True)
 
 
-def open_rows(file: Path, config: Path | None) -> Rows:
+def open_rows(file: Path, config: Path | None, form: Form | None = None) -> Rows:
     """The rows of a file, read as the configuration says or else as the header says."""
     if config is None:
-        return Rows(file, Columns(name=file.stem))
+        return Rows(file, Columns(name=file.stem), form=form)
     from streamrnn import config as configuration
 
     read = configuration.load(config)
-    return Rows(file, read.columns, read.model.features)
+    return Rows(file, read.columns, read.model.features, read.model.task == "events", form)
 
 
 def messages_of(batch: Batch, features: tuple[str, ...], frame: int) -> Iterator[tuple[dict[str, Any], int]]:
@@ -106,7 +108,9 @@ def _single(batch: Batch, name: str, features: tuple[str, ...], i: int) -> dict[
     message: dict[str, Any] = {"stream": name}
     if not batch.bits[i] & STAMPED:
         message["time"] = float(batch.time[i])
-    if not batch.bits[i] & LABEL_ONLY:
+    if batch.event is not None:
+        message["event"] = batch.symbols[int(batch.event[i])]
+    if features and not batch.bits[i] & LABEL_ONLY:
         message["values"] = {f: _given(x) for f, x in zip(features, batch.values[i].tolist(), strict=True)}
     if batch.seq[i] >= 0:
         message["seq"] = int(batch.seq[i])
@@ -124,7 +128,9 @@ def _columns(batch: Batch, name: str, features: tuple[str, ...], part: slice) ->
     message: dict[str, Any] = {"stream": name}
     if not form & STAMPED:
         message["time"] = batch.time[part].tolist()
-    if not form & LABEL_ONLY:
+    if batch.event is not None:
+        message["event"] = [batch.symbols[number] for number in batch.event[part].tolist()]
+    if features and not form & LABEL_ONLY:
         columns = batch.values[part].T.tolist()
         message["values"] = {f: [_given(x) for x in column] for f, column in zip(features, columns, strict=True)}
     if max(seq) >= 0:

@@ -30,6 +30,7 @@ from streamrnn.service.checkpoint import Checkpoint
 from streamrnn.service.desk import Desk
 from streamrnn.service.doors import doors, granted
 from streamrnn.service.gate import Gate, newcomers
+from streamrnn.service.generate import generate
 from streamrnn.service.hold import Hold
 from streamrnn.service.journal import COMMAND, Journal
 from streamrnn.service.letters import Letters
@@ -445,6 +446,7 @@ class Daemon:
             "reset": lambda asked: self._order("reset", asked["stream"], "ordered"),
             "backup": lambda asked: self._back_up(Path(asked["path"])),
             "reload": self._asked_reload,
+            "generate": lambda asked: generate(self._engine, asked),
         }
         if config.control.enabled:
             endpoint = control.endpoint(config.control.endpoint, self._store.path)

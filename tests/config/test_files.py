@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamrnn import config, messages
+from streamrnn import config, engines, messages
 from streamrnn.cli.demo import MODEL
 from streamrnn.engine import Engine
+from streamrnn.event_engine import batch_of
 
 CONFIG = Path(__file__).parents[2] / "config"
 FILES = sorted(path.stem for path in CONFIG.glob("*.toml"))
 STREAMS, ROWS = 3, 300
+OF_EVENTS = ["logs", "music", "process", "text"]
 
 
 def recorded(model):
@@ -37,10 +39,10 @@ def recorded(model):
 
 
 def test_the_files_are_those_that_are_told_of():
-    assert FILES == ["labelled", "machines", "reference", "waterflow"]
+    assert FILES == ["labelled", "logs", "machines", "music", "process", "reference", "text", "waterflow"]
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [name for name in FILES if name not in OF_EVENTS])
 def test_it_is_loaded_built_and_run(name):
     read = config.load(CONFIG / f"{name}.toml")
     engine = Engine(read.model, read.limits.max_streams)
@@ -54,6 +56,29 @@ def test_it_is_loaded_built_and_run(name):
     assert np.nanmean(error) < np.nanstd(outcomes.actual, axis=0).mean()  # it has learned something
     low, high = outcomes.forecast[-STREAMS:, :, :, 1], outcomes.forecast[-STREAMS:, :, :, 2]
     assert (low < high).all()
+
+
+@pytest.mark.parametrize("name", OF_EVENTS)
+def test_one_of_events_is_loaded_built_and_run(name):
+    """A word that comes again and again, of each stream, in sessions."""
+    read = config.load(CONFIG / f"{name}.toml")
+    engine = engines.build(read.model, STREAMS)
+    word = [ord(letter) for letter in "streams of events "]
+    n = STREAMS * ROWS
+    step = np.repeat(np.arange(ROWS), STREAMS)
+    batch = batch_of(
+        [f"stream-{i}" for _ in range(ROWS) for i in range(STREAMS)],
+        [word[k % len(word)] for k in step],
+        1.7e9 + step,
+        np.zeros((n, len(read.model.features))),
+        step % 90 == 89,
+    )
+    outcomes = engine.step(batch, engine.admit(batch.names))
+    assert (outcomes.bits & messages.LEARNED != 0).all()
+    assert (outcomes.bits & messages.UPDATED != 0).any()
+    assert not (outcomes.bits & (messages.SKIPPED | messages.ROLLED_BACK)).any()
+    assert outcomes.surprise[-60:].mean() < 1.0 < outcomes.surprise[:60].mean()
+    assert outcomes.following.shape[1] == read.model.vocabulary.shown
 
 
 def n_last():

@@ -195,3 +195,26 @@ def test_streams_that_rest_in_the_store_come_back_with_their_words(
                 assert {each["event"] for each in body["next"]} <= {None, stream, stream * 2}
     assert body["symbols"] == 2
     assert one.daemon._streams.brought_back > 8
+
+
+def test_generating_changes_nothing_that_will_be_learned(serving: Callable[[], Turned]) -> None:
+    one = serving()
+    fed(one, [("a", letter) for letter in "abcd" * 40], time=1e6)
+    before = state(one)
+    more = {"command": "generate", "stream": "a", "n": "12", "temperature": "0.1", "prime": '["b"]'}
+    said = ask(one, **more)
+    assert (said["ok"], "".join(said["events"])) == (True, "cdabcdabcdab")
+    assert ask(one, **more) == said
+    assert state(one) == before
+    assert one.daemon._engine.take_dirty(10) == ["a"]  # of what was learned before
+    ask(one, **more)
+    assert one.daemon._engine.take_dirty(10) == []
+    fed(one, [("a", "a")], time=1e6)
+    then = state(one)
+    one.kill()
+    one.start()  # what is replayed knows nothing of what was generated
+    assert state(one) == then != before
+    for wrong, code in (({"stream": "nobody"}, 1), ({"n": "0"}, 78), ({"top_p": "2"}, 78), ({"prime": '["z"]'}, 78)):
+        refused = ask(one, **{**more, **wrong})
+        assert (refused["ok"], refused["exit_code"]) == (False, code)
+        assert refused["hint"]

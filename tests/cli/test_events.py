@@ -1,0 +1,155 @@
+"""Recorded events: a log, bytes and a process in a CSV file, replayed and sent as they stand there."""
+
+import json
+
+import numpy as np
+import pytest
+
+from streamrnn import config, engines
+from streamrnn.cli.rows import FileError, Form, Rows
+from streamrnn.cli.send import messages_of, open_rows
+from streamrnn.config import Columns
+from streamrnn.event_engine import EventEngine, batch_of
+from streamrnn.messages import END, STAMPED
+from streamrnn.wire import Decoder, Frame, Source
+from tests.cli.console import call
+
+CONFIG = """\
+[model]
+task = "events"
+preset = "light"
+weights = "pooled"
+vocabulary = { kind = "vocabulary", symbols = 32, shown = 3 }
+[limits]
+max_streams = 40
+[columns]
+stream = "case"
+event = "activity"
+"""
+CASES = [["register", "check", "pay"], ["register", "check", "check", "reject"]] * 15
+
+
+@pytest.fixture
+def process(tmp_path):
+    """A configuration and an event log of 30 cases."""
+    path, file = tmp_path / "config.toml", tmp_path / "process.csv"
+    path.write_text(CONFIG)
+    lines = ["case,activity,time,end"]
+    for number, case in enumerate(CASES):
+        for i, activity in enumerate(case):
+            lines.append(f"c{number},{activity},2024-05-02T{number % 24:02}:{i:02}:00,{int(i == len(case) - 1)}")
+    file.write_text("\n".join(lines) + "\n")
+    return path, file
+
+
+def read(rows):
+    """All symbols, and the batch of a small file."""
+    [batch] = rows.batches()
+    return [batch.symbols[number] for number in batch.event.tolist()], batch
+
+
+def test_a_line_is_an_event(tmp_path):
+    file = tmp_path / "system.log"
+    file.write_bytes(b"started\r\n\nstarted\n" + "ü".encode() * 200 + b"\nlast")
+    events, batch = read(Rows(file, Columns(name="host")))
+    assert events == ["started", "started", "ü" * 128, "last"]
+    assert (batch.names, batch.lengths.tolist(), batch.columnar) == (["host"], [4], [True])
+    assert (batch.bits == STAMPED).all()
+    assert batch.values.shape == (4, 0)
+
+
+def test_a_byte_is_an_event_of_any_file(tmp_path):
+    file = tmp_path / "data.csv"
+    file.write_bytes(bytes(range(256)))
+    events, _ = read(Rows(file, Columns(), form=Form.BYTES))
+    assert events == list(range(256))
+    with pytest.raises(FileError, match="say --as"):
+        Rows(tmp_path / "data.bin", Columns())
+
+
+def test_cases_activities_and_times_of_a_table(process):
+    path, file = process
+    found = config.load(path)
+    events, batch = read(Rows(file, found.columns, (), True))
+    assert events == [activity for case in CASES for activity in case]
+    assert batch.names == [f"c{number}" for number in range(30)]
+    assert batch.time[0] == 1714608000.0
+    ends = np.flatnonzero(batch.bits & END) + 1
+    assert ends.tolist() == np.cumsum([len(case) for case in CASES]).tolist()
+
+
+def test_an_empty_cell_is_refused_and_counted(tmp_path):
+    file = tmp_path / "rows.ndjson"
+    lines = [{"event": "a"}, {"event": ""}, {}, {"event": 1.5}, {"event": 7}, {"event": "x" * 257}, {"event": 2**63}]
+    file.write_text("\n".join(map(json.dumps, lines)))
+    rows = Rows(file, Columns(time=None), (), True)
+    assert read(rows)[0] == ["a", 7]
+    assert rows.tally.refused == {"event": 5 - 1}  # {} is a line without anything
+    missing = tmp_path / "rows.csv"
+    missing.write_text("time,what\n1,a\n")
+    with pytest.raises(FileError, match="no column 'event'"):
+        list(Rows(missing, Columns(), (), True).batches())
+
+
+@pytest.mark.parametrize("frame", [1, 64])
+def test_what_is_sent_is_what_the_file_says(process, frame):
+    path, file = process
+    rows = open_rows(file, path)
+    events, batch = read(rows)
+    sent = [json.dumps(message).encode() for message, _ in messages_of(batch, rows.features, frame)]
+    assert len(sent) == (30 if frame > 1 else len(events))
+    found = Decoder((), "events", [Source()], 4096).decode([Frame(0, 5.0, b"", body) for body in sent])
+    assert found.refusals == []
+    np.testing.assert_array_equal(found.batch.event, batch.event)
+    np.testing.assert_array_equal(found.batch.time, batch.time)
+    np.testing.assert_array_equal(found.batch.bits, batch.bits)
+
+
+def test_without_a_configuration_the_names_decide(tmp_path):
+    file = tmp_path / "rows.csv"
+    file.write_text("time,stream,event,level\n1,a,x,0.5\n2,a,y,\n")
+    rows = open_rows(file, None)
+    events, batch = read(rows)
+    assert (events, rows.features, batch.names) == (["x", "y"], ("level",), ["a"])
+    [first, second] = [message for message, _ in messages_of(batch, rows.features, 1)]
+    assert first == {"stream": "a", "time": 1.0, "event": "x", "values": {"level": 0.5}}
+    assert second["values"] == {"level": None}
+
+
+def test_replay_is_the_engine_over_the_file(process, tmp_path, monkeypatch, capsys):
+    path, file = process
+    output, summary = tmp_path / "out.ndjson", tmp_path / "summary.json"
+    code, out, err = call(monkeypatch, capsys, "replay", path, file, "--output", output, "--json", summary)
+    assert code == 0, err
+    assert "Bits an event" in out
+    engine = EventEngine(config.load(path).model, 40)
+    _, batch = read(Rows(file, config.load(path).columns, (), True))
+    told = engine.step(batch, engine.admit(batch.names))
+    rows = [json.loads(line) for line in output.read_text().splitlines()]
+    assert [row["bits"] for row in rows] == told.surprise.tolist()
+    assert [row["event"] for row in rows] == [activity for case in CASES for activity in case]
+    assert [row["expected"] for row in rows][-3:] == [engine.symbol(0, int(number)) for number in told.foretold[-3:]]
+    found = json.loads(summary.read_text())
+    assert found["scored"] == found["observations"] == len(rows)
+    assert found["bits"]["mix"] == pytest.approx(told.surprise.mean())
+    assert found["top1"] == pytest.approx((told.rank == 1).mean())
+    assert found["top3"] == pytest.approx((told.rank <= 3).mean())
+
+
+def test_replay_of_bytes_and_of_what_is_no_event(process, tmp_path, monkeypatch, capsys):
+    path, file = process
+    csv = tmp_path / "bytes.csv"
+    code, out, err = call(monkeypatch, capsys, "replay", path, file, "--as", "bytes", "--output", csv, "--json", "-")
+    assert code == 0, err
+    assert json.loads(out)["scored"] == len(file.read_bytes())
+    assert csv.read_text().splitlines()[1].startswith("replay,1,0.0,99,")
+    path.write_text('[model]\nfeatures = ["a"]\npreset = "light"\n')
+    assert call(monkeypatch, capsys, "replay", path, file, "--as", "lines")[0] == 65
+
+
+def test_the_engine_is_chosen_by_the_task():
+    model = config.parse(CONFIG).model
+    engine = engines.build(model, 2)
+    assert isinstance(engine, EventEngine)
+    batch = batch_of(["a"], ["x"])
+    assert len(engine.step(batch, engine.admit(batch.names))) == 1
