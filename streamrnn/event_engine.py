@@ -120,7 +120,8 @@ class EventEngine:
         symbol of `prime` that is not in the vocabulary or for settings out of range.
         """
         if not (temperature > 0.0 and 0.0 < top_p <= 1.0 and length >= 0):
-            raise ConfigError("generation takes temperature > 0, 0 < top_p <= 1 and length >= 0")
+            hint = "temperature is above 0, top_p above 0 and at most 1, length not below 0"
+            raise ConfigError(f"cannot generate with {temperature}, {top_p}, {length}", hint)
         row = self._bank.find(name)
         if row is None:
             raise KeyError(name)
