@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from streamrnn import spec
@@ -38,10 +39,16 @@ class Told(NamedTuple):
 
 def run(events: Sequence[Event], model: spec.Model, seed: int = 1, chunk: int = 512) -> Told:
     """One pass, in batches as they would come; every case is a stream."""
-    engine = EventEngine(
-        spec.Model(**{**{name: getattr(model, name) for name in model.__struct_fields__}, "seed": seed}),
-        len({event.case for event in events}),
-    )
+    return feed(engine_of(model, len({event.case for event in events}), seed), events, chunk)
+
+
+def engine_of(model: spec.Model, cases: int, seed: int) -> EventEngine:
+    """A new engine of the model with this seed."""
+    return EventEngine(structs.replace(model, seed=seed), cases)
+
+
+def feed(engine: EventEngine, events: Sequence[Event], chunk: int = 512) -> Told:
+    """One pass of an engine."""
     columns, ranks = [], []
     for start in range(0, len(events), chunk):
         part = events[start : start + chunk]
