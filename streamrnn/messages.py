@@ -36,8 +36,6 @@ GAP = 4096  # one or more regular time steps were skipped before this observatio
 UNMATCHED = 8192  # a late label whose observation is not remembered any more
 SETTLED = 16384  # a late label settled an earlier observation
 
-SYMBOL_BYTES = 256  # of UTF-8: the longest symbol of task "events"
-
 SEVERITIES = ("none", "minor", "major", "critical")
 
 

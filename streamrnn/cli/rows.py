@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from streamrnn.cli.cells import Bad, counts, numbers, times
 from streamrnn.config import Columns
 from streamrnn.errors import EXIT_DATA, StreamrnnError
-from streamrnn.messages import END, LABEL_ONLY, STAMPED, SYMBOL_BYTES, Batch, Floats, digest
+from streamrnn.messages import END, LABEL_ONLY, STAMPED, Batch, Floats, digest
+from streamrnn.wire.forms import SYMBOL_BYTES
 
 BATCH = 4096  # rows in one batch: memory stays small and the engine's call is long enough to be worth it
 ROLES = ("stream", "time", "event", "label", "id", "seq", "end")  # keys of the wire form that are no features

@@ -10,6 +10,7 @@ from msgspec import Meta, Raw, Struct
 from streamrnn.errors import ConfigError
 
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+SYMBOL_BYTES = 256  # of UTF-8: the longest symbol
 Symbol = str | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Id = Annotated[str, Meta(max_length=256)] | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Values = TypeVar("Values")

@@ -9,8 +9,8 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from streamrnn.errors import WireError
-from streamrnn.messages import END, LABEL_ONLY, STAMPED, SYMBOL_BYTES, digest
-from streamrnn.wire.forms import Columns, EventColumns, EventObservation, Observation, Symbol
+from streamrnn.messages import END, LABEL_ONLY, STAMPED, digest
+from streamrnn.wire.forms import SYMBOL_BYTES, Columns, EventColumns, EventObservation, Observation, Symbol
 
 _NAME_BYTES = 128
 
