@@ -32,10 +32,11 @@ HERE = Path(__file__).parent
 BUILD = f"{numba.__version__} {platform.python_version()} {binding.get_host_cpu_name()}"
 
 
+@functools.cache
 def _imports(module: str) -> set[str]:
-    """Modules of this package that a module of it imports."""
+    """Modules of this package that a module of it imports, at its top and nowhere else."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse((HERE / f"{module}.py").read_bytes())):
+    for node in ast.parse((HERE / f"{module}.py").read_bytes()).body:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(__package__ or "?"):
             below = (node.module or "").removeprefix(f"{__package__}").strip(".")
             found |= {below} if below else {name.name for name in node.names}

@@ -24,6 +24,8 @@ def test_kernels_import_each_other_in_the_form_that_is_followed() -> None:
         tree = ast.parse((jit.HERE / f"{name}.py").read_text())
         plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
         assert not any(module.startswith("streamrnn") for module in plain), name
+        inside = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node not in tree.body]
+        assert not inside, name
         assert jit.reach(name) <= set(MODULES), name
 
 
