@@ -35,6 +35,7 @@ MISSING = 2048  # at least one value was missing
 GAP = 4096  # one or more regular time steps were skipped before this observation
 UNMATCHED = 8192  # a late label whose observation is not remembered any more
 SETTLED = 16384  # a late label settled an earlier observation
+RESTED = 32768  # an update was not taken: the network had to be put back too often
 
 SEVERITIES = ("none", "minor", "major", "critical")
 

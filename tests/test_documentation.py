@@ -61,7 +61,7 @@ def test_every_exit_code_is_documented():
 
 def test_bits_are_the_same_on_both_sides_of_the_engine():
     names = "END LABEL_ONLY STAMPED LEARNED LATE DUPLICATE ANOMALY WARMING OPENED WORSENED CLOSED UPDATED SKIPPED"
-    for name in [*names.split(), "ROLLED_BACK", "MISSING", "GAP", "UNMATCHED", "SETTLED"]:
+    for name in [*names.split(), "ROLLED_BACK", "MISSING", "GAP", "UNMATCHED", "SETTLED", "RESTED"]:
         assert getattr(messages, name) == getattr(table, name), name
 
 

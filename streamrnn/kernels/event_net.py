@@ -14,7 +14,7 @@ from streamrnn.kernels.call import call, shift
 from streamrnn.kernels.jit import jit
 from streamrnn.kernels.linalg import dots, fold, matvec, sums
 from streamrnn.kernels.pace import shorten
-from streamrnn.kernels.tbptt import guard, roll_back, sound, square
+from streamrnn.kernels.tbptt import guard, rests, roll_back, sound, square
 
 
 @jit
@@ -121,6 +121,8 @@ def learn(plan, row, scratch):
     G = backward(plan, row, scratch, first, last)
     used = (last - oldest) * p[c.OUTPUTS]
     carray(shift(row.net, p[c.GRADIENT] + oldest * p[c.OUTPUTS]), used)[:] = 0
+    if rests(row.counts):
+        return c.RESTED
     norm = math.sqrt(square(G)) / events
     if not norm < math.inf:
         return c.SKIPPED | (0 if sound(plan, row) else roll_back(plan, row))

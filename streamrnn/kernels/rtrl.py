@@ -78,6 +78,6 @@ def learn(plan, row, scratch):
     if labels == 0:
         return 0
     bits = update(plan, row, scratch, G, labels)
-    if bits & c.SKIPPED:
+    if bits & (c.SKIPPED | c.RESTED):
         carray(shift(row.net, p[c.TRACES]), p[c.TRACES_LENGTH])[:] = 0
     return bits

@@ -154,8 +154,9 @@ SCORE, TAIL_P, STARTED, PEAK, ALARMED, SIZE_THEN, OFFSET = range(7)  # of the la
 TARGETS_FROM = 7  # then expected, actual, attribution (3, T)
 
 # --- records in i64
-STEPS, CLEAN = 0, 1  # learned: optimiser steps, clean updates
-COUNTS_WIDTH = 2
+STEPS, CLEAN = 0, 1  # learned: optimiser steps, clean updates,
+FALLS, SINCE, REST = 2, 3, 4  # falls back to the last good weights, clean updates since the first, updates left to rest
+COUNTS_WIDTH = 5
 PACE_WIDTH = 5  # learned f32, behind the optimiser: see pace.py
 SEEN, STEP, SEQ, EVENT, RING_AT, PHASE, LATENESS = range(7)  # of the stream
 OPEN, CALM, SEVERITY, ALARMS, LOUDEST = range(7, 12)  # of its latest anomaly event, and of all its alarms
@@ -169,6 +170,7 @@ PLACE_WIDTH = 3
 END, LABEL_ONLY, STAMPED = 1, 2, 4
 LEARNED, LATE, DUPLICATE, ANOMALY, WARMING, OPENED, WORSENED, CLOSED = 1, 2, 4, 8, 16, 32, 64, 128
 UPDATED, SKIPPED, ROLLED_BACK, MISSING, GAP, UNMATCHED, SETTLED = 256, 512, 1024, 2048, 4096, 8192, 16384
+RESTED = 32768
 
 # --- columns of outcomes, as messages.Outcomes names them
 OUT_ROW, OUT_BITS, OUT_SEQ, OUT_SEVERITY, OUT_EVENT, OUT_LEARNED, OUT_LOST, OUT_MONITOR = range(8)
@@ -233,7 +235,7 @@ class Row(NamedTuple):
     """Where one stream's row begins, found once per observation."""
 
     params: np.ndarray  # f32: weights, optimiser, last good weights
-    counts: np.ndarray  # i64: STEPS, CLEAN
+    counts: np.ndarray  # i64: STEPS .. REST
     net: np.ndarray  # f32: hidden state and tape
     real: np.ndarray  # f64
     count: np.ndarray  # i64

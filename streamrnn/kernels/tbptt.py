@@ -4,8 +4,11 @@ Every `stride` observations the gradient of the labels that have arrived since g
 their forecasts, through the activations stored then: `window` rows from the newest such row on, or as many as the
 labels themselves span. Stored activations are used as they were lived, unless the rule says `recompute`.
 
-The firewall stands here: a gradient that is not finite moves nothing; weights that are not finite are put back to the
-last good ones, together with an emptied tape. Both are functions of the stream's own observations.
+The firewall stands here: a gradient that is not finite moves nothing; weights that are not finite, or have grown out of
+measure, are put back to the last good ones, together with an emptied tape. A network that falls back again and again
+rests: it goes on foretelling with its last good weights, the mix gives it what it is worth, and it learns again after a
+while. All are functions of the stream's own observations. Rejected: to judge a network by its loss. One that is worse
+than nothing loses its weight in the mix anyway, and one that had not begun to be useful was silenced for good.
 """
 
 import math
@@ -20,7 +23,9 @@ from streamrnn.kernels.pace import rate, shorten
 from streamrnn.kernels.recompute import relive
 
 REFRESH = 64  # clean updates between two copies of the weights to the last good ones
-LARGEST = 1e4  # a weight beyond this is not a weight any more
+LARGEST = 1e4  # a weight beyond this is not a weight any more,
+GROWTH = 10.0  # nor are weights whose norm is so many times that of the last good ones
+FALLS, WITHIN, REST = 3, 10_000, 1_000  # so many falls within so many clean updates: so many are not taken
 
 
 @jit
@@ -100,14 +105,35 @@ def roll_back(plan, row):
     carray(shift(row.params, p[c.OPTIMISER]), p[c.OPTIMISER_LENGTH])[:] = 0
     row.counts[c.STEPS], row.counts[c.CLEAN] = 0, 0
     forget(plan, row)
+    count_fall(row.counts)
     return c.ROLLED_BACK
+
+
+@jit
+def count_fall(counts):
+    """One more fall; the last of too many begins the rest."""
+    if counts[c.FALLS] == 0 or counts[c.SINCE] > WITHIN:
+        counts[c.FALLS], counts[c.SINCE] = 0, 0
+    counts[c.FALLS] += 1
+    if counts[c.FALLS] == FALLS:
+        counts[c.FALLS], counts[c.REST] = 0, REST
+
+
+@jit
+def rests(counts):
+    """Whether the update that is due is not taken."""
+    if counts[c.REST] == 0:
+        return False
+    counts[c.REST] -= 1
+    return True
 
 
 @jit
 def sound(plan, row):
     """Whether the weights are finite and of a sane size."""
-    w = carray(shift(row.params, plan.ints[c.PARAMS]), plan.ints[c.PARAMS_LENGTH])
-    return square(w) <= LARGEST * LARGEST
+    p, n = plan.ints, plan.ints[c.PARAMS_LENGTH]
+    size, good = square(carray(shift(row.params, p[c.PARAMS]), n)), square(carray(shift(row.params, p[c.GOOD]), n))
+    return size <= LARGEST * LARGEST and (good == 0.0 or size <= GROWTH * GROWTH * good)
 
 
 @jit
@@ -115,6 +141,7 @@ def guard(plan, row):
     """After a clean update: every REFRESH of them, look at the weights and keep or restore them."""
     p, n = plan.ints, plan.ints[c.PARAMS_LENGTH]
     row.counts[c.CLEAN] += 1
+    row.counts[c.SINCE] += 1
     if row.counts[c.CLEAN] % REFRESH != 0:
         return c.UPDATED
     if not sound(plan, row):
@@ -146,6 +173,8 @@ def learn(plan, row, scratch):
 def update(plan, row, scratch, G, labels):
     """A step of the optimiser along the mean gradient G / labels, through the firewall. Returns the outcome's bits."""
     p = plan.ints
+    if rests(row.counts):
+        return c.RESTED
     norm = math.sqrt(square(G)) / labels
     if not norm < math.inf:
         return c.SKIPPED | (0 if sound(plan, row) else roll_back(plan, row))

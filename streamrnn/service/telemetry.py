@@ -58,6 +58,7 @@ METRICS = (
     Metric("streamrnn_producers", "gauge", "Producers whose last number is remembered."),
     Metric("streamrnn_updates_total", "counter", "Steps of the optimiser."),
     Metric("streamrnn_updates_skipped_total", "counter", "Steps refused because a gradient was not finite."),
+    Metric("streamrnn_updates_rested_total", "counter", "Steps not taken after three rollbacks: the network rests."),
     Metric("streamrnn_rollbacks_total", "counter", "Streams put back to their last good weights."),
     Metric("streamrnn_anomaly_events_total", "counter", "Anomalies opened, or worsened to, a severity.", ("severity",)),
     Metric("streamrnn_batch_observations", "histogram", "Observations in a turn.", bounds=_SIZES),
@@ -116,6 +117,7 @@ _BITS = (
     (messages.UNMATCHED, "streamrnn_labels_late_total", ("unmatched",)),
     (messages.UPDATED, "streamrnn_updates_total", ()),
     (messages.SKIPPED, "streamrnn_updates_skipped_total", ()),
+    (messages.RESTED, "streamrnn_updates_rested_total", ()),
     (messages.ROLLED_BACK, "streamrnn_rollbacks_total", ()),
 )
 _RAISED = messages.OPENED | messages.WORSENED

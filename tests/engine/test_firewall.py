@@ -70,6 +70,47 @@ def test_a_weight_that_grew_beyond_all_measure_is_put_back() -> None:
     assert np.abs(weights(engine)).max() < 100
 
 
+def test_weights_that_grew_tenfold_are_put_back() -> None:
+    engine = Engine(tiny(), 1)
+    feed(engine, noise(200))
+    before = np.linalg.norm(weights(engine))
+    weights(engine)[:] *= 12
+    told = feed(engine, noise(300, 1), time=ticks(200, 300))
+    assert has(told, m.ROLLED_BACK).sum() == 1
+    assert np.linalg.norm(weights(engine)) < 2 * before
+
+
+@pytest.mark.parametrize("rule", [spec.Tbptt(4, 1), spec.Snap1(1)], ids=repr)
+def test_a_network_that_falls_three_times_rests_and_learns_again(rule: spec.Rule) -> None:
+    engine = Engine(tiny(rule=rule), 1)
+    seen = 200
+    feed(engine, noise(seen))
+    for fall in range(3):
+        weights(engine)[0] = np.nan
+        told = feed(engine, noise(20, fall), time=ticks(seen, 20))
+        assert has(told, m.ROLLED_BACK).sum() == 1
+        seen += 20
+    assert not has(told, m.UPDATED)[1:].any()
+    good = weights(engine).copy()
+    told = feed(engine, noise(1100), time=ticks(seen, 1100))
+    rested = has(told, m.RESTED)
+    assert finite(told)
+    assert 970 < rested.sum() < 1000
+    assert rested[:900].all()
+    assert has(told, m.UPDATED)[rested.sum() + 5 :].all()
+    assert (weights(engine) != good).any()
+
+
+def test_falls_that_lie_far_apart_do_not_add_up() -> None:
+    engine = Engine(tiny(rule=spec.Tbptt(4, 1)), 1)
+    feed(engine, noise(200))
+    for fall in range(4):
+        weights(engine)[0] = np.nan
+        told = feed(engine, noise(11_000, fall), time=ticks(200 + 11_000 * fall, 11_000))
+        assert has(told, m.ROLLED_BACK).sum() == 1
+        assert not has(told, m.RESTED).any()
+
+
 def test_a_gradient_that_is_not_finite_moves_nothing() -> None:
     engine = Engine(tiny(rule=spec.Tbptt(4, 4)), 1)
     feed(engine, noise(50))
