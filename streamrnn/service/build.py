@@ -6,6 +6,7 @@ from streamrnn.engines import AnyEngine
 from streamrnn.errors import ConfigError
 from streamrnn.event_engine import EventEngine
 from streamrnn.service import recovery
+from streamrnn.spec import Binary
 from streamrnn.wire import Decoder, Encoder, Events, Forecasts
 
 
@@ -36,7 +37,8 @@ def rows(config: Config) -> int:
 
 def decoder(config: Config) -> Decoder:
     """What reads the inputs."""
-    return Decoder(config.model.features, config.model.task, recovery.sources(config), config.limits.max_observations)
+    model, binary = config.model, isinstance(config.model.head, Binary)
+    return Decoder(model.features, model.task, recovery.sources(config), config.limits.max_observations, binary)
 
 
 def encoder(engine: AnyEngine, config: Config) -> Encoder:

@@ -100,6 +100,8 @@ def _labels(rows: Rows, faults: Faults) -> Floats:
         label[row] = number
         if not abs(number) <= LARGEST_VALUE:
             faults.setdefault(row, _number("label", number))
+        elif rows.binary and number not in (0, 1):
+            faults.setdefault(row, ("label", f"label is {number}, and the model's head 'binary' knows 0 and 1 alone"))
     return label
 
 

@@ -20,11 +20,17 @@ _MAPS = frozenset([*range(0x80, 0x90), 0xDE, 0xDF])
 
 
 class Decoder:
-    """Reads the frames of all inputs. Raises ConfigError for feature names that no message could spell."""
+    """Reads the frames of all inputs; with `binary` a label is 0 or 1.
 
-    def __init__(self, features: tuple[str, ...], task: str, sources: Sequence[Source], max_observations: int) -> None:
+    Raises ConfigError for feature names that no message could spell.
+    """
+
+    def __init__(
+        self, features: tuple[str, ...], task: str, sources: Sequence[Source], max_observations: int,
+        binary: bool = False,
+    ) -> None:  # fmt: skip
         self._features = features
-        self._task = task
+        self._task, self._binary = task, binary
         self._sources = tuple(sources)
         self._limit = max_observations
         self._json, self._pack = readers(features, max_observations, task == "events")
@@ -32,7 +38,7 @@ class Decoder:
 
     def decode(self, frames: Sequence[Frame]) -> Decoded:
         """All observations of the frames in order of arrival, and a refusal for each thing that is none."""
-        rows = Rows(self._features, self._task, self._limit)
+        rows = Rows(self._features, self._task, self._limit, self._binary)
         refusals: list[Refusal] = []
         for index, frame in enumerate(frames):
             try:

@@ -26,7 +26,7 @@ REASONS = (
     "stream_name",  # not 1 to 128 bytes of printable UTF-8
     "too_many",  # more observations in one frame than the limit
     "event",  # missing, neither text nor a whole number, empty or too long
-    "label",  # not a number, or late and without the id of its observation
+    "label",  # not a number, neither 0 nor 1 where it must be, or late and without the id of its observation
     "denied",  # a stream that the sender's key does not allow; counted by the service
     "new_streams",  # more of them than a sender may bring; counted by the service
     "capacity",  # a new stream when all rows are taken; counted by the service

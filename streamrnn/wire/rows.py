@@ -31,6 +31,7 @@ class Rows:
     features: tuple[str, ...]
     task: str  # "label": one may come alone; "events": each is a symbol, values may be left out
     room: int  # most observations that a columnar message may add
+    binary: bool = False  # labels are 0 or 1
     names: list[str] = field(default_factory=list)  # (m)
     lengths: list[int] = field(default_factory=list)  # (m)
     columnar: list[bool] = field(default_factory=list)  # (m)

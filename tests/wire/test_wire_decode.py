@@ -117,6 +117,20 @@ def test_columns_without_time_and_one_end_for_the_last_row() -> None:
     assert (batch.time.tolist(), batch.bits.tolist()) == ([50.0, 50.0], [STAMPED, STAMPED | END])
 
 
+def test_labels_of_a_binary_head_are_0_or_1() -> None:
+    decoder = Decoder(FEATURES, "label", [Source()], 100, binary=True)
+    bodies = [dumped(observation(label=label)) for label in (0, 1, 0.5, -1, None, True)]
+    late = [dumped({"stream": "a", "label": label, "id": "x"}) for label in (1, 2)]
+    decoded = decoder.decode([Frame(0, 50.0, b"", body) for body in (*bodies, *late)])
+    assert [(refused.frame, refused.reason) for refused in decoded.refusals] == [
+        (2, "label"),
+        (3, "label"),
+        (5, "label"),
+        (7, "label"),
+    ]
+    assert np.nan_to_num(decoded.batch.label, nan=9.0).tolist() == [0.0, 1.0, 9.0, 1.0]
+
+
 def test_a_late_label_needs_its_id_and_a_task_that_takes_labels() -> None:
     late = {"stream": "a", "label": 2.5, "id": "x"}
     batch = decode(dumped(late), dumped({**late, "label": [1, 2], "id": ["p", "q"]}), task="label").batch
