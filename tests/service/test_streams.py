@@ -21,7 +21,7 @@ from streamrnn.service.checkpoint import Checkpoint
 from streamrnn.service.journal import Journal
 from streamrnn.service.store import Store
 from streamrnn.service.streams import Streams
-from streamrnn.wire import Decoder, Encoder, Frame, Source
+from streamrnn.wire import Decoder, Encoder, Forecasts, Frame, Source
 from tests.engine.feed import tiny
 
 NAMES = ["a", "b", "c", "d", "e", "f", "g/h"]
@@ -35,7 +35,8 @@ class Small:
 
     def __init__(self, store: Store, engine: Any, most: int) -> None:
         self.engine, self.decoder = engine, Decoder(("flow",), "forecast", [Source()], 100)
-        self.encoder = Encoder(engine.targets, engine.horizons, engine.level, "json", engine.monitors)
+        form = Forecasts(engine.targets, engine.horizons, engine.level, engine.monitors, False)
+        self.encoder = Encoder(form)
         self.journal, reorder = Journal(store), Reorder(0.0)
         self.checkpoint = Checkpoint(store, self.counts, reorder)
         self.streams = Streams(engine, self.encoder, self.checkpoint, most, 0.0)
