@@ -36,6 +36,8 @@ GAP = 4096  # one or more regular time steps were skipped before this observatio
 UNMATCHED = 8192  # a late label whose observation is not remembered any more
 SETTLED = 16384  # a late label settled an earlier observation
 RESTED = 32768  # an update was not taken: the network had to be put back too often
+REGIME = 65536  # the event ended: what surprised is the new level from here on
+HELD_OFF = 131072  # not learned, because it surprised
 
 SEVERITIES = ("none", "minor", "major", "critical")
 

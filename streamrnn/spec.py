@@ -278,12 +278,13 @@ class Anomaly(Part, frozen=True, tag="anomaly"):
 
     `alerts_per_week` is how many alarms a week and stream are wanted, in the stream's own time, at most one in 1000
     observations; `warmup` observations pass before the first score; an event closes after `quiet` observations without
-    surprise.
+    surprise. At most `holdoff` surprising values of an event are not learned; then they are the new level.
     """
 
     alerts_per_week: Positive = 1.0
     warmup: Annotated[int, Meta(ge=50)] = 100
     quiet: Annotated[int, Meta(ge=1, le=10_000)] = 6
+    holdoff: Annotated[int, Meta(ge=0, le=10_000)] = 24
 
 
 class Residual(Part, frozen=True, tag="residual"):

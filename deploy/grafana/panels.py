@@ -235,6 +235,7 @@ INGEST = (
                 ("duplicate", "duplicate"),
                 ("lost", "lost"),
                 ("with_missing_values", "missing values"),
+                ("held_off", "held off"),
             )
         ),
     ),

@@ -31,7 +31,7 @@ def inputs(plan, row, values, time):
     p = plan.ints
     features, targets = p[c.FEATURES], p[c.TARGETS]
     x = carray(shift(row.net, p[c.INPUT]), p[c.INPUTS])
-    missing = 0
+    missing, held = 0, row.count[c.HELD] > 0 and row.count[c.SEVERITY] > 0
     for f in range(features):
         s = carray(shift(row.real, p[c.SCALE] + f * c.SCALE_WIDTH), c.SCALE_WIDTH)
         x[3 * f], x[3 * f + 1], x[3 * f + 2] = s[c.SCALED], 0.0, 1.0
@@ -40,7 +40,7 @@ def inputs(plan, row, values, time):
             missing += 1
             continue
         s[c.SIZE] += 1
-        rate = max(plan.reals[c.SCALE_RATE], 1.0 / s[c.SIZE])
+        rate = 0.0 if held else max(plan.reals[c.SCALE_RATE], 1.0 / s[c.SIZE])
         s[c.MEAN], s[c.VARIANCE] = scale.moments(s[c.MEAN], s[c.VARIANCE], v, rate)
         change = 0.0 if math.isnan(s[c.LAST]) else v - s[c.LAST]
         s[c.CHANGE] += rate * (change * change - s[c.CHANGE])

@@ -16,13 +16,11 @@ EXACT = 1e-9  # of the value: a smaller error is rounding
 
 
 @jit
-def listen(plan, state, out, y, time, dawn):
-    """Surprise of one monitor whose error stands in `out`: of the error and of its short running mean, in equal parts.
+def listen(state, error, hour, dawn):
+    """Surprise of one monitor: of its error and of the short running mean of its errors, in equal parts.
 
     A mean catches what no single value shows: a small shift, a slow drift.
     """
-    error = out[0] if abs(out[0]) > EXACT * abs(y) else 0.0
-    hour = bin_of(time, DAY, c.HOURS)
     tails = carray(shift(state, c.TAILS), (4, c.TAIL_WIDTH))
     state[c.SHORT_COUNT] += 1
     state[c.SHORT] += max(BRIEF, 1.0 / state[c.SHORT_COUNT]) * (error - state[c.SHORT])
@@ -40,7 +38,7 @@ def watch(plan, row, scratch, j, y, expected, time):
     dawn = target[c.W_SEEN] > 0 and day != target[c.W_DAY]
     target[c.W_SEEN] += 1
     target[c.W_DAY] = day
-    out = scratch.f64
+    out, hour = scratch.f64, bin_of(time, DAY, c.HOURS)
     total, most, heard, loudest = 0.0, 0.0, 0, -1
     for m in range(p[c.MONITORS]):
         monitor = shift(plan.monitors, m * c.MONITOR_WIDTH)
@@ -49,7 +47,7 @@ def watch(plan, row, scratch, j, y, expected, time):
         call(monitor[c.DEVIATE], shift(monitor, c.MONITOR_SHAPE), plan.rates[m], own, y, expected, time, out)
         if math.isnan(out[0]):
             continue
-        value = listen(plan, state, out, y, time, dawn)
+        value = listen(state, out[0] if abs(out[0]) > EXACT * abs(y) else 0.0, hour, dawn)
         total += value
         heard += 1
         if value > most:

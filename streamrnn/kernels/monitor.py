@@ -2,6 +2,8 @@
 
 deviate(shape, rate, state, y, expected, time, out)
     Writes y - expectation to `out`, NaN while there is none, and learns from y at once.
+adopt(shape, state, error)
+    What comes is `error` off, and that is right from now on: move there, and learn as after AFRESH values.
 
 `expected` is the published forecast. The others do not see the last hours, so that they do not follow what goes wrong:
 a good one-step forecast explains an anomaly away after its first value. shape is (bins). float64.
@@ -14,10 +16,12 @@ from streamrnn.kernels.jit import family
 from streamrnn.kernels.naive import bin_of
 
 DAY = 86_400.0
+AFRESH = 20.0
 SLOW = 0.001  # rate of the running mean that stands in for an hour not seen yet
 REAL, INT = types.float64, types.int64
 REALS, INTS = types.CPointer(REAL), types.CPointer(INT)
 deviate_part = family(lambda real: types.void(INTS, REAL, REALS, REAL, REAL, REAL, REALS))
+adopt_part = family(lambda real: types.void(INTS, REALS, REAL))
 
 
 @deviate_part
@@ -47,3 +51,23 @@ def deviate_hours(shape, rate, state, y, expected, time, out):
     cell[0] += max(rate, 1.0 / cell[1]) * (y - cell[0])
     state[1] += 1
     state[0] += max(SLOW, 1.0 / state[1]) * (y - state[0])
+
+
+@adopt_part
+def adopt_nothing(shape, state, error):
+    """For a monitor that has no level of its own."""
+
+
+@adopt_part
+def adopt_mean(shape, state, error):
+    """Another running mean."""
+    state[0] += error
+    state[1] = min(state[1], AFRESH)
+
+
+@adopt_part
+def adopt_hours(shape, state, error):
+    """Every time of the day as much higher."""
+    for i in range(shape[0] + 1):
+        state[2 * i] += error
+        state[2 * i + 1] = min(state[2 * i + 1], AFRESH)

@@ -155,8 +155,6 @@ def settle_due(plan, row, j, y):
     for k in range(plan.ints[c.HORIZONS]):
         place = place_of(plan, row, k)
         if place >= 0:
-            if k == 0:
-                row.real[plan.ints[c.LATEST] + c.TARGETS_FROM + j] = pending(plan, row, place, j)[c.MIXED]
             error = settle_one(plan, row, place, j, k, y)
             if k == 0:
                 first = error

@@ -1,7 +1,7 @@
 """The step: a batch of observations in, outcomes out, one call from Python.
 
+    judge    what was expected and what came -> anomaly score, events, whether to learn from it
     settle   the pending forecasts against the value that has now arrived
-    judge    what was expected and what came -> anomaly score, events
     learn    experts and scalers; back through the tape every `stride` observations
     advance  inputs -> layers -> head -> mix -> pending forecasts
 
@@ -17,9 +17,10 @@ from streamrnn.kernels import rtrl, scale, tbptt
 from streamrnn.kernels import table as c
 from streamrnn.kernels.advance import advance
 from streamrnn.kernels.call import at, point, shift
+from streamrnn.kernels.holdoff import hold
 from streamrnn.kernels.jit import jit
 from streamrnn.kernels.judge import judge
-from streamrnn.kernels.settle import pending, settle_due, settle_one, show, stats_of, welcome
+from streamrnn.kernels.settle import pending, place_of, settle_due, settle_one, show, stats_of, welcome
 
 MOST_LATE = 64
 MOST_LOST = 2**31  # sequence numbers: a larger gap is another count, not a loss
@@ -84,34 +85,38 @@ def learn_if_due(plan, row, scratch, end):
 
 @jit
 def receive(plan, row, scratch, values, skipped):
-    """Forecast task: settle, judge, and let scalers and experts have the targets' values."""
+    """Forecast task: judge, settle, and let scalers and experts have the targets' values, unless they are held off."""
     p = plan.ints
-    errors = carray(scratch.f64, p[c.TARGETS])
-    latest = shift(row.real, p[c.LATEST] + c.TARGETS_FROM)
+    latest, place = shift(row.real, p[c.LATEST] + c.TARGETS_FROM), place_of(plan, row, 0)
     for j in range(p[c.TARGETS]):
-        y = values[plan.targets[j]]
-        latest[j], latest[p[c.TARGETS] + j] = math.nan, y
-        errors[j] = math.nan
-        if not math.isnan(y):
-            errors[j] = settle_due(plan, row, j, y)
+        latest[j] = pending(plan, row, place, j)[c.MIXED] if place >= 0 else math.nan
+        latest[p[c.TARGETS] + j] = values[plan.targets[j]]
+    bits = judge(plan, row, scratch)
+    held, more = hold(plan, row)
+    for j in range(p[c.TARGETS]):
+        y, error = values[plan.targets[j]], math.nan
+        if not math.isnan(y) and not held:
+            error = settle_due(plan, row, j, y)
             welcome(plan, row, j, y)
-        show(plan, row, j, y, skipped)
-        row.real[p[c.TARGET] + j * c.TARGET_WIDTH + c.T_ERROR] = 0.0 if math.isnan(errors[j]) else errors[j]
-    return judge(plan, row, scratch)
+        show(plan, row, j, math.nan if held else y, skipped)
+        row.real[p[c.TARGET] + j * c.TARGET_WIDTH + c.T_ERROR] = 0.0 if math.isnan(error) else error
+    return bits | more
 
 
 @jit
 def receive_label(plan, row, scratch, place, label):
     """Label task: the label of the observation at a pending place has come."""
     p = plan.ints
-    errors = carray(scratch.f64, 1)
-    latest = shift(row.real, p[c.LATEST] + c.TARGETS_FROM)
+    latest, error = shift(row.real, p[c.LATEST] + c.TARGETS_FROM), math.nan
     latest[0], latest[1] = pending(plan, row, place, 0)[c.MIXED], label
-    errors[0] = settle_one(plan, row, place, 0, 0, label)
-    welcome(plan, row, 0, label)
+    bits = judge(plan, row, scratch)
+    held, more = hold(plan, row)
+    if not held:
+        error = settle_one(plan, row, place, 0, 0, label)
+        welcome(plan, row, 0, label)
     row.count[p[c.PLACES] + c.PLACE_WIDTH * place + c.PLACE_STEP] = -1
-    row.real[p[c.TARGET] + c.T_ERROR] = 0.0 if math.isnan(errors[0]) else errors[0]
-    return judge(plan, row, scratch)
+    row.real[p[c.TARGET] + c.T_ERROR] = 0.0 if math.isnan(error) else error
+    return bits | more
 
 
 @jit

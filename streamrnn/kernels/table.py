@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 # --- plan.ints
-INTS = 86
+INTS = 87
 (
     FEATURES,
     TARGETS,
@@ -84,6 +84,7 @@ INTS = 86
     MIX_WIDTH,
     STATS,
     WATCH,  # what the judgement of each target stands on
+    HOLDOFF,  # surprising values of an event that are not learned
     MONITORS,  # how many monitors,
     MONITOR,  # their state, and how many numbers of it a target has
     MONITOR_LENGTH,
@@ -116,8 +117,8 @@ SETTLE, FORECAST, EXPERT_STATE, EXPERT_SHAPE = range(4)
 EXPERT_WIDTH = EXPERT_SHAPE + 3
 EXPERT_REALS = 2
 
-# --- plan.monitors (M, MONITOR_WIDTH): address, offset inside a target's monitors, then the shape
-DEVIATE, MONITOR_STATE, MONITOR_SHAPE = range(3)
+# --- plan.monitors (M, MONITOR_WIDTH): two addresses, offset inside a target's monitors, then the shape
+DEVIATE, ADOPT, MONITOR_STATE, MONITOR_SHAPE = range(4)
 MONITOR_WIDTH = MONITOR_SHAPE + 1
 
 # --- plan.reals
@@ -159,10 +160,10 @@ FALLS, SINCE, REST = 2, 3, 4  # falls back to the last good weights, clean updat
 COUNTS_WIDTH = 5
 PACE_WIDTH = 5  # learned f32, behind the optimiser: see pace.py
 SEEN, STEP, SEQ, EVENT, RING_AT, PHASE, LATENESS = range(7)  # of the stream
-OPEN, CALM, SEVERITY, ALARMS, LOUDEST = range(7, 12)  # of its latest anomaly event, and of all its alarms
-WRITTEN, POSITION, OLDEST, NEWEST, LABELS, FRESH, LEARNT = range(12, 19)  # of the tape
-SLOT = 19  # latest pending place
-STREAM_COUNTS, EVENT_COUNTS, TAPE_COUNTS = 7, 5, 7
+OPEN, CALM, SEVERITY, ALARMS, LOUDEST, HELD = range(7, 13)  # of its latest anomaly event, and of all its alarms
+WRITTEN, POSITION, OLDEST, NEWEST, LABELS, FRESH, LEARNT = range(13, 20)  # of the tape
+SLOT = 20  # latest pending place
+STREAM_COUNTS, EVENT_COUNTS, TAPE_COUNTS = 7, 6, 7
 PLACE_STEP, PLACE_ROW, PLACE_IDENT = range(3)
 PLACE_WIDTH = 3
 
@@ -170,7 +171,7 @@ PLACE_WIDTH = 3
 END, LABEL_ONLY, STAMPED = 1, 2, 4
 LEARNED, LATE, DUPLICATE, ANOMALY, WARMING, OPENED, WORSENED, CLOSED = 1, 2, 4, 8, 16, 32, 64, 128
 UPDATED, SKIPPED, ROLLED_BACK, MISSING, GAP, UNMATCHED, SETTLED = 256, 512, 1024, 2048, 4096, 8192, 16384
-RESTED = 32768
+RESTED, REGIME, HELD_OFF = 32768, 65536, 131072
 
 # --- columns of outcomes, as messages.Outcomes names them
 OUT_ROW, OUT_BITS, OUT_SEQ, OUT_SEVERITY, OUT_EVENT, OUT_LEARNED, OUT_LOST, OUT_MONITOR = range(8)

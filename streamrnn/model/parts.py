@@ -58,9 +58,10 @@ class Expert(NamedTuple):
 
 
 class Monitor(NamedTuple):
-    """A monitor kind: its part, and its own state in numbers for a monitor of that spec."""
+    """A monitor kind: its parts, and its own state in numbers for a monitor of that spec."""
 
     deviate: Any
+    adopt: Any
     state: Callable[[Any], int]
 
 
@@ -235,9 +236,9 @@ EXPERTS: dict[type[Any], Expert] = {
 }
 
 MONITORS: dict[type[Any], Monitor] = {
-    spec.Residual: Monitor(monitor.deviate_residual, lambda it: 0),
-    spec.Mean: Monitor(monitor.deviate_mean, lambda it: 2),
-    spec.Hours: Monitor(monitor.deviate_hours, lambda it: 2 + 2 * it.bins),
+    spec.Residual: Monitor(monitor.deviate_residual, monitor.adopt_nothing, lambda it: 0),
+    spec.Mean: Monitor(monitor.deviate_mean, monitor.adopt_mean, lambda it: 2),
+    spec.Hours: Monitor(monitor.deviate_hours, monitor.adopt_hours, lambda it: 2 + 2 * it.bins),
 }
 
 OPTIMISERS: dict[type[Any], Optimiser] = {

@@ -332,7 +332,8 @@ def link(plan: Plan, dtype: str) -> None:
         part = EXPERTS[type(expert)]
         row[c.SETTLE], row[c.FORECAST] = part.settle.address(dtype), part.forecast.address(dtype)
     for row, monitor in zip(table.monitors, sizes.watching, strict=True):
-        row[c.DEVIATE] = MONITORS[type(monitor)].deviate.address(dtype)
+        watch = MONITORS[type(monitor)]
+        row[c.DEVIATE], row[c.ADOPT] = watch.deviate.address(dtype), watch.adopt.address(dtype)
     head = HEADS[type(sizes.model.head)]
     table.ints[c.HEAD_GRAD], table.ints[c.HEAD_READ] = head.grad.address(dtype), head.read.address(dtype)
     table.ints[c.OPTIMISE] = OPTIMISERS[type(sizes.model.optimiser)].update.address(dtype)
@@ -524,6 +525,7 @@ def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
         c.POOLED: int(sizes.model.weights == "pooled"),
         c.WARMUP: sizes.anomaly.warmup,
         c.QUIET: sizes.anomaly.quiet,
+        c.HOLDOFF: sizes.anomaly.holdoff,
     }
     for place, value in values.items():
         ints[place] = value

@@ -52,6 +52,7 @@ METRICS = (
     Metric("streamrnn_observations_held", "gauge", "Observations that wait for older ones (model.lateness)."),
     Metric("streamrnn_observations_duplicate_total", "counter", "Sequence number seen before: answered, not learned."),
     Metric("streamrnn_observations_lost_total", "counter", "Missing in the sequence numbers of the senders."),
+    Metric("streamrnn_observations_held_off_total", "counter", "Not taught, because they surprised during an event."),
     Metric("streamrnn_observations_with_missing_values_total", "counter", "Observations without all their values."),
     Metric("streamrnn_labels_late_total", "counter", "Labels that came after their observation.", ("result",)),
     Metric("streamrnn_producer_messages_total", "counter", "Messages of producers, by the answer.", ("answer",)),
@@ -112,6 +113,7 @@ _BITS = (
     (messages.LEARNED, "streamrnn_observations_learned_total", ()),
     (messages.LATE, "streamrnn_observations_late_total", ()),
     (messages.DUPLICATE, "streamrnn_observations_duplicate_total", ()),
+    (messages.HELD_OFF, "streamrnn_observations_held_off_total", ()),
     (messages.MISSING, "streamrnn_observations_with_missing_values_total", ()),
     (messages.SETTLED, "streamrnn_labels_late_total", ("settled",)),
     (messages.UNMATCHED, "streamrnn_labels_late_total", ("unmatched",)),
@@ -121,7 +123,7 @@ _BITS = (
     (messages.ROLLED_BACK, "streamrnn_rollbacks_total", ()),
 )
 _RAISED = messages.OPENED | messages.WORSENED
-_TOLD = _RAISED | messages.CLOSED  # an anomaly message is sent
+_TOLD = _RAISED | messages.CLOSED | messages.REGIME  # an anomaly message is sent
 
 # Of one task alone: they have no series under the others.
 _OF_TASKS = ("streamrnn_interval_level_ratio", *(m.name for m in METRICS if m.name.startswith("streamrnn_event_")))

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from msgspec import UNSET
 
-from streamrnn.messages import CLOSED, OPENED, WORSENED, Batch
+from streamrnn.messages import CLOSED, OPENED, REGIME, WORSENED, Batch
 from streamrnn.wire.frames import Refusal
 from streamrnn.wire.marks import SILENT
 from streamrnn.wire.outgoing import Anomaly, DeadLetter, EventPrediction, Prediction, plain
@@ -23,8 +23,8 @@ Message = tuple[bytes, bytes]
 Format = Literal["json", "msgpack"]
 Told = Any  # Outcomes or EventOutcomes, as the form takes them
 
-_EVENTS = OPENED | WORSENED | CLOSED
-_STATES = {OPENED: "open", WORSENED: "worsen", CLOSED: "close"}
+_EVENTS = OPENED | WORSENED | CLOSED | REGIME
+_STATES = {OPENED: "open", WORSENED: "worsen", CLOSED: "close", REGIME: "regime_change"}
 
 
 class Form(Protocol):

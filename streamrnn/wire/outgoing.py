@@ -97,14 +97,14 @@ class EventPrediction(Struct, gc=False):
 
 
 class Anomaly(Struct, gc=False):
-    """An anomaly event opened, rose to a higher severity or closed."""
+    """An anomaly event opened, rose to a higher severity, closed or ended in another regime."""
 
     stream: str
     seq: int
     topic_seq: int
     lsn: int | None
     event_id: str  # "<stream>/<number of the event>"
-    state: str  # open, worsen or close
+    state: str  # open, worsen, close or regime_change
     time: float
     started: float | None
     severity: str

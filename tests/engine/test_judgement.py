@@ -47,7 +47,7 @@ def test_intervals_follow_the_level_asked_for(level: float) -> None:
 
 def test_published_coverage_is_the_running_share() -> None:
     values = ar1(150, 4)
-    engine = Engine(tiny(), 1)
+    engine = Engine(tiny(monitors=(spec.Anomaly(holdoff=0),)), 1)
     told = feed(engine, values)
     inside = [low <= y <= high for (low, high), y in zip(told.forecast[1:-1, 0, 0, 1:], values[2:], strict=True)]
     assert engine.health().coverage[0] == pytest.approx(np.mean(inside))

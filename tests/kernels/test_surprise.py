@@ -35,6 +35,11 @@ def _deviate(address, shape, rate, state, y, expected, time, out):
     call(address, at(shape, 0), rate, at(state, 0), y, expected, time, at(out, 0))
 
 
+@jit
+def _adopt(address, shape, state, error):
+    call(address, at(shape, 0), at(state, 0), error)
+
+
 def sizes(kind: str, n: int = 3000) -> NDArray[np.float64]:
     """Sizes of errors of one sign: zero where the error has the other one."""
     random = np.random.default_rng(3)
@@ -117,6 +122,9 @@ def test_a_monitor_deviates_as_its_twin(kind: type[Any], bins: int) -> None:
         y, expected, time = float(random.normal(10, 2)), float(random.normal(10, 1)), -5e5 + step * 4567.0
         _deviate(address, shape, rate, state, y, expected, time, out)
         assert out[0] == pytest.approx(twin.deviate(y, expected, time), rel=1e-9, abs=1e-12)
+        if step % 97 == 0:
+            _adopt(MONITORS[kind].adopt.address("float64"), shape, state, y - 10)
+            twin.adopt(y - 10)
 
 
 def _alarms(values: NDArray[np.float64], rate: float) -> tuple[list[bool], list[float]]:

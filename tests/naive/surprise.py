@@ -74,6 +74,9 @@ class Residual:
     def deviate(self, y: float, expected: float, time: float) -> float:
         return y - expected
 
+    def adopt(self, error: float) -> None:
+        """It has no level of its own."""
+
 
 @dataclass
 class Level:
@@ -91,6 +94,10 @@ class Level:
         self.mean = (1 - share) * self.mean + share * y
         return error
 
+    def adopt(self, error: float) -> None:
+        self.mean += error
+        self.seen = min(self.seen, 20)
+
 
 class Hours:
     """Distance from the running mean of this time of the day; from that of all times at first."""
@@ -106,6 +113,10 @@ class Hours:
             error = y - self.all.mean if self.all.seen else 0.0
         self.all.deviate(y, expected, time)
         return error
+
+    def adopt(self, error: float) -> None:
+        for level in (self.all, *self.each):
+            level.adopt(error)
 
 
 def score(surprise: float, threshold: float) -> float:
