@@ -41,6 +41,7 @@ class Engine:
         self.targets = self._plan.sizes.targets
         self.horizons = self._plan.sizes.horizons
         self.level = self._plan.sizes.conformal.level
+        self.experts = (*(str(expert.__struct_config__.tag) for expert in self._plan.sizes.experts), "network")
         self.monitors = tuple(str(monitor.__struct_config__.tag) for monitor in self._plan.sizes.watching)
         self._places = [c.addresses(self._plan.table, self._bank.planes, scratch) for scratch in self._scratch]
         self.warm()
@@ -204,7 +205,7 @@ class Engine:
     def _room(self, n: int) -> Outcomes:
         """Outcomes for n observations, to be filled."""
         targets, horizons = len(self.targets), len(self.horizons)
-        width = c.OUT_FORECAST + 3 * targets * (horizons + 1)
+        width = c.OUT_FORECAST + targets * (3 * (horizons + 1) + len(self.experts))
         return Outcomes(np.empty((n, c.OUT_INTS), np.int64), np.empty((n, width)), targets, horizons)
 
 

@@ -69,7 +69,7 @@ class Outcomes(Struct, frozen=True):
     """
 
     ints: Ints  # (n, 8)
-    reals: Floats  # (n, 6 + 3 T K + 3 T)
+    reals: Floats  # (n, 6 + 3 T K + 3 T + T (E + 1))
     targets: int  # T
     horizons: int  # K
 
@@ -167,8 +167,14 @@ class Outcomes(Struct, frozen=True):
         """(n, T) share of each target in the anomaly score, sums to 1 where there is a score."""
         return self._target(2)
 
+    @property
+    def shares(self) -> Floats:
+        """(n, T, E + 1) share of every expert, then of the network, in the forecast for the shortest horizon."""
+        rest = self.reals[:, 6 + 3 * self.targets * (self.horizons + 1) :]
+        return rest.reshape(len(self), self.targets, rest.shape[1] // self.targets)
+
     def _target(self, number: int) -> Floats:
-        """One of the three blocks of T columns at the end."""
+        """One of the three blocks of T columns behind the forecasts."""
         start = 6 + self.targets * (3 * self.horizons + number)
         return self.reals[:, start : start + self.targets]
 

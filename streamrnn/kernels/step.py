@@ -214,6 +214,25 @@ def warming(plan, row):
 
 
 @jit
+def shares(plan, row, j, out):
+    """Who makes target j's forecast at the shortest horizon: the experts' shares, then the network's (E + 1).
+
+    Experts count as the mix and the gate weigh them; the network's is the part of the forecast that it corrects.
+    """
+    p, n = plan.ints, plan.ints[c.EXPERTS]
+    w = shift(row.real, p[c.MIX] + j * p[c.HORIZONS] * p[c.MIX_WIDTH])
+    last = shift(w, 4 * n)
+    place = row.count[c.SLOT] if p[c.LABEL_TASK] else plan.slots[0] + row.count[c.STEP] % plan.horizons[0]
+    f = pending(plan, row, place, j)
+    gated = p[c.GATE] and not math.isnan(f[c.MIXED])
+    for e in range(n):
+        out[e] = (1.0 - last[p[c.LAST_ROUND] - 1]) * w[e]
+        if gated:
+            out[e] = last[0] * w[e] + last[1] * f[c.FORECASTS + n + p[c.LAST_ROUND] + e]
+    out[n] = last[p[c.LAST_ROUND] - 1]
+
+
+@jit
 def emit(plan, row, r, bits, lost, out_ints, out_reals):
     """Write an outcome: all of it is read from the row, so that it can be told again at any time."""
     p, q = plan.ints, row.count
@@ -241,6 +260,8 @@ def emit(plan, row, r, bits, lost, out_ints, out_reals):
             at_out += 3
     for i in range(3 * n):
         out_reals[at_out + i] = latest[c.TARGETS_FROM + i]
+    for j in range(n):
+        shares(plan, row, j, shift(out_reals, at_out + 3 * n + j * (p[c.EXPERTS] + 1)))
 
 
 @jit
@@ -249,7 +270,8 @@ def run(places, real, order, batch, changed, stamp, out_ints, out_reals):
     `changed` are written.
 
     places: table.addresses; real: any array of the network's precision; batch: table.Batch; changed (streams): gets
-    `stamp` where it is 0; out_ints (N, OUT_INTS), out_reals (N, OUT_FORECAST + 3 T K + 3 T).
+    `stamp` where it is 0; out_ints (N, OUT_INTS), out_reals (N, OUT_FORECAST + 3 T K + 3 T +
+    T (E + 1)).
     """
     plan, planes, scratch = borrow(places, real, batch.time, batch.seq)
     for i in order:

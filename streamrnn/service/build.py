@@ -46,7 +46,7 @@ def encoder(engine: AnyEngine, config: Config) -> Encoder:
     if isinstance(engine, EventEngine):
         return Encoder(Events(engine.symbol), config.output.format)
     nulls = config.output.format == "msgpack"
-    form = Forecasts(engine.targets, engine.horizons, engine.level, engine.monitors, nulls)
+    form = Forecasts(engine.targets, engine.horizons, engine.level, engine.monitors, nulls, engine.experts)
     return Encoder(form, config.output.format)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from streamrnn.messages import ANOMALY, SEVERITIES, WARMING, Batch, Floats, Outcomes
 from streamrnn.wire.marks import MARKS, SILENT, mark
@@ -14,8 +14,9 @@ from streamrnn.wire.sentence import reason
 from streamrnn.wire.topics import Topics
 
 Number = float | None
-# One outcome: seq, time, score, is it an anomaly, skill, learned, warming up, cells (T * K * 3), time ahead (K)
-Told = tuple[int, float, Number, bool, Number, int, bool, list[Number], list[Number]]
+# One outcome: seq, time, score, is it an anomaly, skill, learned, warming up, cells (T * K * 3), time ahead (K),
+# shares (T, kinds)
+Told = tuple[int, float, Number, bool, Number, int, bool, list[Number], list[Number], list[list[float]]]
 Answer = tuple[bytes, Prediction]
 Answers = list[Answer]
 
@@ -34,19 +35,23 @@ class Sheet:
     skill: list[float | None]
     cells: list[list[float | None]]  # (T * K * 3) lists: yhat, yhat_lower, yhat_upper of each target and horizon
     ahead: list[list[float | None]]  # (K) lists: the time that is foretold
+    shares: list[list[list[float]]]  # (T, kinds) lists
 
 
 class Forecasts:
     """`nulls`: what is not finite has to be None, since the format would write it as it is."""
 
     def __init__(
-        self, targets: Sequence[str], horizons: Sequence[int], level: float, monitors: Sequence[str], nulls: bool
-    ) -> None:
+        self, targets: Sequence[str], horizons: Sequence[int], level: float, monitors: Sequence[str], nulls: bool,
+        experts: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         self._targets = tuple(targets)
         self._steps = np.array(horizons, np.float64)  # (K)
         self._level = level
         self._monitors = tuple(monitors)
         self._nulls = nulls
+        self._kinds = tuple(dict.fromkeys(experts))
+        self._of_kind = np.array([[kind == one for kind in self._kinds] for one in experts], np.float64)
         pairs = [(target, step, k) for target in targets for k, step in enumerate(horizons)]
         self._cells = [(target, step, k, 3 * i) for i, (target, step, k) in enumerate(pairs)]
 
@@ -147,6 +152,7 @@ class Forecasts:
             skill=self._list(outcomes.skill),
             cells=self._lists(outcomes.forecast.reshape(count, -1).T),
             ahead=self._lists(self._ahead(outcomes).T),
+            shares=self._shares(outcomes),
         )
 
     def _ahead(self, outcomes: Outcomes) -> Floats:
@@ -154,6 +160,19 @@ class Forecasts:
         interval = np.where(outcomes.interval > 0.0, outcomes.interval, np.nan)[:, None]
         time = outcomes.time[:, None]
         return np.where(self._steps > 0.0, time + self._steps * interval, time)
+
+    def _shares(self, outcomes: Outcomes) -> list[list[list[float]]]:
+        """The shares by kind (n, T, kinds), in thousandths: what a reader is told of who makes the forecast."""
+        if not self._kinds:
+            return [[]] * len(outcomes)
+        rounded: list[list[list[float]]] = (outcomes.shares @ self._of_kind).round(3).tolist()
+        return rounded
+
+    def _by_kind(self, shares: list[list[float]]) -> dict[str, dict[str, float]] | UnsetType:
+        if not self._kinds:
+            return UNSET
+        kinds = self._kinds
+        return {target: dict(zip(kinds, row, strict=True)) for target, row in zip(self._targets, shares, strict=True)}
 
     def _told(self, outcomes: Outcomes) -> list[Told]:
         """The outcomes one by one, as `_one` takes them."""
@@ -168,6 +187,7 @@ class Forecasts:
                 ((outcomes.bits & WARMING) != 0).tolist(),
                 self._lists(outcomes.forecast.reshape(len(outcomes), -1)),
                 self._lists(self._ahead(outcomes)),
+                self._shares(outcomes),
                 strict=True,
             )
         )
@@ -184,7 +204,7 @@ class Forecasts:
 
     def _one(self, topic: Topics, told: Told) -> Prediction:
         """The answer to one observation."""
-        seq, time, score, anomaly, skill, learned, warming, cells, ahead = told
+        seq, time, score, anomaly, skill, learned, warming, cells, ahead, shares = told
         forecasts = [
             Forecast(target, step, ahead[k], cells[j], cells[j + 1], cells[j + 2]) for target, step, k, j in self._cells
         ]
@@ -201,10 +221,11 @@ class Forecasts:
             skill,
             learned,
             warming,
+            self._by_kind(shares),
         )
 
     def _many(self, sheet: Sheet, start: int, stop: int, topic: Topics) -> Prediction:
-        """The answer to columns, observations `start` to `stop`; skill and what was learned are the last one's."""
+        """The answer to columns, observations `start` to `stop`; skill, learned and shares are those of the last."""
         cells, ahead, run = sheet.cells, sheet.ahead, slice(start, stop)
         forecasts = [
             Forecast(target, step, ahead[k][run], cells[j][run], cells[j + 1][run], cells[j + 2][run])
@@ -223,4 +244,5 @@ class Forecasts:
             sheet.skill[stop - 1],
             sheet.learned[stop - 1],
             sheet.bits[stop - 1] & WARMING != 0,
+            self._by_kind(sheet.shares[stop - 1]),
         )

@@ -34,6 +34,7 @@ class Engine:
         self.horizons = model.horizons
         self.level = 0.9
         self.monitors = ("residual",)
+        self.experts: tuple[str, ...] = ()
         self.bytes_total = capacity * self.bytes_per_stream
         self.names: list[str] = []
         self.layout = {name: [place, 1] for place, name in enumerate(("seq", "sender", "time", *model.features))}

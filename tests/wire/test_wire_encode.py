@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from streamrnn import messages as said
 from streamrnn.messages import Batch, Outcomes
@@ -27,6 +28,7 @@ PREDICTION = [
     "skill",
     "learned",
     "warming_up",
+    "shares",
     "late",
     "duplicate",
     "replayed",
@@ -125,6 +127,19 @@ def test_columns_are_answered_by_one_message_of_lists() -> None:
         "yhat_lower": [9.0, 10.0],
         "yhat_upper": [10.0, 11.0],
     }
+
+
+@pytest.mark.parametrize("columnar", [False, True])
+def test_shares_of_a_kind_are_added_up_and_columns_tell_the_last_ones(columnar: bool) -> None:
+    out = answers(2)
+    shares = np.array([[[0.1, 0.2, 0.3, 0.4]], [[0.5, 0.25, 0.125, 0.125]]])
+    out = replace(out, reals=np.hstack([out.reals, shares.reshape(2, -1)]))
+    told = encoder(experts=("last", "linear", "linear", "network"))
+    runs, lsn = (batch(["a"], [2], True), [1]) if columnar else (batch(["a", "a"], [1, 1]), [1, 2])
+    messages = sent(told.encode(runs, out, ["a"], lsn, False))
+    assert messages[-1]["shares"] == {"flow": {"last": 0.5, "linear": 0.375, "network": 0.125}}
+    assert len(messages) == (1 if columnar else 2)
+    assert columnar or messages[0]["shares"] == {"flow": {"last": 0.1, "linear": 0.5, "network": 0.4}}
 
 
 @pytest.mark.parametrize("columnar", [False, True])
