@@ -163,6 +163,22 @@ def look(plan, row, f, time):
 
 
 @jit
+def share(plan, row, j, record, r):
+    """Who makes target j's forecast r at the shortest horizon: the experts' shares, then the network's (E + 1).
+
+    Experts count as the mix and the gate weigh them; the network's is the part of the forecast that it corrects.
+    """
+    p, n = plan.ints, plan.ints[c.EXPERTS]
+    out = shift(row.real, p[c.LATEST] + c.TARGETS_FROM + 3 * p[c.TARGETS] + j * (n + 1))
+    last, behind = record[4 * n :], p[c.LAST_ROUND]
+    for e in range(n):
+        out[e] = last[0] * record[e]
+        if p[c.GATE]:
+            out[e] += last[1] * r[c.FORECASTS + n + behind + e]
+    out[n] = last[behind - 1]
+
+
+@jit
 def issue(plan, row, j, k, place, f, out, time):
     """Make target j's forecast at horizon k pending: experts f (E, K), all of the network's outputs `out`.
 
@@ -190,6 +206,8 @@ def issue(plan, row, j, k, place, f, out, time):
     if not p[c.HEAD_ABSOLUTE]:
         point[0] = gated + unit * min(max(point[0], -REACH), REACH)
     mixed = mix.blend(record[4 * n :], final, last_round)
+    if k == 0:
+        share(plan, row, j, record, r)
     known = stats[c.COUNT] > 0
     r[c.ANCHOR], r[c.UNIT], r[c.ISSUE], r[c.MIXED] = last, unit, time, mixed
     r[c.LOWER] = mixed + stats[c.LOW] * unit if known else math.nan

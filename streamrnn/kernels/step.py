@@ -85,7 +85,10 @@ def learn_if_due(plan, row, scratch, end):
 
 @jit
 def receive(plan, row, scratch, values, skipped):
-    """Forecast task: judge, settle, and let scalers and experts have the targets' values, unless they are held off."""
+    """Forecast task: judge, settle, and let scalers and experts have the targets' values, unless they are held off.
+
+    What is held off is still the last value, and stands in the history.
+    """
     p = plan.ints
     latest, place = shift(row.real, p[c.LATEST] + c.TARGETS_FROM), place_of(plan, row, 0)
     for j in range(p[c.TARGETS]):
@@ -95,10 +98,12 @@ def receive(plan, row, scratch, values, skipped):
     held, more = hold(plan, row)
     for j in range(p[c.TARGETS]):
         y, error = values[plan.targets[j]], math.nan
-        if not math.isnan(y) and not held:
+        if held and not math.isnan(y):
+            row.real[p[c.TARGET] + j * c.TARGET_WIDTH + c.T_LAST] = y
+        elif not math.isnan(y):
             error = settle_due(plan, row, j, y)
             welcome(plan, row, j, y)
-        show(plan, row, j, math.nan if held else y, skipped)
+        show(plan, row, j, y, skipped)
         row.real[p[c.TARGET] + j * c.TARGET_WIDTH + c.T_ERROR] = 0.0 if math.isnan(error) else error
     return bits | more
 
@@ -214,25 +219,6 @@ def warming(plan, row):
 
 
 @jit
-def shares(plan, row, j, out):
-    """Who makes target j's forecast at the shortest horizon: the experts' shares, then the network's (E + 1).
-
-    Experts count as the mix and the gate weigh them; the network's is the part of the forecast that it corrects.
-    """
-    p, n = plan.ints, plan.ints[c.EXPERTS]
-    w = shift(row.real, p[c.MIX] + j * p[c.HORIZONS] * p[c.MIX_WIDTH])
-    last = shift(w, 4 * n)
-    place = row.count[c.SLOT] if p[c.LABEL_TASK] else plan.slots[0] + row.count[c.STEP] % plan.horizons[0]
-    f = pending(plan, row, place, j)
-    gated = p[c.GATE] and not math.isnan(f[c.MIXED])
-    for e in range(n):
-        out[e] = (1.0 - last[p[c.LAST_ROUND] - 1]) * w[e]
-        if gated:
-            out[e] = last[0] * w[e] + last[1] * f[c.FORECASTS + n + p[c.LAST_ROUND] + e]
-    out[n] = last[p[c.LAST_ROUND] - 1]
-
-
-@jit
 def emit(plan, row, r, bits, lost, out_ints, out_reals):
     """Write an outcome: all of it is read from the row, so that it can be told again at any time."""
     p, q = plan.ints, row.count
@@ -258,10 +244,8 @@ def emit(plan, row, r, bits, lost, out_ints, out_reals):
             out_reals[at_out + 1] = f[c.LOWER] if known else math.nan
             out_reals[at_out + 2] = f[c.UPPER] if known else math.nan
             at_out += 3
-    for i in range(3 * n):
+    for i in range(n * (4 + p[c.EXPERTS])):
         out_reals[at_out + i] = latest[c.TARGETS_FROM + i]
-    for j in range(n):
-        shares(plan, row, j, shift(out_reals, at_out + 3 * n + j * (p[c.EXPERTS] + 1)))
 
 
 @jit

@@ -440,7 +440,7 @@ def _real(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> tuple[NDArray[np
     ints[c.WATCH] = f64.add(f"watch {sizes.targets}", n * c.WATCH_WIDTH)
     monitors = _monitors(sizes, ints, f64)
     ints[c.PENDING] = f64.add(f"pending {sizes.experts}{what} {slots} {width}", slots * n * width)
-    ints[c.LATEST] = f64.add(f"latest {sizes.targets}", c.TARGETS_FROM + 3 * n)
+    ints[c.LATEST] = f64.add(f"latest {sizes.targets} {sizes.experts}", c.TARGETS_FROM + n * (4 + e))
     ints[c.LOSS] = f64.add(f"losses {sizes.model.head}", c.LOSS_WIDTH)
     return table, monitors
 

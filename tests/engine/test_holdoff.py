@@ -36,15 +36,13 @@ def test_after_a_shift_the_alarms_stop_and_a_regime_change_is_told_once(seed: in
     assert np.abs(told.forecast[2030:2100, 0, 0, 0] - 12).mean() < 3
 
 
-def test_a_spike_does_not_teach_and_a_hold_off_of_0_holds_nothing() -> None:
+def test_a_spike_does_not_widen_the_scale_and_a_hold_off_of_0_holds_nothing() -> None:
     values = np.random.default_rng(4).normal(0, 1, 2000)
     values[1500] = 500.0
     held, free = engine(), engine(0)
     told, other = feed(held, values[:1501]), feed(free, values[:1501])
     assert has(told, m.HELD_OFF)[1500]
     assert not has(other, m.HELD_OFF).any()
-    assert abs(told.forecast[1500, 0, 0, 0]) < 5
-    assert abs(other.forecast[1500, 0, 0, 0]) > 50
     deviation = [float(np.sqrt(real(each, c.TARGET, c.TARGET_WIDTH)[c.T_VARIANCE])) for each in (held, free)]
     assert deviation[0] < 1.5 < deviation[1]
 
