@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from streamrnn import cli, errors, messages
+from streamrnn import cli, errors
 from streamrnn.cli.child import daemon
-from streamrnn.kernels import table
 from streamrnn.service.telemetry import METRICS
 from streamrnn.wire import FIELDS, REASONS
 

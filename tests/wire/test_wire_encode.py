@@ -86,7 +86,8 @@ def answers(n: int = 1, targets: int = 1, horizons: int = 1, **columns: Any) -> 
 
 def encoder(targets: tuple[str, ...] = ("flow",), horizons: tuple[int, ...] = (1,), **options: Any) -> Encoder:
     nulls = options.get("format") == "msgpack"
-    return Encoder(Forecasts(targets, horizons, 0.9, ("residual",), nulls), **options)
+    experts = options.pop("experts", ())
+    return Encoder(Forecasts(targets, horizons, 0.9, ("residual",), nulls, experts), **options)
 
 
 def sent(messages: list[tuple[bytes, bytes]]) -> list[dict[str, Any]]:
