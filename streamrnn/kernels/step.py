@@ -92,8 +92,9 @@ def receive(plan, row, scratch, values, skipped):
     p = plan.ints
     latest, place = shift(row.real, p[c.LATEST] + c.TARGETS_FROM), place_of(plan, row, 0)
     for j in range(p[c.TARGETS]):
-        latest[j] = pending(plan, row, place, j)[c.MIXED] if place >= 0 else math.nan
-        latest[p[c.TARGETS] + j] = values[plan.targets[j]]
+        y = values[plan.targets[j]]
+        latest[j] = pending(plan, row, place, j)[c.MIXED] if place >= 0 and not math.isnan(y) else math.nan
+        latest[p[c.TARGETS] + j] = y
     bits = judge(plan, row, scratch)
     held, more = hold(plan, row)
     for j in range(p[c.TARGETS]):
