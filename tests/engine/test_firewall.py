@@ -82,7 +82,7 @@ def test_weights_that_grew_tenfold_are_put_back() -> None:
 
 @pytest.mark.parametrize("rule", [spec.Tbptt(4, 1), spec.Snap1(1)], ids=repr)
 def test_a_network_that_falls_three_times_rests_and_learns_again(rule: spec.Rule) -> None:
-    engine = Engine(tiny(rule=rule), 1)
+    engine = Engine(tiny(rule=rule, monitors=(spec.Anomaly(warmup=20, holdoff=0),)), 1)
     seen = 200
     feed(engine, noise(seen))
     for fall in range(3):
