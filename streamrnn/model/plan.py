@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamrnn import spec
-from streamrnn.errors import ConfigError
 from streamrnn.kernels import gate, pace
 from streamrnn.kernels import table as c
 from streamrnn.model import forward
 from streamrnn.model.layout import Plane
 from streamrnn.model.parts import EXPERTS, HEADS, LAYERS, MONITORS, OPTIMISERS
 from streamrnn.model.past import Past, past
+from streamrnn.model.refuse import refuse
 
 PRESETS: dict[str, dict[str, Any]] = {
     "light": {
@@ -129,7 +129,7 @@ class Plan:
 
 def resolve(model: spec.Model) -> Sizes:
     """Fill in the preset's parts and refuse what cannot be. Raises ConfigError."""
-    _refuse(model)
+    refuse(model)
     preset = PRESETS[model.preset]
     labelled = model.task == "label"
     experts = model.experts or ((spec.Last(),) if labelled else preset["experts"])
@@ -168,119 +168,6 @@ def _watching(model: spec.Model) -> tuple[Any, ...]:
     if model.task == "label":
         return named or (spec.Residual(),)
     return named or PRESETS[model.preset]["monitors"]
-
-
-def _refuse(model: spec.Model) -> None:
-    labelled = model.task == "label"
-    experts = model.experts or ()
-    rules = [
-        (model.task == "events", "model.task 'events' is not served here", "use streamrnn.event_engine.EventEngine"),
-        (model.vocabulary is not None, "model.vocabulary without task 'events'", "leave vocabulary out"),
-        (
-            any(isinstance(layer, spec.Embedding) for layer in model.layers or ()),
-            "model.layers has an embedding without task 'events'",
-            "leave the embedding out",
-        ),
-        (
-            any(isinstance(expert, spec.Context) for expert in experts),
-            "model.experts has kind 'context' without task 'events'",
-            "leave it out",
-        ),
-        (not model.features, "model.features is empty", "name at least one feature"),
-        (len(set(model.features)) < len(model.features), "model.features has a name twice", "name each once"),
-        (len(model.features) > 256, "more than 256 features", "split the stream, or leave features out"),
-        (
-            not set(model.targets or ()) <= set(model.features),
-            "model.targets names what is not a feature",
-            "targets are a subset of the features",
-        ),
-        (
-            labelled and model.targets is not None,
-            "model.targets with task 'label'",
-            "leave targets out: it is the label",
-        ),
-        (
-            labelled and any(not isinstance(expert, spec.Last) for expert in experts),
-            "only the expert 'last' works on labels",
-            "leave experts out",
-        ),
-        (model.targets == (), "model.targets is empty", "leave it out to foretell every feature"),
-        (not model.horizons, "model.horizons is empty", "name at least one horizon, in steps"),
-        (
-            list(model.horizons) != sorted(set(model.horizons)),
-            "model.horizons is not in ascending order",
-            "write each horizon once, the shortest first",
-        ),
-        (labelled and model.horizons != (1,), "model.horizons with task 'label'", "leave horizons out"),
-        (
-            isinstance(model.head, spec.Binary) and not labelled,
-            "model.head 'binary' with task 'forecast'",
-            'it foretells a label that is 0 or 1: set task = "label"',
-        ),
-        (
-            isinstance(model.head, spec.Quantile) and not _symmetric(model.head.levels),
-            "model.head.levels do not ascend around 0.5",
-            "write an odd number of levels between 0 and 1, ascending, with 0.5 in the middle",
-        ),
-        (
-            len({expert.lags for expert in experts if isinstance(expert, spec.Linear)}) > 1,
-            "linear experts with different lags",
-            "they share their inputs: give them equal lags",
-        ),
-        (
-            model.seasons is not None
-            and (not 1 <= len(model.seasons) <= 2 or list(model.seasons) != sorted(set(model.seasons))),
-            "model.seasons are not one or two in ascending order",
-            "name the shorter season first, in seconds; leave it out to find them by the sampling interval",
-        ),
-        (model.layers == (), "model.layers is empty", "leave it out for the preset's"),
-        (
-            any(isinstance(layer, spec.Lru) and layer.size % 2 for layer in model.layers or ()),
-            "a layer of kind 'lru' has an odd size",
-            "two numbers make a complex one: choose an even size",
-        ),
-        (
-            any(isinstance(layer, spec.Lru) and layer.r_min >= layer.r_max for layer in model.layers or ()),
-            "a layer of kind 'lru' has r_min at or above r_max",
-            "the first factors lie between the two",
-        ),
-        (
-            bool(model.gate) and isinstance(model.rule, spec.Tbptt) and model.rule.recompute,
-            "model.gate with a rule that recomputes",
-            "the gate learns from the forecasts as they were issued: leave recompute out",
-        ),
-        (
-            any(isinstance(layer, spec.Dropout) for layer in model.layers or ())
-            and not (isinstance(model.rule, spec.Tbptt) and model.rule.recompute),
-            "a layer of kind 'dropout' with a rule that does not recompute",
-            'it works while a window is run again: set rule = { kind = "tbptt", recompute = true }',
-        ),
-        (model.experts == (), "model.experts is empty", "leave it out for the preset's; keep at least 'last'"),
-        (
-            _twice(model.monitors),
-            "a monitor stands twice in model.monitors",
-            "name each once; those of kind 'mean' and 'hours' may stand there with different settings",
-        ),
-        (
-            labelled and any(isinstance(monitor, spec.Mean | spec.Hours) for monitor in model.monitors),
-            "only the monitor 'residual' works on labels",
-            "leave the others out",
-        ),
-    ]
-    for wrong, message, hint in rules:
-        if wrong:
-            raise ConfigError(message, hint)
-
-
-def _twice(monitors: tuple[spec.Monitor, ...]) -> bool:
-    """Whether a monitor, or the settings of all of them, stand there twice."""
-    settings = [type(monitor) for monitor in monitors if type(monitor) not in MONITORS]
-    return len(set(settings)) < len(settings) or len(set(monitors)) < len(monitors)
-
-
-def _symmetric(levels: tuple[float, ...]) -> bool:
-    """Whether the levels ascend and have the median in their middle."""
-    return list(levels) == sorted(set(levels)) and len(levels) % 2 == 1 and levels[len(levels) // 2] == 0.5
 
 
 def compose(model: spec.Model) -> Plan:

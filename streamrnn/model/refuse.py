@@ -1,0 +1,166 @@
+"""What a model of tasks "forecast" and "label" cannot be, and what to do about it. Learning rules: see `forward`."""
+
+from streamrnn import spec
+from streamrnn.errors import ConfigError
+from streamrnn.model.parts import MONITORS
+
+Refusal = tuple[bool, str, str]  # whether it is so, what is wrong, what to do
+
+
+def refuse(model: spec.Model) -> None:
+    """Raise ConfigError for the first thing that is wrong."""
+    for part in (_events, _names, _labels, _head, _experts, _layers, _monitors):
+        for wrong, message, hint in part(model):
+            if wrong:
+                raise ConfigError(message, hint)
+
+
+def _events(model: spec.Model) -> list[Refusal]:
+    """What only task events has."""
+    experts = model.experts or ()
+    return [
+        (model.task == "events", "model.task 'events' is not served here", "use streamrnn.event_engine.EventEngine"),
+        (model.vocabulary is not None, "model.vocabulary without task 'events'", "leave vocabulary out"),
+        (
+            any(isinstance(layer, spec.Embedding) for layer in model.layers or ()),
+            "model.layers has an embedding without task 'events'",
+            "leave the embedding out",
+        ),
+        (
+            any(isinstance(expert, spec.Context) for expert in experts),
+            "model.experts has kind 'context' without task 'events'",
+            "leave it out",
+        ),
+    ]
+
+
+def _names(model: spec.Model) -> list[Refusal]:
+    """Features, targets, horizons."""
+    return [
+        (not model.features, "model.features is empty", "name at least one feature"),
+        (len(set(model.features)) < len(model.features), "model.features has a name twice", "name each once"),
+        (len(model.features) > 256, "more than 256 features", "split the stream, or leave features out"),
+        (
+            not set(model.targets or ()) <= set(model.features),
+            "model.targets names what is not a feature",
+            "targets are a subset of the features",
+        ),
+        (model.targets == (), "model.targets is empty", "leave it out to foretell every feature"),
+        (not model.horizons, "model.horizons is empty", "name at least one horizon, in steps"),
+        (
+            list(model.horizons) != sorted(set(model.horizons)),
+            "model.horizons is not in ascending order",
+            "write each horizon once, the shortest first",
+        ),
+    ]
+
+
+def _labels(model: spec.Model) -> list[Refusal]:
+    """What task label has no use for."""
+    if model.task != "label":
+        return []
+    experts = model.experts or ()
+    return [
+        (
+            model.targets is not None,
+            "model.targets with task 'label'",
+            "leave targets out: it is the label",
+        ),
+        (
+            any(not isinstance(expert, spec.Last) for expert in experts),
+            "only the expert 'last' works on labels",
+            "leave experts out",
+        ),
+        (model.horizons != (1,), "model.horizons with task 'label'", "leave horizons out"),
+        (
+            any(isinstance(monitor, spec.Mean | spec.Hours) for monitor in model.monitors),
+            "only the monitor 'residual' works on labels",
+            "leave the others out",
+        ),
+    ]
+
+
+def _head(model: spec.Model) -> list[Refusal]:
+    """What is foretold of a target."""
+    return [
+        (
+            isinstance(model.head, spec.Binary) and model.task != "label",
+            "model.head 'binary' with task 'forecast'",
+            'it foretells a label that is 0 or 1: set task = "label"',
+        ),
+        (
+            isinstance(model.head, spec.Quantile) and not _symmetric(model.head.levels),
+            "model.head.levels do not ascend around 0.5",
+            "write an odd number of levels between 0 and 1, ascending, with 0.5 in the middle",
+        ),
+    ]
+
+
+def _experts(model: spec.Model) -> list[Refusal]:
+    """Experts and the seasons they look back on."""
+    experts = model.experts or ()
+    return [
+        (
+            len({expert.lags for expert in experts if isinstance(expert, spec.Linear)}) > 1,
+            "linear experts with different lags",
+            "they share their inputs: give them equal lags",
+        ),
+        (
+            model.seasons is not None
+            and (not 1 <= len(model.seasons) <= 2 or list(model.seasons) != sorted(set(model.seasons))),
+            "model.seasons are not one or two in ascending order",
+            "name the shorter season first, in seconds; leave it out to find them by the sampling interval",
+        ),
+        (model.experts == (), "model.experts is empty", "leave it out for the preset's; keep at least 'last'"),
+    ]
+
+
+def _layers(model: spec.Model) -> list[Refusal]:
+    """Layers, and what they ask of the rule."""
+    layers = model.layers or ()
+    again = isinstance(model.rule, spec.Tbptt) and model.rule.recompute
+    return [
+        (model.layers == (), "model.layers is empty", "leave it out for the preset's"),
+        (
+            any(isinstance(layer, spec.Lru) and layer.size % 2 for layer in layers),
+            "a layer of kind 'lru' has an odd size",
+            "two numbers make a complex one: choose an even size",
+        ),
+        (
+            any(isinstance(layer, spec.Lru) and layer.r_min >= layer.r_max for layer in layers),
+            "a layer of kind 'lru' has r_min at or above r_max",
+            "the first factors lie between the two",
+        ),
+        (
+            bool(model.gate) and again,
+            "model.gate with a rule that recomputes",
+            "the gate learns from the forecasts as they were issued: leave recompute out",
+        ),
+        (
+            any(isinstance(layer, spec.Dropout) for layer in layers) and not again,
+            "a layer of kind 'dropout' with a rule that does not recompute",
+            'it works while a window is run again: set rule = { kind = "tbptt", recompute = true }',
+        ),
+    ]
+
+
+def _monitors(model: spec.Model) -> list[Refusal]:
+    """Monitors."""
+    return [
+        (
+            _twice(model.monitors),
+            "a monitor stands twice in model.monitors",
+            "name each once; those of kind 'mean' and 'hours' may stand there with different settings",
+        ),
+    ]
+
+
+def _twice(monitors: tuple[spec.Monitor, ...]) -> bool:
+    """Whether a monitor, or the settings of all of them, stand there twice."""
+    settings = [type(monitor) for monitor in monitors if type(monitor) not in MONITORS]
+    return len(set(settings)) < len(settings) or len(set(monitors)) < len(monitors)
+
+
+def _symmetric(levels: tuple[float, ...]) -> bool:
+    """Whether the levels ascend and have the median in their middle."""
+    return list(levels) == sorted(set(levels)) and len(levels) % 2 == 1 and levels[len(levels) // 2] == 0.5
