@@ -39,6 +39,8 @@ def run(path: Path) -> int:
         signal.signal(signal.SIGHUP, lambda *_: daemon.ask_reload())
         daemon.announce()
         daemon.run()
+        for told_again in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(told_again, signal.SIG_IGN)  # the interpreter gives the others back while it ends: -15, not 0
     except StreamrnnError as error:
         _log.critical("cannot go on", error=error.args[0], hint=error.hint)
         return error.exit_code
