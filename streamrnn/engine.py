@@ -166,7 +166,7 @@ class Engine:
         target = plane[:, start : start + targets * c.TARGET_WIDTH].reshape(n, targets, c.TARGET_WIDTH)
         with np.errstate(divide="ignore", invalid="ignore"):
             sd = np.sqrt(target[..., c.T_VARIANCE])[..., None]
-            relative = {name: stats[..., name] / sd for name in (c.ERROR, c.BREADTH)}
+            relative = {name: stats[..., name] / sd for name in (c.ERROR, c.BREADTH, c.WINKLER)}
             last = 1.0 - stats[..., c.ERROR] / stats[..., c.ERROR_LAST]
             seasonal = 1.0 - stats[..., c.ERROR] / stats[..., c.ERROR_SEASONAL]
         return Health(
@@ -178,6 +178,7 @@ class Engine:
             below_persistence=_share_below_zero(last),
             coverage=_median(stats[..., c.COVERED]),
             width=_median(relative[c.BREADTH]),
+            winkler=_median(relative[c.WINKLER]),
         )
 
     def warm(self) -> None:

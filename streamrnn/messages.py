@@ -291,6 +291,7 @@ class Health(Struct, frozen=True):
     below_persistence: Floats  # (K) share of streams whose skill against persistence is below 0
     coverage: Floats  # (K) running share of values inside the interval
     width: Floats  # (K) interval width over the target's standard deviation
+    winkler: Floats  # (K) interval score (Winkler 1972) over the same
     level: float  # coverage that was asked for
 
 

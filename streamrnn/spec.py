@@ -246,6 +246,13 @@ class Linear(Part, frozen=True, tag="linear"):
     root: bool = False
 
 
+class Feature(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is known of one feature: as a target it lies between `lower` and `upper`, and so do its forecasts."""
+
+    lower: float | None = None
+    upper: float | None = None
+
+
 class Context(Part, frozen=True, tag="context"):
     """What followed the last k symbols, k from 0 to `longest`: in at most `contexts` entries for each k (a power of 2).
 
@@ -316,6 +323,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     """One model: what is observed, what is foretold, and the parts that do it."""
 
     features: tuple[Name, ...] = ()
+    feature: dict[Name, Feature] = {}
     task: Literal["forecast", "label", "events"] = "forecast"
     targets: tuple[Name, ...] | None = None
     horizons: tuple[Steps, ...] = (1,)

@@ -179,6 +179,17 @@ def share(plan, row, j, record, r):
 
 
 @jit
+def inside(plan, j, f):
+    """A forecast of target j, moved to the limits that its values keep to: never further from any of them.
+
+    So a forecast that is moved has no greater error, whatever comes, and a mean of moved ones needs no moving but for
+    its rounding.
+    """
+    limits = shift(plan.limits, j * c.LIMITS_WIDTH)
+    return min(max(f, limits[c.LOWER_LIMIT]), limits[c.UPPER_LIMIT])
+
+
+@jit
 def issue(plan, row, j, k, place, f, out, time):
     """Make target j's forecast at horizon k pending: experts f (E, K), all of the network's outputs `out`.
 
@@ -194,7 +205,7 @@ def issue(plan, row, j, k, place, f, out, time):
     if math.isnan(last):
         return
     for e in range(n):
-        r[c.FORECASTS + e] = f[e * horizons + k]
+        r[c.FORECASTS + e] = inside(plan, j, f[e * horizons + k])
     base = mix.blend(record, r[c.FORECASTS :], n)
     unit, gated, final = usual_error(plan, row, j, k), base, r[c.FORECASTS + n :]
     final[0] = base
@@ -205,13 +216,14 @@ def issue(plan, row, j, k, place, f, out, time):
     call(p[c.HEAD_READ], p[c.HEAD_WIDTH], o, shift(plan.reals, c.HEAD_REALS), point)
     if not p[c.HEAD_ABSOLUTE]:
         point[0] = gated + unit * min(max(point[0], -REACH), REACH)
-    mixed = mix.blend(record[4 * n :], final, last_round)
+    point[0] = inside(plan, j, point[0])
+    mixed = inside(plan, j, mix.blend(record[4 * n :], final, last_round))
     if k == 0:
         share(plan, row, j, record, r)
     known = stats[c.COUNT] > 0
     r[c.ANCHOR], r[c.UNIT], r[c.ISSUE], r[c.MIXED] = last, unit, time, mixed
-    r[c.LOWER] = mixed + stats[c.LOW] * unit if known else math.nan
-    r[c.UPPER] = mixed + stats[c.HIGH] * unit if known else math.nan
+    r[c.LOWER] = inside(plan, j, mixed + stats[c.LOW] * unit) if known else math.nan
+    r[c.UPPER] = inside(plan, j, mixed + stats[c.HIGH] * unit) if known else math.nan
 
 
 @jit

@@ -34,17 +34,27 @@ def track(stats, score, level, ahead):
 
 
 @jit
-def settle(stats, error, error_last, error_seasonal, covered, breadth):
-    """Take one settled forecast into the spread and the published figures; errors are absolute."""
+def settle(stats, error):
+    """Take the absolute error of one settled forecast into the count and the usual error."""
     stats[c.COUNT] += 1
-    quick = max(0.02, 1.0 / stats[c.COUNT])
-    slow = max(SLOW, 1.0 / stats[c.COUNT])
-    stats[c.SPREAD] += quick * (error - stats[c.SPREAD])
-    stats[c.ERROR] += slow * (error - stats[c.ERROR])
-    stats[c.ERROR_LAST] += slow * (error_last - stats[c.ERROR_LAST])
-    stats[c.ERROR_SEASONAL] += slow * (error_seasonal - stats[c.ERROR_SEASONAL])
+    stats[c.SPREAD] += max(0.02, 1.0 / stats[c.COUNT]) * (error - stats[c.SPREAD])
+
+
+@jit
+def measure(stats, errors, breadth, missed, miss):
+    """Take one answer into the published figures: absolute errors of forecast, last value and seasonal naive, the
+    interval's breadth, NaN without one, and how far outside it the answer lies.
+
+    The interval score is breadth + 2 / miss * missed, for intervals that miss that share (Winkler 1972; Gneiting and
+    Raftery 2007, eq. 43): the smaller the better, and least in expectation for the right quantiles.
+    """
+    slow = max(SLOW, 1.0 / max(stats[c.COUNT], 1.0))
+    stats[c.ERROR] += slow * (errors[0] - stats[c.ERROR])
+    stats[c.ERROR_LAST] += slow * (errors[1] - stats[c.ERROR_LAST])
+    stats[c.ERROR_SEASONAL] += slow * (errors[2] - stats[c.ERROR_SEASONAL])
     if not math.isnan(breadth):  # the first forecasts of a stream have no interval
         stats[c.BOUNDED] += 1
         slow = max(SLOW, 1.0 / stats[c.BOUNDED])
-        stats[c.COVERED] += slow * (covered - stats[c.COVERED])
+        stats[c.COVERED] += slow * ((0.0 if missed > 0.0 else 1.0) - stats[c.COVERED])
         stats[c.BREADTH] += slow * (breadth - stats[c.BREADTH])
+        stats[c.WINKLER] += slow * (breadth + 2.0 / miss * missed - stats[c.WINKLER])

@@ -60,6 +60,28 @@ def teach(plan, row, place, j, k, target, y):
 
 
 @jit
+def measure(plan, row, place, j, k, y):
+    """Target j's forecast at horizon k has its answer y: what the published figures say of it, and nothing more.
+
+    Returns error over usual error; NaN if none was made.
+    """
+    p = plan.ints
+    f = pending(plan, row, place, j)
+    if math.isnan(f[c.MIXED]):
+        return math.nan
+    seasonal = f[c.FORECASTS + p[c.SEASONAL]] if p[c.SEASONAL] >= 0 else math.nan
+    missed = max(f[c.LOWER] - y, y - f[c.UPPER], 0.0)
+    conformal.measure(
+        stats_of(plan, row, j, k),
+        (abs(y - f[c.MIXED]), abs(y - f[c.ANCHOR]), abs(y - seasonal)),
+        f[c.UPPER] - f[c.LOWER],
+        missed,
+        1.0 - plan.reals[c.LEVEL],
+    )
+    return (y - f[c.MIXED]) / f[c.UNIT]
+
+
+@jit
 def settle_one(plan, row, place, j, k, y):
     """Target j's forecast at horizon k has its answer y. Returns error over usual error; NaN if none was made."""
     p = plan.ints
@@ -70,7 +92,6 @@ def settle_one(plan, row, place, j, k, y):
     experts, width = p[c.EXPERTS], p[c.MIX_WIDTH]
     record = carray(shift(row.real, p[c.MIX] + (j * p[c.HORIZONS] + k) * width), width)
     stats = stats_of(plan, row, j, k)
-    seasonal = f[c.FORECASTS + p[c.SEASONAL]] if p[c.SEASONAL] >= 0 else math.nan
     base, last = f[c.FORECASTS + experts], p[c.LAST_ROUND]
     final = f[c.FORECASTS + experts : c.FORECASTS + experts + last]
     ahead = 1 if p[c.LABEL_TASK] else plan.horizons[k]
@@ -88,8 +109,8 @@ def settle_one(plan, row, place, j, k, y):
         mix.FORGET,
     )
     mix.update(record[4 * experts :], shift(plan.priors, experts), final, mixed, y, size, age, ahead, mix.FORGET_LAST)
-    covered = 1.0 if f[c.LOWER] <= y <= f[c.UPPER] else 0.0
-    conformal.settle(stats, abs(y - mixed), abs(y - f[c.ANCHOR]), abs(y - seasonal), covered, f[c.UPPER] - f[c.LOWER])
+    conformal.settle(stats, abs(y - mixed))
+    measure(plan, row, place, j, k, y)
     conformal.track(stats, (y - mixed) / unit, plan.reals[c.LEVEL], plan.horizons[k])
     for e in range(experts):
         expert = shift(plan.experts, e * c.EXPERT_WIDTH)
@@ -156,6 +177,19 @@ def settle_due(plan, row, j, y):
         place = place_of(plan, row, k)
         if place >= 0:
             error = settle_one(plan, row, place, j, k, y)
+            if k == 0:
+                first = error
+    return first
+
+
+@jit
+def measure_due(plan, row, j, y):
+    """The same without learning from any of them."""
+    first = math.nan
+    for k in range(plan.ints[c.HORIZONS]):
+        place = place_of(plan, row, k)
+        if place >= 0:
+            error = measure(plan, row, place, j, k, y)
             if k == 0:
                 first = error
     return first

@@ -20,7 +20,17 @@ from streamrnn.kernels.call import at, point, shift
 from streamrnn.kernels.holdoff import hold
 from streamrnn.kernels.jit import jit
 from streamrnn.kernels.judge import judge
-from streamrnn.kernels.settle import pending, place_of, settle_due, settle_one, show, stats_of, welcome
+from streamrnn.kernels.settle import (
+    measure,
+    measure_due,
+    pending,
+    place_of,
+    settle_due,
+    settle_one,
+    show,
+    stats_of,
+    welcome,
+)
 
 MOST_LATE = 64
 MOST_LOST = 2**31  # sequence numbers: a larger gap is another count, not a loss
@@ -43,15 +53,16 @@ def borrow(places, f32, f64, i64):
         point(places[10], f64),
         point(places[11], i64),
         point(places[12], f64),
+        point(places[13], f64),
     )
     planes = c.Planes(
-        point(places[13], f32),
-        point(places[14], f64),
-        point(places[15], i64),
-        point(places[16], f32),
-        point(places[17], i64),
+        point(places[14], f32),
+        point(places[15], f64),
+        point(places[16], i64),
+        point(places[17], f32),
+        point(places[18], i64),
     )
-    return plan, planes, c.Scratch(point(places[18], f32), point(places[19], f64))
+    return plan, planes, c.Scratch(point(places[19], f32), point(places[20], f64))
 
 
 @jit
@@ -87,7 +98,7 @@ def learn_if_due(plan, row, scratch, end):
 def receive(plan, row, scratch, values, skipped):
     """Forecast task: judge, settle, and let scalers and experts have the targets' values, unless they are held off.
 
-    What is held off is still the last value, and stands in the history.
+    What is held off is still the last value, stands in the history, and counts in the published figures.
     """
     p = plan.ints
     latest, place = shift(row.real, p[c.LATEST] + c.TARGETS_FROM), place_of(plan, row, 0)
@@ -100,6 +111,7 @@ def receive(plan, row, scratch, values, skipped):
     for j in range(p[c.TARGETS]):
         y, error = values[plan.targets[j]], math.nan
         if held and not math.isnan(y):
+            measure_due(plan, row, j, y)
             row.real[p[c.TARGET] + j * c.TARGET_WIDTH + c.T_LAST] = y
         elif not math.isnan(y):
             error = settle_due(plan, row, j, y)
@@ -117,7 +129,9 @@ def receive_label(plan, row, scratch, place, label):
     latest[0], latest[1] = pending(plan, row, place, 0)[c.MIXED], label
     bits = judge(plan, row, scratch)
     held, more = hold(plan, row)
-    if not held:
+    if held:
+        measure(plan, row, place, 0, 0, label)
+    else:
         error = settle_one(plan, row, place, 0, 0, label)
         welcome(plan, row, 0, label)
     row.count[p[c.PLACES] + c.PLACE_WIDTH * place + c.PLACE_STEP] = -1

@@ -129,6 +129,10 @@ VALUE, CAP, PERIOD = 11, 12, 13  # of an update: see pace.py and optim.py
 HALF_LIFE = 14  # of the hidden state, in usual intervals beyond the first; 0: for ever
 HEAD_REALS = 15  # from here on the head's own
 
+# --- plan.limits (T, LIMITS_WIDTH)
+LOWER_LIMIT, UPPER_LIMIT = range(2)  # of what is foretold of a target
+LIMITS_WIDTH = 2
+
 # --- records in f64
 INTERVALS = 15  # how many last intervals the running median looks at
 TIME, INTERVAL, ELAPSED, RING = 0, 1, 2, 3
@@ -139,8 +143,8 @@ T_MEAN, T_VARIANCE, T_LAST, T_ERROR, T_COUNT = range(5)
 TARGET_WIDTH = 5
 LATEST_LOSS, LOSS_SUM = 0, 1
 LOSS_WIDTH = 2
-SPREAD, LOW, HIGH, RANGE, COUNT, ERROR, ERROR_LAST, ERROR_SEASONAL, COVERED, BREADTH, BOUNDED = range(11)
-STATS_WIDTH = 11
+SPREAD, LOW, HIGH, RANGE, COUNT, ERROR, ERROR_LAST, ERROR_SEASONAL, COVERED, BREADTH, WINKLER, BOUNDED = range(12)
+STATS_WIDTH = 12
 W_SEEN, W_DAY = range(2)
 WATCH_WIDTH = 2
 BINS, HOURS = 40, 24  # of a tail's histogram; of its envelope
@@ -195,6 +199,7 @@ class Plan(NamedTuple):
     reals: np.ndarray  # (HEAD_REALS + the head's own)
     monitors: np.ndarray  # (M, MONITOR_WIDTH)
     rates: np.ndarray  # (M) of each monitor's own running mean
+    limits: np.ndarray  # (T, LIMITS_WIDTH) what an operator knows of each target
 
 
 class Planes(NamedTuple):
@@ -227,7 +232,7 @@ class Batch(NamedTuple):
 
 
 def addresses(plan: Plan, planes: Planes, scratch: Scratch) -> np.ndarray:
-    """Where the arrays of all three begin, in their order: they do not move, and to take 19 arrays apart at every call
+    """Where the arrays of all three begin, in their order: they do not move, and to take 20 arrays apart at every call
     would cost 4 us."""
     return np.array([array.ctypes.data for group in (plan, planes, scratch) for array in group], np.int64)
 

@@ -202,6 +202,7 @@ def compose(model: spec.Model) -> Plan:
         reals=_reals(sizes),
         monitors=monitors,
         rates=np.array([getattr(monitor, "rate", 0.0) for monitor in sizes.watching]),
+        limits=_limits(sizes),
     )
     return Plan(sizes, table, f32, f64, i64, learned, counts, scratch)
 
@@ -429,6 +430,16 @@ def _targets(sizes: Sizes) -> NDArray[np.int64]:
     if sizes.labelled:
         return np.array([-1], np.int64)
     return np.array([sizes.model.features.index(target) for target in sizes.targets], np.int64)
+
+
+def _limits(sizes: Sizes) -> NDArray[np.float64]:
+    """What is known of each target."""
+    table = np.zeros((len(sizes.targets), c.LIMITS_WIDTH))
+    for row, target in zip(table, sizes.targets, strict=True):
+        known = sizes.model.feature.get(target, spec.Feature())
+        row[c.LOWER_LIMIT] = -np.inf if known.lower is None else known.lower
+        row[c.UPPER_LIMIT] = np.inf if known.upper is None else known.upper
+    return table
 
 
 def _reals(sizes: Sizes) -> NDArray[np.float64]:

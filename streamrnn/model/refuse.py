@@ -9,7 +9,7 @@ Refusal = tuple[bool, str, str]  # whether it is so, what is wrong, what to do
 
 def refuse(model: spec.Model) -> None:
     """Raise ConfigError for the first thing that is wrong."""
-    for part in (_events, _names, _labels, _head, _experts, _layers, _monitors):
+    for part in (_events, _names, _known, _labels, _head, _experts, _layers, _monitors):
         for wrong, message, hint in part(model):
             if wrong:
                 raise ConfigError(message, hint)
@@ -53,6 +53,35 @@ def _names(model: spec.Model) -> list[Refusal]:
             "write each horizon once, the shortest first",
         ),
     ]
+
+
+def _known(model: spec.Model) -> list[Refusal]:
+    """What is said of single features."""
+    targets = ("label",) if model.task == "label" else (model.targets or model.features)
+    return [
+        (
+            not set(model.feature) <= {*model.features, *targets},
+            "model.feature names what is not a feature",
+            "its tables are called after features" + (', or "label"' if model.task == "label" else ""),
+        ),
+        (
+            any(not _ascend(known.lower, known.upper) for known in model.feature.values()),
+            "model.feature has a lower at or above its upper",
+            "values lie between the two",
+        ),
+        (
+            any(
+                (known.lower, known.upper) != (None, None) and name not in targets
+                for name, known in model.feature.items()
+            ),
+            "model.feature has a lower or upper for what is not foretold",
+            "they are limits of forecasts: name the feature in model.targets, or leave them out",
+        ),
+    ]
+
+
+def _ascend(low: float | None, high: float | None) -> bool:
+    return low is None or high is None or low < high
 
 
 def _labels(model: spec.Model) -> list[Refusal]:

@@ -98,6 +98,7 @@ METRICS = (
     Metric("streamrnn_forecast_below_persistence_ratio", "gauge", "Share of streams worse than that.", ("step",)),
     Metric("streamrnn_interval_coverage_ratio", "gauge", "Share of values inside their interval.", ("step",)),
     Metric("streamrnn_interval_width_ratio", "gauge", "Interval's width over the target's deviation.", ("step",)),
+    Metric("streamrnn_interval_score_ratio", "gauge", "Interval (Winkler) score over the same.", ("step",)),
     Metric("streamrnn_interval_level_ratio", "gauge", "Coverage that was asked for."),
     Metric("streamrnn_event_bits", "gauge", "Median bits an event, by who foretells.", ("by",)),
     Metric(
@@ -274,6 +275,7 @@ class Telemetry:
             ("streamrnn_forecast_below_persistence_ratio", health.below_persistence),
             ("streamrnn_interval_coverage_ratio", health.coverage),
             ("streamrnn_interval_width_ratio", health.width),
+            ("streamrnn_interval_score_ratio", health.winkler),
         )
         for name, column in columns:
             pairs = zip(health.steps, column.tolist(), strict=True)

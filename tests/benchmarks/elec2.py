@@ -55,8 +55,7 @@ def around(values: series.Array, told: series.Array) -> tuple[series.Array, seri
         unit = max(float(stats[c.SPREAD]), 1e-12)
         if stats[c.COUNT] > 0:
             lower[t], upper[t] = told[t] + stats[c.LOW] * unit, told[t] + stats[c.HIGH] * unit
-        error, covered = abs(values[t] - told[t]), float(lower[t] <= values[t] <= upper[t])
-        conformal.settle(stats, error, error, math.nan, covered, upper[t] - lower[t])
+        conformal.settle(stats, abs(values[t] - told[t]))
         if stats[c.COUNT] > 1:
             conformal.track(stats, (values[t] - told[t]) / unit, LEVEL, 1)
     return lower, upper

@@ -30,7 +30,7 @@ def sections():
 
 def chosen_parts():
     for annotation in typing.get_type_hints(spec.Model).values():
-        yield from structs_in(annotation)
+        yield from (part for part in structs_in(annotation) if part is not spec.Feature)
 
 
 def section_text(name):
@@ -63,6 +63,14 @@ def test_every_part_and_its_settings_are_named(part):
     around = text[max(0, text.find(tag) - 600) :]
     for name in part.__struct_fields__:
         assert re.search(rf"\b{name}\b", around), f"{tag}.{name}"
+
+
+def test_all_that_can_be_said_of_a_feature_is_named_and_shown():
+    text = section_text("model")
+    shown = config.parse(SETTABLE).model.feature["flow"]
+    for field in msgspec.structs.fields(spec.Feature):
+        assert re.search(rf"(?m)^#   [\w, ]*\b{field.name}\b", text), field.name
+        assert getattr(shown, field.name) != field.default, field.name
 
 
 @pytest.mark.parametrize("annotation", [spec.Layer, spec.Expert, spec.Head, spec.Optimiser, spec.Monitor])

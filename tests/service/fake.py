@@ -127,7 +127,7 @@ class Engine:
     def health(self) -> Health:
         unknown = np.full(len(self.horizons), np.nan)
         known = np.full(len(self.horizons), 0.5)
-        return Health(self.horizons, known, known, unknown, known, known, known, self.level)
+        return Health(self.horizons, known, known, unknown, known, known, known, known, self.level)
 
     def _tell(self, out: Outcomes, i: int, name: str) -> None:
         state = self._state[name]

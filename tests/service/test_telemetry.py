@@ -53,7 +53,7 @@ def samples(web: Web) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
 
 def test_every_metric_is_scraped_under_its_name_and_nothing_else_of_ours(telemetry: Telemetry, web: Web) -> None:
     one = np.array([0.5])
-    telemetry.health(Health((1,), one, one, one, one, one, one, 0.9))
+    telemetry.health(Health((1,), one, one, one, one, one, one, one, 0.9))
     of_numbers = {name for name, _ in samples(web)}
     assert not any(name.startswith("streamrnn_event_") for name in of_numbers)
     telemetry.health(EventHealth(1.0, 1.5, 2.0, 0.5, 0.9, 0.0, 7, 0.5))
@@ -135,7 +135,7 @@ def test_a_value_on_a_bound_is_in_its_bucket(telemetry: Telemetry, web: Web) -> 
 
 def test_what_is_not_known_yet_has_no_series(telemetry: Telemetry, web: Web) -> None:
     known, half = np.array([0.5, 0.25]), np.array([np.nan, -1.0])
-    telemetry.health(Health((1, 6), known, half, known, known, known, known, 0.9))
+    telemetry.health(Health((1, 6), known, half, known, known, known, known, known, 0.9))
     got = samples(web)
     assert got["streamrnn_forecast_skill_persistence_ratio", (("step", "6"),)] == -1.0
     assert ("streamrnn_forecast_skill_persistence_ratio", (("step", "1"),)) not in got
