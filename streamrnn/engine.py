@@ -14,7 +14,7 @@ from streamrnn import spec
 from streamrnn.bank import Bank
 from streamrnn.kernels import jit, step
 from streamrnn.kernels import table as c
-from streamrnn.messages import Batch, Floats, Health, Ints, Outcomes
+from streamrnn.messages import WARMING, Batch, Floats, Health, Ints, Outcomes
 from streamrnn.model import plan as plans
 
 ALONE = np.zeros(1, np.int64)  # the order of a single observation
@@ -128,6 +128,19 @@ class Engine:
         step.tell(self._places[0], self._scratch[0].f32, np.array([row]), told.ints, told.reals)
         return told
 
+    def wait(self, rows: Ints) -> Outcomes:
+        """Nothing has come from the streams of `rows` (N) in the time `patience` gave them: their outcomes say so."""
+        told = self._room(len(rows))
+        step.wait(
+            self._places[0], self._scratch[0].f32, rows, self._bank.changed, self._bank.stamp(), told.ints, told.reals
+        )
+        return told
+
+    def patience(self, outcomes: Outcomes) -> Floats:
+        """Seconds (n) after each observation in which another should come; infinite where none is due."""
+        due = (outcomes.bits & WARMING == 0) & (outcomes.interval > 0.0)
+        return np.where(due & (self.model.silence > 0.0), self.model.silence * outcomes.interval, np.inf)
+
     def take_dirty(self, limit: int) -> list[str]:
         """Names of at most `limit` streams that changed since they were last taken."""
         return self._bank.take_dirty(limit)
@@ -187,6 +200,7 @@ class Engine:
         values = np.empty((0, len(self.model.features)))
         self._run(0, none, c.Batch(none, none, none, none, floats, floats, values), 0, told)
         step.tell(self._places[0], self._scratch[0].f32, none, told.ints, told.reals)
+        self.wait(none)
 
     def _run(self, thread: int, order: Ints, columns: c.Batch, stamp: int, told: Outcomes) -> None:
         places, real = self._places[thread], self._scratch[thread].f32

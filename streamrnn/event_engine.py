@@ -14,7 +14,7 @@ from streamrnn.errors import ConfigError
 from streamrnn.kernels import event_table as e
 from streamrnn.kernels import events, jit
 from streamrnn.kernels import table as c
-from streamrnn.messages import Batch, EventHealth, EventOutcomes, Floats, Ints, digest
+from streamrnn.messages import WARMING, Batch, EventHealth, EventOutcomes, Floats, Ints, digest
 from streamrnn.model import event_init
 from streamrnn.model import event_plan as plans
 
@@ -143,6 +143,18 @@ class EventEngine:
         """Symbols in the vocabulary of a row, "unseen" among them."""
         return int(self._counts(row)[int(self._plan.table.ints[e.KNOWN])])
 
+    def wait(self, rows: Ints) -> EventOutcomes:
+        """Nothing has come from the streams of `rows` (N) in the time `patience` gave them: their outcomes say so."""
+        told, bank = self._room(len(rows)), self._bank
+        events.wait(self._places, self._scratch.f32, rows, bank.changed, bank.stamp(), told.ints, told.reals)
+        return told
+
+    def patience(self, outcomes: EventOutcomes) -> Floats:
+        """Seconds (n) after each event in which another should come; infinite where none is due."""
+        due = (outcomes.bits & WARMING == 0) & ~np.isnan(outcomes.overdue)
+        span = self.model.silence * (outcomes.overdue - outcomes.time)
+        return np.where(due & (self.model.silence > 0.0), span, np.inf)
+
     def take_dirty(self, limit: int) -> list[str]:
         """Names of at most `limit` streams that changed since they were last taken."""
         return self._bank.take_dirty(limit)
@@ -207,6 +219,7 @@ class EventEngine:
         values = np.empty((0, len(self.model.features)))
         self._run(none, c.Batch(none, none, none, none, floats, floats, values), told)
         events.tell(self._places, self._scratch.f32, none, told.ints, told.reals)
+        self.wait(none)
 
     def _run(self, order: Ints, columns: c.Batch, told: EventOutcomes) -> None:
         bank = self._bank

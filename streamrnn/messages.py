@@ -38,6 +38,7 @@ SETTLED = 16384  # a late label settled an earlier observation
 RESTED = 32768  # an update was not taken: the network had to be put back too often
 REGIME = 65536  # the event ended: what surprised is the new level from here on
 HELD_OFF = 131072  # not learned, because it surprised
+SILENCE = 1048576  # nothing had come for too long: an anomaly event opened, or was taken over
 
 SEVERITIES = ("none", "minor", "major", "critical")
 

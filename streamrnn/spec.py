@@ -341,6 +341,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     weights: Literal["per_stream", "pooled"] = "per_stream"
     half_life: NonNegative = 0.0
     lateness: NonNegative = 0.0
+    silence: NonNegative = 0.0
     scale_rate: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.001
     label_memory: Annotated[int, Meta(ge=1, le=4096)] = 64
     seed: Annotated[int, Meta(ge=0, lt=2**31)] = 1

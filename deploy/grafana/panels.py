@@ -176,9 +176,12 @@ QUALITY = (
     ),
     Panel(
         "Anomaly events by severity",
-        "Events that opened at, or worsened to, a severity within the last 10 minutes.",
+        "Events that opened at, or worsened to, a severity within the last 10 minutes, and streams that fell silent.",
         "short",
-        ((increase("streamrnn_anomaly_events_total", "10m", "severity"), "{{severity}} {{instance}}"),),
+        (
+            (increase("streamrnn_anomaly_events_total", "10m", "severity"), "{{severity}} {{instance}}"),
+            (increase("streamrnn_silences_total", "10m"), "silent {{instance}}"),
+        ),
         width=6,
     ),
 )

@@ -14,7 +14,7 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels import blend, categorical, context, event_net, event_surprise, scale, vocabulary
+from streamrnn.kernels import blend, categorical, context, event_net, event_surprise, scale, silence, vocabulary
 from streamrnn.kernels import event_table as e
 from streamrnn.kernels import table as c
 from streamrnn.kernels.call import at, call, point, shift
@@ -260,6 +260,35 @@ def receive(plan, row, scratch, r, digest, end, lapse):
 
 
 @jit
+def warming(plan, row):
+    """Whether too few events have been judged yet for a score."""
+    return tail_of(plan, row, e.TAIL_BITS)[e.TAIL_SEEN] + 1 < plan.ints[c.WARMUP]
+
+
+@jit
+def when(plan, row, deviations):
+    """The time by which the next event is expected, so many sds after the median; NaN while there is none to tell."""
+    p = plan.ints
+    record = carray(shift(row.params, p[e.LAPSE]), 3)
+    if row.count[e.TOLD] == 0 or record[e.L_COUNT] < 2:
+        return math.nan
+    out = shift(row.net, p[c.RAW] + (row.count[c.POSITION] - 1) * p[c.OUTPUTS] + p[e.SYMBOLS])
+    z = float(out[0]) + deviations * math.exp(min(max(float(out[1]), -4.0), 4.0))
+    log = record[e.L_MEAN] + math.sqrt(record[e.L_VARIANCE]) * z
+    return row.real[p[c.CLOCK] + c.TIME] + max(math.exp(min(log, 25.0)) - SOONEST, 0.0)
+
+
+@jit
+def deadline(plan, row):
+    """The time by which the next event should have come; NaN where none is due, or its absence was told."""
+    after = plan.reals[c.SILENCE_AFTER]
+    if after == 0.0 or row.count[c.OPEN] == silence.QUIET or warming(plan, row):
+        return math.nan
+    now = row.real[plan.ints[c.CLOCK] + c.TIME]
+    return now + after * (when(plan, row, plan.reals[c.START_QUANTILE]) - now)
+
+
+@jit
 def observe(plan, row, scratch, r, batch, i):
     """Event i of the batch through the rooms. Returns (outcome bits, sequence numbers lost, symbol just admitted)."""
     p, q, flags, time = plan.ints, row.count, batch.bits[i], batch.time[i]
@@ -270,6 +299,8 @@ def observe(plan, row, scratch, r, batch, i):
     if q[c.SEEN] == 0:
         clock[c.TIME] = time
         start(plan, row, scratch)
+    event = shift(row.real, p[c.LATEST] + e.STARTED)
+    bits |= silence.heard(event, q, deadline(plan, row), time, p[c.QUIET])
     lapse = standard_lapse(plan, row, elapsed(plan, row, flags, time))
     scale.tick(clock, q, time)
     q[c.SEEN] += 1
@@ -277,6 +308,7 @@ def observe(plan, row, scratch, r, batch, i):
     remember(plan, row, s)
     if advance(plan, row, scratch, s, at(batch.values, i * p[e.NUMBERS]), lapse) > 0:
         bits |= c.MISSING
+    bits |= silence.unjudged(event, q, p[c.QUIET])
     if flags & c.END:
         conclude(plan, row)
         start(plan, row, scratch)
@@ -297,25 +329,12 @@ def skill(plan, row):
 
 
 @jit
-def when(plan, row, deviations):
-    """The time by which the next event is expected, so many sds after the median; NaN while there is none to tell."""
-    p = plan.ints
-    record = carray(shift(row.params, p[e.LAPSE]), 3)
-    if row.count[e.TOLD] == 0 or record[e.L_COUNT] < 2:
-        return math.nan
-    out = shift(row.net, p[c.RAW] + (row.count[c.POSITION] - 1) * p[c.OUTPUTS] + p[e.SYMBOLS])
-    z = float(out[0]) + deviations * math.exp(min(max(float(out[1]), -4.0), 4.0))
-    log = record[e.L_MEAN] + math.sqrt(record[e.L_VARIANCE]) * z
-    return row.real[p[c.CLOCK] + c.TIME] + max(math.exp(min(log, 25.0)) - SOONEST, 0.0)
-
-
-@jit
 def emit(plan, row, scratch, r, bits, lost, admitted, out_ints, out_reals):
     """Write an outcome; what is foretold is worked out here, unless it still lies there."""
     p, q = plan.ints, row.count
     latest, session = shift(row.real, p[c.LATEST]), shift(row.real, p[e.SESSION])
     bits |= c.ANOMALY if latest[e.SCORE] >= 0.5 else 0
-    bits |= c.WARMING if tail_of(plan, row, e.TAIL_BITS)[e.TAIL_SEEN] + 1 < p[c.WARMUP] else 0
+    bits |= c.WARMING if warming(plan, row) else 0
     out_ints[c.OUT_ROW], out_ints[c.OUT_BITS], out_ints[c.OUT_LOST] = r, bits, lost
     out_ints[c.OUT_SEQ], out_ints[c.OUT_SEVERITY] = q[c.SEEN], q[c.SEVERITY]
     out_ints[c.OUT_EVENT], out_ints[c.OUT_LEARNED], out_ints[c.OUT_MONITOR] = q[c.EVENT], q[c.LEARNT], 0
@@ -383,6 +402,28 @@ def tell(places, real, rows, out_ints, out_reals):
         row = view(plan, planes, rows[i])
         told, numbers = at(out_ints, i * out_ints.shape[1]), at(out_reals, i * out_reals.shape[1])
         emit(plan, row, scratch, rows[i], 0, 0, 0, told, numbers)
+
+
+@jit
+def wait(places, real, rows, changed, stamp, out_ints, out_reals):
+    """Nothing has come from the streams of `rows` (N) by their deadlines: their outcomes say so, at those times.
+
+    A row for which no deadline stands is left as it is, its outcome has no bit. `foretold` is the event that did not
+    come.
+    """
+    plan, planes, scratch = borrow(places, real, out_reals, rows)
+    for i in range(len(rows)):
+        scratch.own[0] = -1
+        row = view(plan, planes, rows[i])
+        until, bits = deadline(plan, row), 0
+        if not math.isnan(until):
+            bits = silence.begin(shift(row.real, plan.ints[c.LATEST] + e.STARTED), row.count, until)
+            if changed[rows[i]] == 0:
+                changed[rows[i]] = stamp
+        told, numbers = at(out_ints, i * out_ints.shape[1]), at(out_reals, i * out_reals.shape[1])
+        emit(plan, row, scratch, rows[i], bits, 0, 0, told, numbers)
+        numbers[c.OUT_TIME] = until
+        told[e.OUT_FORETOLD], numbers[e.OUT_FORETOLD_SHARE] = told[e.OUT_NEXT], numbers[e.OUT_NEXT_SHARES]
 
 
 @jit

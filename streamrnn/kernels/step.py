@@ -13,7 +13,7 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels import rtrl, scale, tbptt
+from streamrnn.kernels import rtrl, scale, silence, tbptt
 from streamrnn.kernels import table as c
 from streamrnn.kernels.advance import advance
 from streamrnn.kernels.call import at, point, shift
@@ -175,6 +175,24 @@ def door(plan, row, time, seq, bits):
 
 
 @jit
+def warming(plan, row):
+    """Whether no target has been judged often enough yet for a score."""
+    seen = 0.0
+    for j in range(plan.ints[c.TARGETS]):
+        seen = max(seen, row.real[plan.ints[c.WATCH] + j * c.WATCH_WIDTH + c.W_SEEN])
+    return seen < plan.ints[c.WARMUP]
+
+
+@jit
+def deadline(plan, row):
+    """The time by which the next observation should have come; NaN where none is due, or its absence was told."""
+    after, q, clock = plan.reals[c.SILENCE_AFTER], row.count, shift(row.real, plan.ints[c.CLOCK])
+    if after == 0.0 or q[c.OPEN] == silence.QUIET or q[c.FRESH] != 0 or clock[c.INTERVAL] <= 0.0 or warming(plan, row):
+        return math.nan
+    return clock[c.TIME] + after * clock[c.INTERVAL]
+
+
+@jit
 def observe(plan, row, scratch, batch, i):
     """Observation i of the batch through the rooms. Returns (outcome bits, sequence numbers lost)."""
     p, q = plan.ints, row.count
@@ -188,6 +206,8 @@ def observe(plan, row, scratch, batch, i):
     clock = carray(shift(row.real, p[c.CLOCK]), c.CLOCK_WIDTH)
     if q[c.SEEN] == 0:
         clock[c.TIME] = time
+    event = shift(row.real, p[c.LATEST] + c.STARTED)
+    bits |= silence.heard(event, q, deadline(plan, row), time, p[c.QUIET])
     skipped = scale.tick(clock, q, time)
     q[c.SEEN] += 1
     if skipped > 0:
@@ -206,6 +226,7 @@ def observe(plan, row, scratch, batch, i):
         bits |= receive(plan, row, scratch, values, skipped)
         bits |= learn_if_due(plan, row, scratch, end)
         bits |= advance(plan, row, scratch, values, time, 0)
+    bits |= silence.unjudged(event, q, p[c.QUIET])
     if end:
         carray(shift(row.net, p[c.MEMORY_F32]), p[c.MEMORY_LENGTH])[:] = 0
         q[c.FRESH] = 1
@@ -222,15 +243,6 @@ def skill(plan, row):
             total += 1.0 - stats[c.ERROR] / stats[c.ERROR_LAST]
             known += 1
     return total / known if known > 0 else math.nan
-
-
-@jit
-def warming(plan, row):
-    """Whether no target has been judged often enough yet for a score."""
-    seen = 0.0
-    for j in range(plan.ints[c.TARGETS]):
-        seen = max(seen, row.real[plan.ints[c.WATCH] + j * c.WATCH_WIDTH + c.W_SEEN])
-    return seen < plan.ints[c.WARMUP]
 
 
 @jit
@@ -289,3 +301,28 @@ def tell(places, real, rows, out_ints, out_reals):
     for i in range(len(rows)):
         row = view(plan, planes, rows[i])
         emit(plan, row, rows[i], 0, 0, at(out_ints, i * c.OUT_INTS), at(out_reals, i * out_reals.shape[1]))
+
+
+@jit
+def wait(places, real, rows, changed, stamp, out_ints, out_reals):
+    """Nothing has come from the streams of `rows` (N) by their deadlines: their outcomes say so, at those times.
+
+    A row for which no deadline stands is left as it is, its outcome has no bit. `expected` is what the forecast of the
+    shortest horizon says of the observation that did not come.
+    """
+    plan, planes, _ = borrow(places, real, out_reals, rows)
+    p = plan.ints
+    for i in range(len(rows)):
+        row = view(plan, planes, rows[i])
+        until, bits = deadline(plan, row), 0
+        if not math.isnan(until):
+            bits = silence.begin(shift(row.real, p[c.LATEST] + c.STARTED), row.count, until)
+            if changed[rows[i]] == 0:
+                changed[rows[i]] = stamp
+        reals = at(out_reals, i * out_reals.shape[1])
+        emit(plan, row, rows[i], bits, 0, at(out_ints, i * c.OUT_INTS), reals)
+        reals[c.OUT_TIME] = until
+        n, behind = p[c.TARGETS], c.OUT_FORECAST + 3 * p[c.TARGETS] * p[c.HORIZONS]
+        for j in range(n):
+            reals[behind + j] = reals[c.OUT_FORECAST + 3 * j * p[c.HORIZONS]]
+            reals[behind + n + j], reals[behind + 2 * n + j] = math.nan, math.nan

@@ -127,7 +127,8 @@ FIRST, SECOND, SHRINK = range(6, 9)  # the optimiser's own: see its part
 SEASONS = 9  # seconds of both; 0: by the sampling interval
 VALUE, CAP, PERIOD = 11, 12, 13  # of an update: see pace.py and optim.py
 HALF_LIFE = 14  # of the hidden state, in usual intervals beyond the first; 0: for ever
-HEAD_REALS = 15  # from here on the head's own
+SILENCE_AFTER = 15  # usual intervals, or times the foretold time, without an observation; 0: never
+HEAD_REALS = 16  # from here on the head's own
 
 # --- plan.limits (T, LIMITS_WIDTH)
 LOWER_LIMIT, UPPER_LIMIT = range(2)  # of what is foretold of a target
@@ -176,6 +177,7 @@ END, LABEL_ONLY, STAMPED = 1, 2, 4
 LEARNED, LATE, DUPLICATE, ANOMALY, WARMING, OPENED, WORSENED, CLOSED = 1, 2, 4, 8, 16, 32, 64, 128
 UPDATED, SKIPPED, ROLLED_BACK, MISSING, GAP, UNMATCHED, SETTLED = 256, 512, 1024, 2048, 4096, 8192, 16384
 RESTED, REGIME, HELD_OFF = 32768, 65536, 131072
+SILENCE = 1048576
 
 # --- columns of outcomes, as messages.Outcomes names them
 OUT_ROW, OUT_BITS, OUT_SEQ, OUT_SEVERITY, OUT_EVENT, OUT_LEARNED, OUT_LOST, OUT_MONITOR = range(8)

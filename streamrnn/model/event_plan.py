@@ -344,5 +344,6 @@ def _reals(sizes: Sizes) -> NDArray[np.float64]:
     own = OPTIMISERS[type(optimiser)].reals(optimiser)
     reals[c.FIRST : c.FIRST + len(own)] = own
     reals[c.VALUE], reals[c.CAP] = optimiser.clip_value, optimiser.cap or np.inf
+    reals[c.SILENCE_AFTER] = sizes.model.silence
     reals[c.START_QUANTILE] = statistics.NormalDist().inv_cdf(1.0 - sizes.vocabulary.alert_rate)
     return reals

@@ -449,7 +449,7 @@ def _reals(sizes: Sizes) -> NDArray[np.float64]:
     reals[c.SCALE_RATE], reals[c.LEVEL], reals[c.ALERTS] = sizes.model.scale_rate, level, sizes.anomaly.alerts_per_week
     reals[c.RATE], reals[c.CLIP], reals[c.PERIOD] = optimiser.rate, optimiser.clip, optimiser.period
     reals[c.VALUE], reals[c.CAP] = optimiser.clip_value, optimiser.cap or np.inf
-    reals[c.HALF_LIFE] = sizes.model.half_life
+    reals[c.HALF_LIFE], reals[c.SILENCE_AFTER] = sizes.model.half_life, sizes.model.silence
     own = OPTIMISERS[type(optimiser)].reals(optimiser)
     reals[c.SEASONS : c.SEASONS + 2] = [*(sizes.model.seasons or ()), 0.0, 0.0][:2]
     reals[c.FIRST : c.FIRST + len(own)] = own

@@ -35,6 +35,7 @@ from streamrnn.service.hold import Hold
 from streamrnn.service.journal import COMMAND, Journal
 from streamrnn.service.letters import Letters
 from streamrnn.service.retained import Retained
+from streamrnn.service.silence import ORDER, Silence
 from streamrnn.service.sockets import Message, Sockets
 from streamrnn.service.store import Store, directory
 from streamrnn.service.streams import Streams
@@ -90,6 +91,7 @@ class Daemon:
             self._desk, self._hold = Desk(self._store, config.limits), Hold()
             agreed = recovery.agree(self._store, self._journal, recovery.reading(config))
             held = self._recover()
+            self._silence = Silence(self._engine, time.time())
             if not agreed:
                 self._settle(config)
             self._published = self._journal.last  # everything up to this lsn has been sent, or is in `held`
@@ -194,6 +196,7 @@ class Daemon:
         """Observations through the engine, and out."""
         self._streams.hear(rows, served[-1].received)
         outcomes = self._engine.step(batch, rows)
+        self._silence.hear(batch, outcomes, served[-1].received)
         messages = self._encoder.encode(batch, outcomes, self._engine.names, lsns, False)
         self._publish(messages)
         self._telemetry.served(outcomes, messages, time.time() - served[0].received)
@@ -238,12 +241,26 @@ class Daemon:
         return {"stream": name, "lsn": self._published}
 
     def _do(self, kind: str, name: str, lsn: int) -> None:
-        """What was ordered, now or in a journal that is replayed."""
+        """What an operator ordered, now or in a journal that is replayed."""
         self._reorder.forget(name)
         if kind == "reset":
             self._streams.reset(name, lsn - 1)
         else:
             self._streams.forget(name)
+
+    def _tell_silence(self) -> None:
+        """Journal which streams should have been heard by now, then tell of it."""
+        now = time.time()
+        names, rows = self._silence.overdue(now)
+        if not names:
+            return
+        frames = [Frame(COMMAND, now, ORDER.encode(), name.encode()) for name in names]
+        lsns = self._journal.append(frames, self._published)
+        self._published = lsns[-1]
+        outcomes = self._engine.wait(rows)
+        messages = self._encoder.silences(outcomes, self._engine.names, lsns, False)
+        self._publish(messages)
+        self._telemetry.silent(len(messages))
 
     def _counts(self, name: str) -> tuple[int, int]:
         """Messages that the topics of a stream have had."""
@@ -321,6 +338,8 @@ class Daemon:
         if self.config.state.retention and not self._hold.full:
             for name in self._streams.over(self.config.state.retention, time.time()):
                 self._order("forget", name, "idle")
+        if not self._hold.full:
+            self._tell_silence()
         if now - self._told > STATUS:
             self._told = now
             self._supervisor.tell(f"STATUS=serving {len(self._streams)} streams, lsn {self._journal.last}")
@@ -370,8 +389,17 @@ class Daemon:
                 encoder.pass_over(part.batch, part.outcomes, engine.names)
             self._supervisor.tell(f"EXTEND_TIMEOUT_USEC={EXTENSION * 1_000_000}", f"STATUS=replayed {count}")
 
+        def obey(kind: str, name: str, lsn: int) -> None:
+            nonlocal held
+            if kind != ORDER:
+                self._do(kind, name, lsn)
+                return
+            outcomes = engine.wait(self._streams.row(name, lsn - 1))
+            messages = encoder.silences(outcomes, engine.names, [lsn], True)
+            held += messages if lsn > self._journal.published else []
+
         replay = recovery.Replay(
-            engine, self._streams, self._journal, self._decoder, applied, len(self.config.input), self._do,
+            engine, self._streams, self._journal, self._decoder, applied, len(self.config.input), obey,
             self._reorder,
         )  # fmt: skip
         if self._journal.waiting:
@@ -531,6 +559,7 @@ class Daemon:
         self.config, self._engine, self._decoder = config, engine, decoder
         self._reorder.lateness = config.model.lateness
         self._streams.follow(engine, self._encoder, config.limits.max_streams, time.time())
+        self._silence = Silence(engine, time.time())
         self._telemetry.listen_to([spec.endpoint for spec in config.input])
         self._gate.rate = newcomers(config)
         self._letters.rate, self._letters.encoder = config.limits.dead_letters_per_second, self._encoder

@@ -129,9 +129,14 @@ class Streams:
 
     def reset(self, name: str, applied_lsn: int) -> None:
         """Make a stream as it was before its first observation; the engine has applied everything up to that lsn."""
+        self.row(name, applied_lsn)
+        self._engine.reset(name)
+
+    def row(self, name: str, applied_lsn: int) -> Ints:
+        """The row (1) of a known stream, in memory from now on; the engine has applied everything up to that lsn."""
         if name in self._resting:
             self._bring_in([name], applied_lsn)
-        self._engine.reset(name)
+        return self._engine.admit([name])
 
     def put_back(self, stored: Stored) -> list[str]:
         """A stored row into memory; names of the slices that no longer fit."""

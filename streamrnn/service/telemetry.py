@@ -62,6 +62,7 @@ METRICS = (
     Metric("streamrnn_updates_rested_total", "counter", "Steps not taken after three rollbacks: the network rests."),
     Metric("streamrnn_rollbacks_total", "counter", "Streams put back to their last good weights."),
     Metric("streamrnn_anomaly_events_total", "counter", "Anomalies opened, or worsened to, a severity.", ("severity",)),
+    Metric("streamrnn_silences_total", "counter", "Streams that were not heard when they should have been."),
     Metric("streamrnn_batch_observations", "histogram", "Observations in a turn.", bounds=_SIZES),
     Metric("streamrnn_latency_seconds", "histogram", "From received to published.", bounds=_LATENCIES),
     Metric("streamrnn_queue_frames", "gauge", "Messages found waiting at the last poll."),
@@ -115,6 +116,7 @@ _BITS = (
     (messages.LATE, "streamrnn_observations_late_total", ()),
     (messages.DUPLICATE, "streamrnn_observations_duplicate_total", ()),
     (messages.HELD_OFF, "streamrnn_observations_held_off_total", ()),
+    (messages.SILENCE, "streamrnn_silences_total", ()),
     (messages.MISSING, "streamrnn_observations_with_missing_values_total", ()),
     (messages.SETTLED, "streamrnn_labels_late_total", ("settled",)),
     (messages.UNMATCHED, "streamrnn_labels_late_total", ("unmatched",)),
@@ -124,7 +126,7 @@ _BITS = (
     (messages.ROLLED_BACK, "streamrnn_rollbacks_total", ()),
 )
 _RAISED = messages.OPENED | messages.WORSENED
-_TOLD = _RAISED | messages.CLOSED | messages.REGIME  # an anomaly message is sent
+_TOLD = _RAISED | messages.CLOSED | messages.REGIME | messages.SILENCE  # an anomaly message is sent
 
 # Of one task alone: they have no series under the others.
 _OF_TASKS = ("streamrnn_interval_level_ratio", *(m.name for m in METRICS if m.name.startswith("streamrnn_event_")))
@@ -261,6 +263,11 @@ class Telemetry:
         published[("anomaly",)] += told
         self._batch.add(n)
         self._latency.add(seconds, n)
+
+    def silent(self, count: int) -> None:
+        """So many streams were told to be silent."""
+        self._values["streamrnn_silences_total"][()] += count
+        self._values["streamrnn_messages_published_total"][("anomaly",)] += count
 
     def health(self, health: Health | EventHealth) -> None:
         """How good the forecasts are. What is not known yet has no series."""

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from msgspec import UNSET
 
-from streamrnn.messages import CLOSED, OPENED, REGIME, WORSENED, Batch
+from streamrnn.messages import CLOSED, OPENED, REGIME, SILENCE, WORSENED, Batch
 from streamrnn.wire.frames import Refusal
 from streamrnn.wire.marks import SILENT
 from streamrnn.wire.outgoing import Anomaly, DeadLetter, EventPrediction, Prediction, plain
@@ -23,8 +23,8 @@ Message = tuple[bytes, bytes]
 Format = Literal["json", "msgpack"]
 Told = Any  # Outcomes or EventOutcomes, as the form takes them
 
-_EVENTS = OPENED | WORSENED | CLOSED | REGIME
-_STATES = {OPENED: "open", WORSENED: "worsen", CLOSED: "close", REGIME: "regime_change"}
+_EVENTS = SILENCE | OPENED | WORSENED | CLOSED | REGIME
+_STATES = {SILENCE: "silence", OPENED: "open", WORSENED: "worsen", CLOSED: "close", REGIME: "regime_change"}
 
 
 class Form(Protocol):
@@ -37,6 +37,8 @@ class Form(Protocol):
     def again(self, topic: Topics, outcomes: Told) -> Prediction | EventPrediction: ...
 
     def anomaly(self, batch: Batch, outcomes: Told, i: int, topic: Topics, state: str) -> Anomaly: ...
+
+    def silence(self, outcomes: Told, i: int, topic: Topics) -> Anomaly: ...
 
 
 class Encoder:
@@ -94,6 +96,12 @@ class Encoder:
             messages += self._anomalies(batch, outcomes, lsn, replayed)
         return messages
 
+    def silences(self, outcomes: Told, names: list[str], lsn: Sequence[int], replayed: bool) -> list[Message]:
+        """One message for each outcome of a stream that fell silent; `lsn` (n) of the orders that say so."""
+        topics = self._known(names)
+        fallen = np.flatnonzero(outcomes.bits & SILENCE).tolist()
+        return [self._anomaly(None, outcomes, i, topics[outcomes.row[i]], SILENCE, lsn[i], replayed) for i in fallen]
+
     def retained(self, name: str, outcomes: Told) -> Message:
         """The last value of a stream's prediction topic again, for a new subscriber; `outcomes` of one observation.
 
@@ -134,14 +142,24 @@ class Encoder:
         ends = np.cumsum(batch.lengths)
         for i in np.flatnonzero(outcomes.bits & _EVENTS).tolist():
             topic = self._topics[outcomes.row[i]]
-            for bit, state in _STATES.items():
+            for bit in _STATES:
                 if outcomes.bits[i] & bit:
-                    topic.anomalies += 1
-                    message = self._form.anomaly(batch, outcomes, i, topic, state)
-                    message.lsn = lsn[int(np.searchsorted(ends, i, "right"))]
-                    message.replayed = replayed or UNSET
-                    messages.append((topic.anomaly, self._body(message)))
+                    place = lsn[int(np.searchsorted(ends, i, "right"))]
+                    messages.append(self._anomaly(batch, outcomes, i, topic, bit, place, replayed))
         return messages
+
+    def _anomaly(
+        self, batch: Any, outcomes: Told, i: int, topic: Topics, bit: int, lsn: int | None, replayed: bool
+    ) -> Message:
+        topic.anomalies += 1
+        message = (
+            self._form.silence(outcomes, i, topic)
+            if bit == SILENCE
+            else self._form.anomaly(batch, outcomes, i, topic, _STATES[bit])
+        )
+        message.lsn = lsn
+        message.replayed = replayed or UNSET
+        return topic.anomaly, self._body(message)
 
 
 def _text(offender: bytes, cut: bool) -> tuple[str, str]:

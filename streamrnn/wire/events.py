@@ -11,7 +11,7 @@ from streamrnn.messages import ANOMALY, END, LEARNED, SEVERITIES, WARMING, Batch
 from streamrnn.wire.forms import Symbol
 from streamrnn.wire.marks import MARKS, mark
 from streamrnn.wire.outgoing import Anomaly, EventPrediction, Next, Session, plain
-from streamrnn.wire.sentence import event_reason
+from streamrnn.wire.sentence import event_reason, silence_reason
 from streamrnn.wire.topics import Topics
 
 Name = Callable[[int, int], Symbol | None]  # the symbol of a row and a number; None: "unseen"
@@ -106,6 +106,30 @@ class Events:
             skill=plain(float(one.skill[0])),
             learned=int(one.learned[0]),
             warming_up=bool(sheet.bits[0] & WARMING),
+        )
+
+    def silence(self, outcomes: EventOutcomes, i: int, topic: Topics) -> Anomaly:
+        """No event came when one was due: which was expected, and no score."""
+        foretold, share = self._name(int(outcomes.row[i]), int(outcomes.foretold[i])), float(outcomes.share_foretold[i])
+        return Anomaly(
+            stream=topic.name,
+            seq=int(outcomes.seq[i]),
+            topic_seq=topic.anomalies,
+            lsn=None,
+            event_id=f"{topic.name}/{outcomes.event[i]}",
+            state="silence",
+            time=float(outcomes.time[i]),
+            started=plain(float(outcomes.started[i])),
+            severity=SEVERITIES[outcomes.severity[i]],
+            anomaly_score=None,
+            expected={"event": foretold, "probability": plain(share)},
+            actual={"event": None, "probability": None, "rank": None, "bits": None},
+            attribution={"event": 0.0, "time": 1.0},
+            monitor="silence",
+            reason=silence_reason(float(outcomes.interval[i])),
+            skill=plain(float(outcomes.skill[i])),
+            learned=int(outcomes.learned[i]),
+            warming_up=False,
         )
 
     def _say(self, topic: Topics, sheet: Sheet, where: Any, outcomes: EventOutcomes) -> EventPrediction:

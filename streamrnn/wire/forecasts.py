@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from streamrnn.messages import ANOMALY, SEVERITIES, WARMING, Batch, Floats, Outcomes
 from streamrnn.wire.marks import MARKS, SILENT, mark
 from streamrnn.wire.outgoing import Anomaly, Forecast, Prediction, plain
-from streamrnn.wire.sentence import reason
+from streamrnn.wire.sentence import reason, silence_reason
 from streamrnn.wire.topics import Topics
 
 Number = float | None
@@ -70,7 +70,14 @@ class Forecasts:
         mark(message, outcomes.bits.tolist(), 0, {})
         return message
 
-    def anomaly(self, _: Batch, outcomes: Outcomes, i: int, topic: Topics, state: str) -> Anomaly:
+    def silence(self, outcomes: Outcomes, i: int, topic: Topics) -> Anomaly:
+        """Nothing came when something was due: what was expected, and no score."""
+        message = self.anomaly(None, outcomes, i, topic, "silence")
+        message.monitor, message.reason = "silence", silence_reason(float(outcomes.interval[i]))
+        message.anomaly_score = None
+        return message
+
+    def anomaly(self, _: Batch | None, outcomes: Outcomes, i: int, topic: Topics, state: str) -> Anomaly:
         """An event opened, worsened or closed; its place in the journal is not known here."""
         expected, actual, attribution = (
             dict(zip(self._targets, [plain(number) for number in column[i].tolist()], strict=True))

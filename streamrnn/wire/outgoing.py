@@ -105,7 +105,7 @@ class Anomaly(Struct, gc=False):
     topic_seq: int
     lsn: int | None
     event_id: str  # "<stream>/<number of the event>"
-    state: str  # open, worsen, close or regime_change
+    state: str  # open, worsen, close, regime_change or silence
     time: float
     started: float | None
     severity: str
@@ -113,7 +113,7 @@ class Anomaly(Struct, gc=False):
     expected: dict[str, Any]  # by target; of an event: `event` and `probability` of the likeliest
     actual: dict[str, Any]  # by target; of an event: `event`, `probability`, `rank`, `bits`
     attribution: dict[str, float | None]  # share of each target in the score; of an event: `event`, `time`
-    monitor: str  # the kind of the monitor that was most surprised; of an event: event or time
+    monitor: str  # the kind of the monitor that was most surprised; of an event: event or time; or silence
     reason: str  # a sentence
     skill: float | None
     learned: int

@@ -34,6 +34,12 @@ def event_reason(expected: Any, actual: Any, late: float | None, closing: bool) 
     return f"{came} had a probability of {actual['probability'] or 0.0:.2g}; {instead}"
 
 
+def silence_reason(interval: float) -> str:
+    """One sentence about a stream that is not heard; `interval` is the usual one in seconds, 0 when it is not known."""
+    usual = f": usually there is one every {interval:.6g} s" if interval > 0.0 else ""
+    return f"nothing came when an observation was due{usual}"
+
+
 def _name(symbol: str | int | None) -> str:
     text = repr(symbol)
     return text if len(text) <= 80 else f"{text[:77]}..."

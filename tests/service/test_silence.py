@@ -1,0 +1,111 @@
+"""A stream that falls silent under the daemon: journaled, told once, ended by what comes, and over a crash the same."""
+
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+from conftest import Turned
+
+from streamrnn import config
+from streamrnn.service import daemon as module
+
+Make = Callable[..., Turned]
+MODEL = """
+[model]
+task = "events"
+preset = "light"
+silence = SILENCE
+monitors = [{{ kind = "anomaly", warmup = 50 }}]
+vocabulary = {{ kind = "vocabulary", symbols = 8, shown = 2 }}
+"""
+WORD = "abcd" * 20
+BEAT = 0.02  # seconds between events
+
+
+@pytest.fixture
+def serving(turned: Make, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], Turned]:
+    """Makes a daemon of events that waits so many times the foretold time; its checkpoints are made by the test."""
+    import conftest
+
+    text = conftest.CONFIG
+
+    def make(silence: float) -> Turned:
+        changed = text.replace('[model]\nfeatures = ["flow"]', MODEL.replace("SILENCE", str(silence)).strip())
+        monkeypatch.setattr(conftest, "CONFIG", changed)
+        return turned("checkpoint = 3600.0\n[limits]\nmax_streams = 8\n")
+
+    return make
+
+
+def fed(one: Turned, *names: str) -> None:
+    """A word of each stream, ending now."""
+    now, before = time.time(), one.value("streamrnn_observations_applied_total")
+    for i, symbol in enumerate(WORD):
+        for name in names:
+            at = now - BEAT * (len(WORD) - i)
+            one.peers.push.send_json({"stream": name, "event": symbol, "time": at})
+    one.until(lambda: one.value("streamrnn_observations_applied_total") == before + len(names) * len(WORD))
+
+
+def test_a_silence_is_told_once_and_closed_by_what_comes(serving: Callable[[float], Turned]) -> None:
+    one = serving(1.0)
+    subscriber = one.subscribed(b"anomaly/")
+    fed(one, "a", "b")
+    told = [one.received(subscriber) for _ in "ab"]
+    assert sorted(topic for topic, _ in told) == ["anomaly/a/", "anomaly/b/"]
+    topic, first = min(told)
+    assert (first["state"], first["monitor"], first["topic_seq"]) == ("silence", "silence", 1)
+    assert (first["event_id"], first["seq"], first["severity"]) == ("a/1", len(WORD), "major")
+    assert (first["expected"]["event"], first["actual"]["event"]) == ("a", None)
+    assert first["lsn"] > 2 * len(WORD)
+    assert "due" in first["reason"]
+    one.until(lambda: one.value("streamrnn_silences_total") == 2)
+    assert one.value("streamrnn_messages_published_total", "anomaly") == 2
+    one.peers.push.send_json({"stream": "a", "event": "a", "time": time.time()})
+    topic, second = one.received(subscriber)
+    assert (topic, second["event_id"], second["state"]) == ("anomaly/a/", "a/1", "close")
+
+
+def test_over_a_crash_it_is_the_same_silence(serving: Callable[[float], Turned]) -> None:
+    """Whether it was published before the crash or not; and no second one is told afterwards."""
+    one = serving(1.0)
+    subscriber = one.subscribed(b"anomaly/")
+    fed(one, "a")
+    one.received(subscriber)
+    state, lsn = one.daemon._engine.export("a"), one.daemon._journal.last
+    one.kill()
+    one.start()
+    assert one.daemon._engine.export("a") == state
+    assert one.daemon._streams.counts("a") == (len(WORD), 1)
+    one.until(lambda: not one.daemon._silence.overdue(time.time() + 1e9).names)
+    assert one.daemon._journal.last == lsn
+
+
+def test_what_may_not_have_been_sent_before_a_crash_is_sent_after_it(
+    serving: Callable[[float], Turned], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = serving(1.0)
+    fed(one, "a")
+    monkeypatch.setattr(one.daemon, "_publish", lambda _: None)
+    one.until(lambda: one.value("streamrnn_silences_total") == 1)
+    one.kill()
+    one.daemon = module.Daemon(config.load(one.file), one.file)
+    held = [json.loads(body) for topic, body in one.daemon._held if topic == b"anomaly/a/"]
+    assert [(told["state"], told["topic_seq"], told["replayed"]) for told in held] == [("silence", 1, True)]
+
+
+def test_streams_that_are_known_after_a_start_are_waited_for(serving: Callable[[float], Turned]) -> None:
+    one = serving(1e4)
+    fed(one, "a")
+    one.stop()
+    one.start()
+    assert one.daemon._silence.overdue(time.time()).names == []
+    assert one.daemon._silence.overdue(time.time() + 1e9).names == ["a"]
+    assert one.daemon._silence.overdue(time.time() + 1e9).names == []
+
+
+def test_without_the_setting_nobody_waits(serving: Callable[[float], Turned]) -> None:
+    one = serving(0.0)
+    fed(one, "a")
+    assert one.daemon._silence.overdue(time.time() + 1e9).names == []
