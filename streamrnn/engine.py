@@ -220,8 +220,9 @@ class Engine:
     def _room(self, n: int) -> Outcomes:
         """Outcomes for n observations, to be filled."""
         targets, horizons = len(self.targets), len(self.horizons)
-        width = c.OUT_FORECAST + targets * (3 * (horizons + 1) + len(self.experts))
-        return Outcomes(np.empty((n, c.OUT_INTS), np.int64), np.empty((n, width)), targets, horizons)
+        drifts = c.DRIFT_TOLD if self.model.drift else 0
+        width = c.OUT_FORECAST + targets * (3 * (horizons + 1) + len(self.experts)) + drifts
+        return Outcomes(np.empty((n, c.OUT_INTS), np.int64), np.empty((n, width)), targets, horizons, drifts)
 
 
 def _median(values: Floats) -> Floats:

@@ -38,6 +38,7 @@ SETTLED = 16384  # a late label settled an earlier observation
 RESTED = 32768  # an update was not taken: the network had to be put back too often
 REGIME = 65536  # the event ended: what surprised is the new level from here on
 HELD_OFF = 131072  # not learned, because it surprised
+DRIFT_FOUND = 262144  # the forecasts have become worse for good
 SILENCE = 1048576  # nothing had come for too long: an anomaly event opened, or was taken over
 
 SEVERITIES = ("none", "minor", "major", "critical")
@@ -70,9 +71,10 @@ class Outcomes(Struct, frozen=True):
     """
 
     ints: Ints  # (n, 8)
-    reals: Floats  # (n, 6 + 3 T K + 3 T + T (E + 1))
+    reals: Floats  # (n, 6 + 3 T K + 3 T + T (E + 1) + drift)
     targets: int  # T
     horizons: int  # K
+    drifts: int = 0  # columns of `drift`: none in a model that does not look for it
 
     def __len__(self) -> int:
         return len(self.ints)
@@ -171,8 +173,15 @@ class Outcomes(Struct, frozen=True):
     @property
     def shares(self) -> Floats:
         """(n, T, E + 1) share of every expert, then of the network, in the forecast for the shortest horizon."""
-        rest = self.reals[:, 6 + 3 * self.targets * (self.horizons + 1) :]
+        end = self.reals.shape[1] - self.drifts
+        rest = self.reals[:, 6 + 3 * self.targets * (self.horizons + 1) : end]
         return rest.reshape(len(self), self.targets, rest.shape[1] // self.targets)
+
+    @property
+    def drift(self) -> Floats:
+        """(n, 5) of the latest drift: index of the detector, time at which it began, mean standardised loss before and
+        after; how many there were. (n, 0) in a model that does not look for it."""
+        return self.reals[:, self.reals.shape[1] - self.drifts :]
 
     def _target(self, number: int) -> Floats:
         """One of the three blocks of T columns behind the forecasts."""

@@ -311,6 +311,33 @@ class Hours(Part, frozen=True, tag="hours"):
     rate: Fraction = 0.02
 
 
+class Adwin(Part, frozen=True, tag="adwin"):
+    """Drift detector: a window that ends where its mean has changed (Bifet and Gavalda 2007).
+
+    `delta` is the probability of a false detection at each look.
+    """
+
+    delta: Fraction = 0.002
+
+
+class PageHinkley(Part, frozen=True, tag="page_hinkley"):
+    """Drift detector: a sum of deviations from the mean beyond `delta` (Page 1954).
+
+    It is faded by `alpha` at each step, and a drift where it moves by `threshold` from its extreme.
+    """
+
+    delta: NonNegative = 0.05
+    threshold: Positive = 10.0
+    alpha: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.9999
+
+
+class Drift(Part, frozen=True, tag="drift"):
+    """What watches the standardised loss for a change to the worse, and what is done when it comes."""
+
+    detectors: tuple[Adwin | PageHinkley, ...] = (Adwin(),)
+    reactions: tuple[Literal["rate", "scaler", "forget"], ...] = ("rate", "forget")
+
+
 Layer = Elman | Gru | GruBefore | Lstm | Peephole | Lru | Dense | Conv | Attention | Norm | Dropout | Embedding
 Expert = Last | Seasonal | Change | Level | Profile | Linear | Context
 Head = Gaussian | Student | Quantile | Binary
@@ -338,6 +365,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     vocabulary: Vocabulary | None = None
     optimiser: Optimiser = Adam()
     monitors: tuple[Monitor, ...] = (Conformal(), Anomaly())
+    drift: Drift | None = None
     weights: Literal["per_stream", "pooled"] = "per_stream"
     half_life: NonNegative = 0.0
     lateness: NonNegative = 0.0

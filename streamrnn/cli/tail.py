@@ -67,6 +67,11 @@ def line(topic: str, message: Any) -> str:
     if topic.startswith("anomaly/"):
         state, severity, reason = (message.get(key, "") for key in ("state", "severity", "reason"))
         return f"{topic}  {_moment(message.get('time'))}  {state} {severity}: {reason}"
+    if topic.startswith("drift/"):
+        before, after = _number(message.get("loss_before")), _number(message.get("loss_after"))
+        return (
+            f"{topic}  {_moment(message.get('time'))}  since {_moment(message.get('since'))}: loss {before} to {after}"
+        )
     return f"{topic}  {msgspec.json.encode(message).decode()}"
 
 

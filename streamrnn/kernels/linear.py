@@ -22,12 +22,14 @@ from numba import carray
 from streamrnn.kernels import seasons
 from streamrnn.kernels.call import shift
 from streamrnn.kernels.jit import jit
-from streamrnn.kernels.naive import forecast_part, settle_part
+from streamrnn.kernels.naive import forecast_part, hasten_part, settle_part
 
 FIRST = 0.3
 LARGEST = 1e4
 HALF = math.sqrt(0.5)
 SLOW = 0.02
+MEMORY = 50.0  # values that count after a drift: P is what it would be after so many
+MOST = 100.0  # times P, at once
 BEYOND = 0.5  # of the range of what a row sees: further out lies no forecast
 
 
@@ -188,3 +190,23 @@ def forecast(shape, reals, state, past, history, steps, out, last, step, time, i
             f[h] = r * abs(r)
         else:
             f[h] = last + d
+
+
+@hasten_part
+def hasten(shape, reals, state):
+    """Forget at once: P as if lambda had been 1 - 1 / MEMORY so far, the weights stay (covariance resetting).
+
+    (Goodwin and Sin 1984, section 3.5, where P goes back to a multiple of I; here its shape stays too.)
+    """
+    n = shape[1]
+    most = MEMORY * (1.0 - reals[0])
+    grow = min(1.0 / most, MOST) if most > 0.0 else MOST
+    if grow <= 1.0 or state[0] == 0.0:
+        return
+    P, c = carray(state, length(n)), carray(shift(state, length(n)), n)
+    for i in range(length(n)):
+        P[i] *= grow
+    root = math.sqrt(grow)
+    for i in range(n):
+        c[i] *= root
+    shrink(state, n, c)

@@ -5,6 +5,8 @@ settle(shape, reals, state, past, history, k, y, anchor, time, step)
     The answer y to what horizon k foretold at `step` and `time`, when the last value known was `anchor`.
 forecast(shape, reals, state, past, history, steps, out, last, step, time, interval)
     Writes the forecast for each of the K horizons; always finite.
+hasten(shape, reals, state)
+    There was a drift: what is long ago counts little from now on. For those that remember long.
 
 shape is (K, a number of the kind's own, another), reals are the kind's own settings; past and history are what all
 experts of the target share (seasons.py). float64: counters of bytes do not fit float32.
@@ -22,6 +24,8 @@ REAL, INT = types.float64, types.int64
 REALS, INTS = types.CPointer(REAL), types.CPointer(INT)
 settle_part = family(lambda real: types.void(INTS, REALS, REALS, INTS, REALS, INT, REAL, REAL, REAL, INT))
 forecast_part = family(lambda real: types.void(INTS, REALS, REALS, INTS, REALS, INTS, REALS, REAL, INT, REAL, REAL))
+
+hasten_part = family(lambda real: types.void(INTS, REALS, REALS))
 
 
 @settle_part

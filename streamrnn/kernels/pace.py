@@ -19,6 +19,8 @@ from streamrnn.kernels.jit import jit
 CONSTANT, SQRT, PLATEAU = 0, 1, 2
 LARGEST = 30.0  # a mean loss counts up to this
 LEAST = 1.0 / 32.0
+UPDATES = 200.0  # at a raised rate after a drift,
+RAISED = 4.0  # times the rate just after a drift; it falls back evenly over the updates that the reaction asks for
 COUNT, SUM, SQUARES, BEST, FACTOR = range(5)
 
 
@@ -66,9 +68,20 @@ def plateau(state, period, loss):
 
 
 @jit
+def raised(plan, row):
+    """What the rate is multiplied with after a drift; an update more has been taken."""
+    record = shift(row.real, plan.ints[c.DRIFT])
+    left = record[c.D_RAISED]
+    record[c.D_RAISED] = max(left - 1.0, 0.0)
+    return 1.0 + (RAISED - 1.0) * left / UPDATES
+
+
+@jit
 def rate(plan, row, labels):
     """The rate of the update that is due."""
     p, base, period = plan.ints, plan.reals[c.RATE], plan.reals[c.PERIOD]
+    if p[c.DETECTORS] > 0:
+        base *= raised(plan, row)
     if p[c.SCHEDULE] == SQRT:
         return base * math.sqrt(period / max(row.counts[c.STEPS], period))
     if p[c.SCHEDULE] == PLATEAU:

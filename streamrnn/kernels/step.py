@@ -17,6 +17,7 @@ from streamrnn.kernels import rtrl, scale, silence, tbptt
 from streamrnn.kernels import table as c
 from streamrnn.kernels.advance import advance
 from streamrnn.kernels.call import at, point, shift
+from streamrnn.kernels.drift import look
 from streamrnn.kernels.holdoff import hold
 from streamrnn.kernels.jit import jit
 from streamrnn.kernels.judge import judge
@@ -54,15 +55,18 @@ def borrow(places, f32, f64, i64):
         point(places[11], i64),
         point(places[12], f64),
         point(places[13], f64),
-    )
-    planes = c.Planes(
-        point(places[14], f32),
+        point(places[14], i64),
         point(places[15], f64),
         point(places[16], i64),
-        point(places[17], f32),
-        point(places[18], i64),
     )
-    return plan, planes, c.Scratch(point(places[19], f32), point(places[20], f64))
+    planes = c.Planes(
+        point(places[17], f32),
+        point(places[18], f64),
+        point(places[19], i64),
+        point(places[20], f32),
+        point(places[21], i64),
+    )
+    return plan, planes, c.Scratch(point(places[22], f32), point(places[23], f64))
 
 
 @jit
@@ -118,7 +122,7 @@ def receive(plan, row, scratch, values, skipped):
             welcome(plan, row, j, y)
         show(plan, row, j, y, skipped)
         row.real[p[c.TARGET] + j * c.TARGET_WIDTH + c.T_ERROR] = 0.0 if math.isnan(error) else error
-    return bits | more
+    return bits | more | (0 if held else look(plan, row, scratch))
 
 
 @jit
@@ -136,7 +140,7 @@ def receive_label(plan, row, scratch, place, label):
         welcome(plan, row, 0, label)
     row.count[p[c.PLACES] + c.PLACE_WIDTH * place + c.PLACE_STEP] = -1
     row.real[p[c.TARGET] + c.T_ERROR] = 0.0 if math.isnan(error) else error
-    return bits | more
+    return bits | more | (0 if held else look(plan, row, scratch))
 
 
 @jit
@@ -273,6 +277,9 @@ def emit(plan, row, r, bits, lost, out_ints, out_reals):
             at_out += 3
     for i in range(n * (4 + p[c.EXPERTS])):
         out_reals[at_out + i] = latest[c.TARGETS_FROM + i]
+    if p[c.DETECTORS] > 0:
+        for i in range(c.DRIFT_TOLD):
+            out_reals[at_out + n * (4 + p[c.EXPERTS]) + i] = row.real[p[c.DRIFT] + i]
 
 
 @jit
@@ -282,7 +289,7 @@ def run(places, real, order, batch, changed, stamp, out_ints, out_reals):
 
     places: table.addresses; real: any array of the network's precision; batch: table.Batch; changed (streams): gets
     `stamp` where it is 0; out_ints (N, OUT_INTS), out_reals (N, OUT_FORECAST + 3 T K + 3 T +
-    T (E + 1)).
+    T (E + 1), and DRIFT_TOLD where there are detectors).
     """
     plan, planes, scratch = borrow(places, real, batch.time, batch.seq)
     for i in order:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 # --- plan.ints
-INTS = 87
+INTS = 91
 (
     FEATURES,
     TARGETS,
@@ -105,6 +105,10 @@ INTS = 87
     SCRATCH_CUT,  # zeros, in place of KEEP
     SCRATCH_FORECASTS,  # scratch f64
     SCRATCH_REGRESSORS,
+    DETECTORS,  # of drift; 0: the plan has none
+    DETECTOR_LENGTH,  # numbers of all their states
+    REACTIONS,
+    DRIFT,  # state f64: DRIFT_WIDTH, then usual error and its count for each target, then the detectors
 ) = range(INTS)
 
 # --- plan.layers (L, LAYER_WIDTH): four addresses (0: the plan has no such part), offsets, CUT, DROPS, then the shape
@@ -112,14 +116,19 @@ FORWARD, BACKWARD, TRAIN, FOLLOW = range(4)
 LAYER_PARAMS, LAYER_STATE, LAYER_TAPE, LAYER_TRACE, CUT, DROPS, LAYER_SHAPE = range(4, 11)
 LAYER_WIDTH = LAYER_SHAPE + 5
 
-# --- plan.experts (E, EXPERT_WIDTH): two addresses, offset inside a target's experts, then the shape
-SETTLE, FORECAST, EXPERT_STATE, EXPERT_SHAPE = range(4)
+# --- plan.experts (E, EXPERT_WIDTH): three addresses (the last may be 0), offset inside a target's, then shape
+SETTLE, FORECAST, HASTEN, EXPERT_STATE, EXPERT_SHAPE = range(5)
 EXPERT_WIDTH = EXPERT_SHAPE + 3
 EXPERT_REALS = 2
 
 # --- plan.monitors (M, MONITOR_WIDTH): two addresses, offset inside a target's monitors, then the shape
 DEVIATE, ADOPT, MONITOR_STATE, MONITOR_SHAPE = range(4)
 MONITOR_WIDTH = MONITOR_SHAPE + 1
+
+# --- plan.detectors (D, DETECTOR_WIDTH): an address, offset inside the detectors' state
+UPDATE, DETECTOR_STATE = range(2)
+DETECTOR_WIDTH = 2
+DETECTOR_REALS = 3
 
 # --- plan.reals
 SCALE_RATE, LEVEL, ALERTS, RATE, CLIP, START_QUANTILE = range(6)
@@ -156,6 +165,9 @@ SHORT, SHORT_COUNT, TAILS = range(3)  # of a monitor: running mean of its errors
 MONITOR_OWN = TAILS + 4 * TAIL_WIDTH
 # Of one pending forecast; behind it what the E experts say, what the last round mixes, and the gate's shares.
 ANCHOR, UNIT, MIXED, LOWER, UPPER, ISSUE, FORECASTS = range(7)
+# Of the latest drift: detector, when it began, mean loss before, after; number of drifts; updates at a raised rate.
+D_WHICH, D_SINCE, D_BEFORE, D_AFTER, D_COUNT, D_RAISED = range(6)
+DRIFT_WIDTH, DRIFT_TOLD = 6, 5  # the first so many are told in outcomes
 SCORE, TAIL_P, STARTED, PEAK, ALARMED, SIZE_THEN, OFFSET = range(7)  # of the latest outcome, event and alarm,
 TARGETS_FROM = 7  # then expected, actual, attribution (3, T)
 
@@ -176,7 +188,7 @@ PLACE_WIDTH = 3
 END, LABEL_ONLY, STAMPED = 1, 2, 4
 LEARNED, LATE, DUPLICATE, ANOMALY, WARMING, OPENED, WORSENED, CLOSED = 1, 2, 4, 8, 16, 32, 64, 128
 UPDATED, SKIPPED, ROLLED_BACK, MISSING, GAP, UNMATCHED, SETTLED = 256, 512, 1024, 2048, 4096, 8192, 16384
-RESTED, REGIME, HELD_OFF = 32768, 65536, 131072
+RESTED, REGIME, HELD_OFF, DRIFT_FOUND = 32768, 65536, 131072, 262144
 SILENCE = 1048576
 
 # --- columns of outcomes, as messages.Outcomes names them
@@ -202,6 +214,9 @@ class Plan(NamedTuple):
     monitors: np.ndarray  # (M, MONITOR_WIDTH)
     rates: np.ndarray  # (M) of each monitor's own running mean
     limits: np.ndarray  # (T, LIMITS_WIDTH) what an operator knows of each target
+    detectors: np.ndarray  # (D, DETECTOR_WIDTH)
+    tuning: np.ndarray  # (D, DETECTOR_REALS) the detectors' own
+    reactions: np.ndarray  # (R) addresses
 
 
 class Planes(NamedTuple):
@@ -234,7 +249,7 @@ class Batch(NamedTuple):
 
 
 def addresses(plan: Plan, planes: Planes, scratch: Scratch) -> np.ndarray:
-    """Where the arrays of all three begin, in their order: they do not move, and to take 20 arrays apart at every call
+    """Where the arrays of all three begin, in their order: they do not move, and to take 23 arrays apart at every call
     would cost 4 us."""
     return np.array([array.ctypes.data for group in (plan, planes, scratch) for array in group], np.int64)
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from streamrnn import spec
 from streamrnn.kernels import (
+    adwin,
     attention,
     binary,
     conv,
@@ -21,8 +22,10 @@ from streamrnn.kernels import (
     naive,
     norm,
     optim,
+    page_hinkley,
     peephole,
     quantile,
+    reaction,
     rnn,
     student,
 )
@@ -55,6 +58,7 @@ class Expert(NamedTuple):
     reals: Callable[[Any], tuple[float, float]]
     state: Callable[[Any, Past, int], int]
     prior: float
+    hasten: Any = None  # for those that remember long: what a drift changes
 
 
 class Monitor(NamedTuple):
@@ -63,6 +67,14 @@ class Monitor(NamedTuple):
     deviate: Any
     adopt: Any
     state: Callable[[Any], int]
+
+
+class Detector(NamedTuple):
+    """A drift detector kind: its part, its state in numbers, the reals of its own that the part reads."""
+
+    update: Any
+    state: int
+    reals: Callable[[Any], tuple[float, float, float]]
 
 
 class Optimiser(NamedTuple):
@@ -232,6 +244,7 @@ EXPERTS: dict[type[Any], Expert] = {
         lambda it: (it.forget, 3.0 if it.root else 0.0),
         _linear,
         0.02,
+        linear.hasten,
     ),
 }
 
@@ -240,6 +253,13 @@ MONITORS: dict[type[Any], Monitor] = {
     spec.Mean: Monitor(monitor.deviate_mean, monitor.adopt_mean, lambda it: 2),
     spec.Hours: Monitor(monitor.deviate_hours, monitor.adopt_hours, lambda it: 2 + 2 * it.bins),
 }
+
+DETECTORS: dict[type[Any], Detector] = {
+    spec.Adwin: Detector(adwin.update, adwin.LENGTH, lambda it: (it.delta, 0.0, 0.0)),
+    spec.PageHinkley: Detector(page_hinkley.update, page_hinkley.LENGTH, lambda it: (it.delta, it.threshold, it.alpha)),
+}
+
+REACTIONS: dict[str, Any] = {"rate": reaction.rate, "scaler": reaction.scaler, "forget": reaction.forget}
 
 OPTIMISERS: dict[type[Any], Optimiser] = {
     spec.Adam: Optimiser(optim.adam, 2, lambda it: (it.beta1, it.beta2, it.decay)),

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamrnn import spec
-from streamrnn.kernels import gate, pace
+from streamrnn.kernels import detector, gate, pace
 from streamrnn.kernels import table as c
 from streamrnn.model import forward
 from streamrnn.model.layout import Plane
-from streamrnn.model.parts import EXPERTS, HEADS, LAYERS, MONITORS, OPTIMISERS
+from streamrnn.model.parts import DETECTORS, EXPERTS, HEADS, LAYERS, MONITORS, OPTIMISERS, REACTIONS
 from streamrnn.model.past import Past, past
 from streamrnn.model.refuse import refuse
 
@@ -183,6 +183,7 @@ def compose(model: spec.Model) -> Plan:
     ints[c.BASE_F32], ints[c.BASE_I64] = (0, 0) if pooled else bases
     blocks = _net(sizes, layers, ints, f32)
     experts, monitors = _real(sizes, ints, f64)
+    detectors, tuning = _drift(sizes, ints, f64)
     slots = _count(sizes, ints, i64)
     scratch = _scratch(sizes, layers, ints)
     ints[[c.WIDTH_F32, c.WIDTH_F64, c.WIDTH_I64]] = f32.close(), f64.close(), i64.close()
@@ -203,6 +204,9 @@ def compose(model: spec.Model) -> Plan:
         monitors=monitors,
         rates=np.array([getattr(monitor, "rate", 0.0) for monitor in sizes.watching]),
         limits=_limits(sizes),
+        detectors=detectors,
+        tuning=tuning,
+        reactions=np.zeros(int(ints[c.REACTIONS]), np.int64),
     )
     return Plan(sizes, table, f32, f64, i64, learned, counts, scratch)
 
@@ -219,9 +223,14 @@ def link(plan: Plan, dtype: str) -> None:
     for row, expert in zip(table.experts, sizes.experts, strict=True):
         part = EXPERTS[type(expert)]
         row[c.SETTLE], row[c.FORECAST] = part.settle.address(dtype), part.forecast.address(dtype)
+        row[c.HASTEN] = part.hasten.address(dtype) if part.hasten and sizes.model.drift else 0
     for row, monitor in zip(table.monitors, sizes.watching, strict=True):
         watch = MONITORS[type(monitor)]
         row[c.DEVIATE], row[c.ADOPT] = watch.deviate.address(dtype), watch.adopt.address(dtype)
+    if drift := sizes.model.drift:
+        for row, each in zip(table.detectors, drift.detectors, strict=True):
+            row[c.UPDATE] = DETECTORS[type(each)].update.address(dtype)
+        table.reactions[:] = [REACTIONS[name].address(dtype) for name in drift.reactions]
     head = HEADS[type(sizes.model.head)]
     table.ints[c.HEAD_GRAD], table.ints[c.HEAD_READ] = head.grad.address(dtype), head.read.address(dtype)
     table.ints[c.OPTIMISE] = OPTIMISERS[type(sizes.model.optimiser)].update.address(dtype)
@@ -345,6 +354,25 @@ def _monitors(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> NDArray[np.i
     return table
 
 
+def _drift(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """State of the drift detectors, if there are any. Returns their table and their own reals."""
+    drift = sizes.model.drift
+    detectors = drift.detectors if drift else ()
+    table = np.zeros((len(detectors), c.DETECTOR_WIDTH), np.int64)
+    tuning = np.zeros((len(detectors), c.DETECTOR_REALS))
+    length = 0
+    for row, own, each in zip(table, tuning, detectors, strict=True):
+        kind = DETECTORS[type(each)]
+        row[c.DETECTOR_STATE], own[:] = length, kind.reals(each)
+        length += kind.state
+    ints[c.DETECTORS], ints[c.DETECTOR_LENGTH] = len(detectors), length
+    if drift:
+        ints[c.REACTIONS] = len(drift.reactions)
+        record = c.DRIFT_WIDTH + 2 * len(sizes.targets) + length
+        ints[c.DRIFT] = f64.add(f"drift {detectors}{sizes.targets}", record)
+    return table, tuning
+
+
 def _count(sizes: Sizes, ints: NDArray[np.int64], i64: Plane) -> NDArray[np.int64]:
     """Counters and pending places. Returns the first place of every horizon."""
     name = f"{_net_name(sizes)} {sizes.rows} rows"
@@ -379,7 +407,8 @@ def _scratch(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64]) -
     outputs = len(sizes.targets) * len(sizes.experts) * len(sizes.horizons)
     ints[c.SCRATCH_FORECASTS] = len(sizes.targets)
     ints[c.SCRATCH_REGRESSORS] = ints[c.SCRATCH_FORECASTS] + outputs
-    return int(ints[c.SCRATCH_CUT]) + rows, int(ints[c.SCRATCH_REGRESSORS]) + len(sizes.past.table)
+    reals = int(ints[c.SCRATCH_REGRESSORS]) + len(sizes.past.table)
+    return int(ints[c.SCRATCH_CUT]) + rows, max(reals, detector.WIDTH)
 
 
 def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:

@@ -9,7 +9,7 @@ Refusal = tuple[bool, str, str]  # whether it is so, what is wrong, what to do
 
 def refuse(model: spec.Model) -> None:
     """Raise ConfigError for the first thing that is wrong."""
-    for part in (_events, _names, _known, _labels, _head, _experts, _layers, _monitors):
+    for part in (_events, _names, _known, _labels, _head, _experts, _layers, _monitors, _drift):
         for wrong, message, hint in part(model):
             if wrong:
                 raise ConfigError(message, hint)
@@ -180,6 +180,21 @@ def _monitors(model: spec.Model) -> list[Refusal]:
             _twice(model.monitors),
             "a monitor stands twice in model.monitors",
             "name each once; those of kind 'mean' and 'hours' may stand there with different settings",
+        ),
+    ]
+
+
+def _drift(model: spec.Model) -> list[Refusal]:
+    """Drift."""
+    drift = model.drift or spec.Drift()
+    kinds = [type(detector) for detector in drift.detectors]
+    return [
+        (not kinds, "model.drift.detectors is empty", "name at least one, or leave model.drift out"),
+        (len(set(kinds)) < len(kinds), "a detector stands twice in model.drift.detectors", "name each once"),
+        (
+            len(set(drift.reactions)) < len(drift.reactions),
+            "a reaction stands twice in model.drift.reactions",
+            "name each once",
         ),
     ]
 

@@ -47,7 +47,7 @@ def encoder(engine: AnyEngine, config: Config) -> Encoder:
         return Encoder(Events(engine.symbol), config.output.format)
     nulls = config.output.format == "msgpack"
     form = Forecasts(engine.targets, engine.horizons, engine.level, engine.monitors, nulls, engine.experts)
-    return Encoder(form, config.output.format)
+    return Encoder(form, config.output.format, config.model.drift)
 
 
 def at_start(old: Config, new: Config) -> list[str]:

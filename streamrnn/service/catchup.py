@@ -107,7 +107,7 @@ class Catchup:
         """Where each topic under a prefix is, and its last message if there is one."""
         head, size = Head(asked.id, self._lsn()), 0
         messages: list[Message] = []
-        names, latest = self._streams.names(), dict(self._kept[b"a"])
+        names, latest = self._streams.names(), {**dict(self._kept[b"a"]), **dict(self._kept[b"d"])}
         for row in range(max(0, asked.start), len(names)):
             if row >= asked.start + STREAMS or len(messages) >= PAGE or size > PAGE_BYTES:
                 head.next = row
@@ -123,8 +123,8 @@ class Catchup:
         self, name: str, prefix: bytes, latest: dict[bytes, bytes]
     ) -> Iterator[tuple[bytes, int, bytes | None]]:
         """The topics of a stream under a prefix: how far they are, and their last message."""
-        predictions, anomalies = topic_of("prediction", name), topic_of("anomaly", name)
-        if not name or not (predictions.startswith(prefix) or anomalies.startswith(prefix)):
+        predictions, anomalies, drifts = (topic_of(kind, name) for kind in ("prediction", "anomaly", "drift"))
+        if not name or not any(topic.startswith(prefix) for topic in (predictions, anomalies, drifts)):
             return
         counts = self._streams.counts(name)
         if predictions.startswith(prefix):
@@ -132,6 +132,8 @@ class Catchup:
             yield predictions, counts[0], last and last[1]
         if anomalies.startswith(prefix) and counts[1]:
             yield anomalies, counts[1], latest.get(anomalies)
+        if drifts.startswith(prefix) and drifts in latest:  # rare, and numbered by the stream itself
+            yield drifts, _place(latest[drifts]).topic_seq, latest[drifts]
 
     def _replay(self, asked: Request, topic: bytes) -> tuple[Head, list[Message]]:
         """The messages of a topic behind a number, oldest first, as far as they are kept."""
@@ -147,8 +149,13 @@ class Catchup:
         return head, messages
 
 
-def _behind(body: bytes, asked: Request) -> bool:
-    """Whether a message, in whatever format it was published, is one that was asked for."""
+def _place(body: bytes) -> _Place:
+    """Where a message stands, in whatever format it was published."""
     read = msgspec.json.decode if body[:1] == b"{" else msgspec.msgpack.decode
-    place = read(body, type=_Place)
+    return read(body, type=_Place)
+
+
+def _behind(body: bytes, asked: Request) -> bool:
+    """Whether a message is one that was asked for."""
+    place = _place(body)
     return place.topic_seq > asked.after and (place.lsn is None or place.lsn >= asked.since)

@@ -63,6 +63,7 @@ METRICS = (
     Metric("streamrnn_rollbacks_total", "counter", "Streams put back to their last good weights."),
     Metric("streamrnn_anomaly_events_total", "counter", "Anomalies opened, or worsened to, a severity.", ("severity",)),
     Metric("streamrnn_silences_total", "counter", "Streams that were not heard when they should have been."),
+    Metric("streamrnn_drifts_total", "counter", "Drifts found: forecasts became worse for good (model.drift)."),
     Metric("streamrnn_batch_observations", "histogram", "Observations in a turn.", bounds=_SIZES),
     Metric("streamrnn_latency_seconds", "histogram", "From received to published.", bounds=_LATENCIES),
     Metric("streamrnn_queue_frames", "gauge", "Messages found waiting at the last poll."),
@@ -124,9 +125,10 @@ _BITS = (
     (messages.SKIPPED, "streamrnn_updates_skipped_total", ()),
     (messages.RESTED, "streamrnn_updates_rested_total", ()),
     (messages.ROLLED_BACK, "streamrnn_rollbacks_total", ()),
+    (messages.DRIFT_FOUND, "streamrnn_drifts_total", ()),
 )
 _RAISED = messages.OPENED | messages.WORSENED
-_TOLD = _RAISED | messages.CLOSED | messages.REGIME | messages.SILENCE  # an anomaly message is sent
+_TOLD = _RAISED | messages.CLOSED | messages.REGIME | messages.SILENCE | messages.DRIFT_FOUND  # not predictions alone
 
 # Of one task alone: they have no series under the others.
 _OF_TASKS = ("streamrnn_interval_level_ratio", *(m.name for m in METRICS if m.name.startswith("streamrnn_event_")))
@@ -138,7 +140,7 @@ _CLOSED = {
     "severity": messages.SEVERITIES[1:],
     "answer": desk.RESULTS,
     "cause": ("ordered", "idle"),
-    "kind": ("prediction", "anomaly", "status", "deadletter"),
+    "kind": ("prediction", "anomaly", "drift", "status", "deadletter"),
 }
 
 
@@ -257,10 +259,12 @@ class Telemetry:
         if seen & _RAISED:
             for severity in outcomes.severity[(bits & _RAISED) != 0].tolist():
                 values["streamrnn_anomaly_events_total"][(messages.SEVERITIES[severity],)] += 1
-        told = sum(topic.startswith(b"anomaly/") for topic, _ in sent) if seen & _TOLD else 0
-        published = values["streamrnn_messages_published_total"]
-        published[("prediction",)] += len(sent) - told
-        published[("anomaly",)] += told
+        published, left = values["streamrnn_messages_published_total"], len(sent)
+        for kind in ("anomaly", "drift") if seen & _TOLD else ():
+            told = sum(topic.startswith(f"{kind}/".encode()) for topic, _ in sent)
+            published[(kind,)] += told
+            left -= told
+        published[("prediction",)] += left
         self._batch.add(n)
         self._latency.add(seconds, n)
 

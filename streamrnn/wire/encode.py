@@ -13,7 +13,9 @@ import msgspec
 import numpy as np
 from msgspec import UNSET
 
-from streamrnn.messages import CLOSED, OPENED, REGIME, SILENCE, WORSENED, Batch
+from streamrnn.messages import CLOSED, DRIFT_FOUND, OPENED, REGIME, SILENCE, WORSENED, Batch
+from streamrnn.spec import Drift
+from streamrnn.wire.drifts import drift
 from streamrnn.wire.frames import Refusal
 from streamrnn.wire.marks import SILENT
 from streamrnn.wire.outgoing import Anomaly, DeadLetter, EventPrediction, Prediction, plain
@@ -42,10 +44,14 @@ class Form(Protocol):
 
 
 class Encoder:
-    """Writes predictions, anomalies, status and dead letters, and numbers the messages of each topic."""
+    """Writes predictions, anomalies, drifts, status and dead letters, and numbers the messages of each topic.
 
-    def __init__(self, form: Form, format: Format = "json") -> None:
+    `drift` is the model's: what it names stands in the messages.
+    """
+
+    def __init__(self, form: Form, format: Format = "json", drift: Drift | None = None) -> None:
         self._form = form
+        self._drift = drift
         self._body = msgspec.msgpack.Encoder().encode if format == "msgpack" else msgspec.json.Encoder().encode
         self._topics: list[Topics] = []  # by row
         self._stale: set[int] = set()  # rows whose stream was forgotten
@@ -87,13 +93,19 @@ class Encoder:
     def encode(
         self, batch: Batch, outcomes: Told, names: list[str], lsn: Sequence[int | None], replayed: bool
     ) -> list[Message]:
-        """Predictions in order of the runs, then anomalies. `names` by row; `lsn` of the frame of each run."""
+        """Predictions in order of the runs, anomalies, drifts. `names` by row; `lsn` of the frame of each run."""
         if not len(outcomes):
             return []
         told = self._form.answers(batch, outcomes, self._known(names), lsn, replayed)
         messages = [(topic, self._body(message)) for topic, message in told]
         if np.bitwise_or.reduce(outcomes.bits) & _EVENTS:
             messages += self._anomalies(batch, outcomes, lsn, replayed)
+        if self._drift and np.bitwise_or.reduce(outcomes.bits) & DRIFT_FOUND:
+            ends = np.cumsum(batch.lengths)
+            for i in np.flatnonzero(outcomes.bits & DRIFT_FOUND).tolist():
+                topic, position = self._topics[outcomes.row[i]], lsn[int(np.searchsorted(ends, i, "right"))]
+                told_of = drift(self._drift, outcomes, i, topic, position, replayed)
+                messages.append((topic.drift, self._body(told_of)))
         return messages
 
     def silences(self, outcomes: Told, names: list[str], lsn: Sequence[int], replayed: bool) -> list[Message]:

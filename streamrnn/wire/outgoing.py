@@ -121,6 +121,24 @@ class Anomaly(Struct, gc=False):
     replayed: bool | UnsetType = UNSET
 
 
+class Drift(Struct, gc=False):
+    """The forecasts of a stream have become worse for good."""
+
+    stream: str
+    seq: int
+    topic_seq: int  # drifts of the stream since it began, or was reset
+    lsn: int | None
+    time: float  # at which it was found,
+    since: float  # and at which it began, by the detector
+    detector: str  # its kind
+    loss_before: float  # mean standardised loss: |error| / (|error| + usual error), 0 to 1; a half is usual
+    loss_after: float
+    reactions: tuple[str, ...]  # what was done about it
+    skill: float | None
+    learned: int
+    replayed: bool | UnsetType = UNSET
+
+
 class DeadLetter(Struct, gc=False):
     """What was refused, and why."""
 
@@ -143,6 +161,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "next": Next.__struct_fields__,
     "session": Session.__struct_fields__,
     "anomaly": Anomaly.__struct_fields__,
+    "drift": Drift.__struct_fields__,
     "deadletter": DeadLetter.__struct_fields__,
 }
 

@@ -23,6 +23,7 @@ class Topics(Struct, gc=False):
     name: str
     prediction: bytes
     anomaly: bytes
+    drift: bytes
     predictions: int = 0
     anomalies: int = 0
     lsn: int | None = None
@@ -30,4 +31,4 @@ class Topics(Struct, gc=False):
 
 def topics_of(name: str) -> Topics:
     """Those of a stream that has sent nothing yet."""
-    return Topics(name, topic_of("prediction", name), topic_of("anomaly", name))
+    return Topics(name, topic_of("prediction", name), topic_of("anomaly", name), topic_of("drift", name))

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from streamrnn import messages as said
+from streamrnn import spec
 from streamrnn.messages import Batch, Outcomes
 from streamrnn.wire import FIELDS, Encoder, Forecasts, Refusal, topic_of
 from tests.columns import outcomes
@@ -58,6 +59,10 @@ ANOMALY = [
     "warming_up",
     "replayed",
 ]
+DRIFT = [
+    *("stream", "seq", "topic_seq", "lsn", "time", "since", "detector", "loss_before", "loss_after", "reactions"),
+    *("skill", "learned", "replayed"),
+]
 DEAD_LETTER = ["reason", "detail", "input", "received", "size", "offender", "encoding", "topic_seq"]
 
 
@@ -95,7 +100,8 @@ def sent(messages: list[tuple[bytes, bytes]]) -> list[dict[str, Any]]:
 
 
 def test_the_fields_are_those_that_are_documented() -> None:
-    expected = {"prediction": PREDICTION, "forecast": FORECAST, "anomaly": ANOMALY, "deadletter": DEAD_LETTER}
+    expected = {"prediction": PREDICTION, "forecast": FORECAST, "anomaly": ANOMALY, "drift": DRIFT}
+    expected["deadletter"] = DEAD_LETTER
     events = {"event prediction", "next", "session"}  # see test_wire_events
     assert {kind: list(fields) for kind, fields in FIELDS.items() if kind not in events} == expected
 
@@ -335,3 +341,17 @@ def test_nothing_is_sent_for_an_empty_batch() -> None:
 )
 def test_topics_name_exactly_one_stream(name: str, topic: bytes) -> None:
     assert topic_of("prediction", name) == topic
+
+
+def test_a_drift_is_told_behind_the_predictions_with_the_number_of_its_stream() -> None:
+    out = answers(3)
+    out.bits[1] |= said.DRIFT_FOUND
+    found = np.array([[0.0, 0.0, 0.0, 0.0, 2.0], [1.0, 940.0, 0.4, 0.7, 3.0], [1.0, 940.0, 0.4, 0.7, 3.0]])
+    told = replace(out, reals=np.hstack([out.reals, found]), drifts=5)
+    settings = spec.Drift(detectors=(spec.Adwin(), spec.PageHinkley()), reactions=("forget",))
+    messages = encoder(drift=settings).encode(batch(["a/b"], [3], columnar=True), told, ["a/b"], [7], True)
+    assert [topic for topic, _ in messages] == [b"prediction/a%2Fb/", b"drift/a%2Fb/"]
+    assert sent(messages)[1] == {
+        "stream": "a/b", "seq": 2, "topic_seq": 3, "lsn": 7, "time": 1010.0, "since": 940.0, "detector": "page_hinkley",
+        "loss_before": 0.4, "loss_after": 0.7, "reactions": ["forget"], "skill": 0.5, "learned": 40, "replayed": True,
+    }  # fmt: skip
