@@ -11,8 +11,8 @@ import numpy as np
 from streamrnn import spec
 from streamrnn.bank import Bank
 from streamrnn.errors import ConfigError
+from streamrnn.kernels import event_draw, events, jit
 from streamrnn.kernels import event_table as e
-from streamrnn.kernels import events, jit
 from streamrnn.kernels import table as c
 from streamrnn.messages import WARMING, Batch, EventHealth, EventOutcomes, Floats, Ints, digest
 from streamrnn.model import event_init
@@ -103,7 +103,8 @@ class EventEngine:
         return told
 
     def symbol(self, row: int, number: int) -> str | int | None:
-        """The symbol of that number in the vocabulary of a row, as it was first sent; None for "unseen"."""
+        """The symbol of that number in the vocabulary of a row, as it was first sent; None for "unseen", "" for the end
+        of a session, which no sender can send."""
         if number == UNSEEN:
             return None
         texts = self._texts.setdefault(0 if self._plan.pooled else row, {})
@@ -116,8 +117,9 @@ class EventEngine:
         """`length` symbols that may follow stream `name`, after the symbols of `prime`; what it learns stays as it is.
 
         `temperature` sharpens (below 1) or flattens the distributions; of each, the likeliest symbols that have
-        together `top_p` take part. "Unseen" is not drawn. Raises KeyError for an unknown stream, ConfigError for a
-        symbol of `prime` that is not in the vocabulary or for settings out of range.
+        together `top_p` take part. "Unseen" is not drawn; a session ends with "", and another begins.
+        Raises KeyError for an unknown stream, ConfigError for a symbol of `prime` that is not in the vocabulary or for
+        settings out of range.
         """
         if not (temperature > 0.0 and 0.0 < top_p <= 1.0 and length >= 0):
             hint = "temperature is above 0, top_p above 0 and at most 1, length not below 0"
@@ -134,7 +136,7 @@ class EventEngine:
         chance = np.random.Generator(np.random.Philox(seed)).random(length)
         before = self._bank.export(name)
         try:
-            events.imagine(self._places, self._scratch.f32, row, given, chance, temperature, top_p, drawn)
+            event_draw.imagine(self._places, self._scratch.f32, row, given, chance, temperature, top_p, drawn)
         finally:
             self._bank.restore(name, before, self.layout)
         return [self.symbol(row, int(number)) for number in drawn]

@@ -39,6 +39,7 @@ RESTED = 32768  # an update was not taken: the network had to be put back too of
 REGIME = 65536  # the event ended: what surprised is the new level from here on
 HELD_OFF = 131072  # not learned, because it surprised
 DRIFT_FOUND = 262144  # the forecasts have become worse for good
+STRANGE = 524288  # the session that ended here was surprising as a whole
 SILENCE = 1048576  # nothing had come for too long: an anomaly event opened, or was taken over
 
 SEVERITIES = ("none", "minor", "major", "critical")
@@ -199,8 +200,8 @@ def digest(symbol: str | int) -> int:
 class EventOutcomes(Struct, frozen=True):
     """What the engine says of each of n events: two arrays, whose columns `column` finds by name."""
 
-    ints: Ints  # (n, 14 + shown)
-    reals: Floats  # (n, 20 + shown)
+    ints: Ints  # (n, 18 + shown)
+    reals: Floats  # (n, 23 + shown)
 
     def __len__(self) -> int:
         return len(self.ints)
@@ -243,6 +244,10 @@ EVENT_INTS = {
             "admitted",  # the symbol's number if it entered the vocabulary with this event, else 0
             "foretold",  # the symbol that was likeliest
             "length",  # events of the session so far
+            "worst_place",  # which of them was the most surprising, from 1; length + 1: that it ended
+            "worst_symbol",  # what came there
+            "worst_foretold",  # the symbol that was likeliest there
+            "session_severity",  # of a session that has ended, as `severity`
         )
     )
 }
@@ -267,6 +272,10 @@ EVENT_REALS = {
             "worst",  # most bits of one event of it
             "session_score",  # anomaly score of the session when it has ended, NaN before
             "session_tail",
+            "worst_share_foretold",  # probability of `worst_foretold`
+            "began",  # time of the session's first event
+            "by_worst",  # share of the worst event, not of all together, in the session's score
+            "share_end",  # probability that had been given to the session's end instead of the event
             "expected",  # time at which the next event is expected (median), NaN unknown
             "overdue",  # time by which it should have come, at the alert rate
         )

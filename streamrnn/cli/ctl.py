@@ -129,7 +129,9 @@ def generate(
 
 
 def _raw(event: str | int | None) -> bytes:
-    """An event as it stands in a text; numbers that are no bytes are written out."""
+    """An event as it stands in a text; numbers that are no bytes are written out, the end of a session ends a line."""
+    if event == "":
+        return b"\n"
     if isinstance(event, int) and 0 <= event < 256:
         return bytes([event])
     return str(event).encode()

@@ -44,6 +44,15 @@ def rank(p, s, n):
 
 
 @jit
+def best(p, n):
+    """The likeliest of the first n; the first one of equals."""
+    place = 0
+    for i in range(1, n):
+        place = i if p[i] > p[place] else place
+    return place
+
+
+@jit
 def likeliest(p, n, places, count):
     """Write the indices of the `count` largest of the first n, largest first, ties in order; -1 beyond n."""
     for k in range(count):

@@ -25,7 +25,7 @@ from streamrnn.kernels import table as c
     ESCAPE,  # (K, ESCAPES, 2): new successors, all, by the state of the context
     BELIEF,  # (CANDIDATES): weights of mix, network and longest table
     LAPSE,  # running mean, variance, count of log seconds
-    CALIBRATION,  # tails of surprise, lateness, session's sum, session's worst
+    CALIBRATION,  # tails of surprise, lateness, a session's sum, mean and worst
     RUNNING,  # (M + 5): running bits of each member and of the mix, top-1, top-k, unseen share, count
     KEYS,  # learned i64: digests of the known symbols (V), by symbol
     BUCKETS,  # (2 V rounded to a power of two): symbol + 1 by hash of its digest
@@ -70,12 +70,25 @@ LONGEST_TEXT = 256
 TAIL_START, TAIL_EXCESS, TAIL_COUNT, TAIL_SEEN = range(4)  # of one calibrated tail
 TAIL_WIDTH = 4
 L_MEAN, L_VARIANCE, L_COUNT = range(3)
-TAIL_BITS, TAIL_LAPSE, TAIL_SUM, TAIL_WORST = range(4)
-TAILS = 4
+TAIL_BITS, TAIL_LAPSE, TAIL_SUM, TAIL_MEAN, TAIL_WORST = range(5)
+TAILS = 5
 R_MIXED, R_TOP1, R_TOPK, R_UNSEEN, R_COUNT = range(5)  # of RUNNING, behind its members
 RUNNING_WIDTH = 5
-S_SUM, S_WORST, S_COUNT, S_SCORE, S_TAIL = range(5)
-SESSION_WIDTH = 5
+(
+    S_SUM,  # bits so far
+    S_WORST,  # most bits of one event,
+    S_PLACE,  # which one that is, from 1; one more than S_COUNT: the end itself
+    S_CAME,  # its symbol
+    S_FORETOLD,  # the likeliest one instead
+    S_FORETOLD_SHARE,
+    S_COUNT,  # events so far
+    S_BEGAN,  # time of the first one
+    S_SCORE,  # once it has ended
+    S_TAIL,
+    S_SEVERITY,
+    S_BY_WORST,  # share of the worst event in the score
+) = range(12)
+SESSION_WIDTH = 12
 # of c.LATEST: the outcome of the last event
 (
     SCORE,
@@ -92,15 +105,28 @@ SESSION_WIDTH = 5
     LATENESS,  # (log elapsed - mean) / sd
     CAME,  # symbol
     BY_TIME,  # share of the time in the score
-) = range(14)
-LATEST_WIDTH = 14
+    END_SHARE,  # probability that the session had ended before it
+) = range(15)
+LATEST_WIDTH = 15
 
 # --- counters of a stream, behind those of table.py
 TOLD = c.SLOT + 1  # events of the session so far
 COUNTERS = TOLD + 1
 
 # --- columns of outcomes
-OUT_SYMBOL, OUT_RANK, OUT_KNOWN, OUT_ADMITTED, OUT_FORETOLD, OUT_LENGTH, OUT_NEXT = range(c.OUT_INTS, c.OUT_INTS + 7)
+(
+    OUT_SYMBOL,
+    OUT_RANK,
+    OUT_KNOWN,
+    OUT_ADMITTED,
+    OUT_FORETOLD,
+    OUT_LENGTH,
+    OUT_WORST_PLACE,
+    OUT_WORST_SYMBOL,
+    OUT_WORST_FORETOLD,
+    OUT_SESSION_SEVERITY,
+    OUT_NEXT,
+) = range(c.OUT_INTS, c.OUT_INTS + 11)
 (
     OUT_SHARE,
     OUT_SURPRISE,
@@ -113,10 +139,14 @@ OUT_SYMBOL, OUT_RANK, OUT_KNOWN, OUT_ADMITTED, OUT_FORETOLD, OUT_LENGTH, OUT_NEX
     OUT_WORST,
     OUT_SESSION_SCORE,
     OUT_SESSION_TAIL,
+    OUT_WORST_FORETOLD_SHARE,
+    OUT_BEGAN,
+    OUT_BY_WORST,
+    OUT_END_SHARE,
     OUT_EXPECTED,
     OUT_OVERDUE,
     OUT_NEXT_SHARES,
-) = range(c.OUT_SKILL + 1, c.OUT_SKILL + 15)
+) = range(c.OUT_SKILL + 1, c.OUT_SKILL + 19)
 
 
 class Plan(NamedTuple):

@@ -14,10 +14,11 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels import blend, categorical, context, event_net, event_surprise, scale, silence, vocabulary
+from streamrnn.kernels import blend, categorical, context, event_net, scale, silence, vocabulary
 from streamrnn.kernels import event_table as e
 from streamrnn.kernels import table as c
 from streamrnn.kernels.call import at, call, point, shift
+from streamrnn.kernels.event_judge import add_up, conclude, judge, tail_of
 from streamrnn.kernels.jit import jit
 from streamrnn.kernels.step import door, view
 
@@ -133,20 +134,14 @@ def settle(plan, row, scratch, s, n):
     p = plan.ints
     V, K = p[e.SYMBOLS], p[e.TABLES]
     final = carray(shift(scratch.f32, p[e.SCRATCH_FINAL]), V)
-    latest, session = shift(row.real, p[c.LATEST]), shift(row.real, p[e.SESSION])
+    latest = shift(row.real, p[c.LATEST])
     bits = -math.log2(float(final[s]))
     latest[e.SURPRISE], latest[e.SHARE], latest[e.RANKED] = bits, final[s], categorical.rank(final, s, n)
     latest[e.CAME] = s
-    best = 0
-    for i in range(1, n):
-        best = i if final[i] > final[best] else best
+    best = categorical.best(final, n)
     latest[e.FORETOLD], latest[e.FORETOLD_SHARE] = best, final[best]
-    if row.count[e.TOLD] == 0:
-        carray(session, e.SESSION_WIDTH)[:] = 0
-        session[e.S_SCORE], session[e.S_TAIL] = math.nan, math.nan
-    session[e.S_SUM] += bits
-    session[e.S_WORST] = max(session[e.S_WORST], bits)
-    session[e.S_COUNT] += 1
+    end = vocabulary.find(plan, row, vocabulary.END)
+    latest[e.END_SHARE] = final[end] if end > 0 else 0.0
     running = carray(shift(row.params, p[e.RUNNING]), K + 1 + e.RUNNING_WIDTH)
     figures = running[K + 1 :]
     figures[e.R_COUNT] += 1
@@ -187,50 +182,6 @@ def teach(plan, row, scratch, s, n, lapse):
 
 
 @jit
-def tail_of(plan, row, number):
-    """A calibrated tail."""
-    return carray(shift(row.params, plan.ints[e.CALIBRATION] + number * e.TAIL_WIDTH), e.TAIL_WIDTH)
-
-
-@jit
-def judge(plan, row, bits, late):
-    """Anomaly score of an event from its bits and its lateness; returns the outcome's bits."""
-    p = plan.ints
-    latest = shift(row.real, p[c.LATEST])
-    first, tests = tail_of(plan, row, e.TAIL_BITS), 1
-    size = event_surprise.surprise(first, bits)
-    latest[e.LATENESS], latest[e.BY_TIME] = late, 0.0
-    if not math.isnan(late):
-        second, tests = tail_of(plan, row, e.TAIL_LAPSE), 2
-        other = event_surprise.surprise(second, abs(late))
-        latest[e.BY_TIME] = other / max(size + other, 1e-9)
-        size = max(size, other)
-    latest[e.SCORE], latest[e.TAIL] = math.nan, math.nan
-    if first[e.TAIL_SEEN] + 1 < p[c.WARMUP]:
-        return 0
-    size = max(size - math.log(tests), 0.0)
-    rate = plan.reals[c.ALERTS]
-    latest[e.TAIL] = math.exp(-size)
-    latest[e.SCORE] = 1.0 - math.exp(math.log(2.0) * size / math.log(rate))
-    level = event_surprise.severity(latest[e.TAIL], rate)
-    return event_surprise.follow(latest, row.count, level, row.real[p[c.CLOCK] + c.TIME], p[c.QUIET])
-
-
-@jit
-def conclude(plan, row):
-    """The session has ended: its sum and its worst event against those of the sessions before."""
-    p = plan.ints
-    session = shift(row.real, p[e.SESSION])
-    total, worst = tail_of(plan, row, e.TAIL_SUM), tail_of(plan, row, e.TAIL_WORST)
-    size = max(event_surprise.surprise(total, session[e.S_SUM]), event_surprise.surprise(worst, session[e.S_WORST]))
-    if total[e.TAIL_SEEN] + 1 < p[c.WARMUP]:
-        return
-    size = max(size - math.log(2.0), 0.0)
-    session[e.S_TAIL] = math.exp(-size)
-    session[e.S_SCORE] = 1.0 - math.exp(math.log(2.0) * size / math.log(plan.reals[c.ALERTS]))
-
-
-@jit
 def standard_lapse(plan, row, lapse):
     """The elapsed time in standard units, as it was before this event moved them; then it does."""
     if math.isnan(lapse):
@@ -253,10 +204,34 @@ def receive(plan, row, scratch, r, digest, end, lapse):
     bits = judge(plan, row, cost, late)
     blend.learn(plan, row, scratch, s, n)
     context.count(plan, row, scratch, s)
-    if end or (q[c.SEEN] + q[c.PHASE]) % p[c.STRIDE] == 0:
+    if not end and (q[c.SEEN] + q[c.PHASE]) % p[c.STRIDE] == 0:
         bits |= event_net.learn(plan, row, scratch)
     admitted = vocabulary.admit(plan, row, digest) if s == 0 else 0
-    return bits, max(s, admitted), admitted
+    s = max(s, admitted)
+    add_up(plan, row, scratch, s, cost, n)
+    return bits, s, admitted
+
+
+@jit
+def finish(plan, row, scratch, r):
+    """The session ends behind the last event: settle and learn that, judge the session, begin another.
+
+    The end is a symbol like any other, which the first one admits. Returns the outcome's bits.
+    """
+    p = plan.ints
+    n, s = row.counts[p[e.KNOWN]], vocabulary.find(plan, row, vocabulary.END)
+    if s == 0:
+        vocabulary.admit(plan, row, vocabulary.END)
+    else:
+        foretell(plan, row, scratch, r)
+        final = carray(shift(scratch.f32, p[e.SCRATCH_FINAL]), p[e.SYMBOLS])
+        add_up(plan, row, scratch, s, -math.log2(float(final[s])), n)
+        teach(plan, row, scratch, s, n, math.nan)
+        blend.learn(plan, row, scratch, s, n)
+        context.count(plan, row, scratch, s)
+    bits = event_net.learn(plan, row, scratch) | conclude(plan, row)
+    start(plan, row, scratch)
+    return bits
 
 
 @jit
@@ -301,6 +276,11 @@ def observe(plan, row, scratch, r, batch, i):
         start(plan, row, scratch)
     event = shift(row.real, p[c.LATEST] + e.STARTED)
     bits |= silence.heard(event, q, deadline(plan, row), time, p[c.QUIET])
+    session = carray(shift(row.real, p[e.SESSION]), e.SESSION_WIDTH)
+    if q[e.TOLD] == 0:
+        session[:] = 0
+        session[e.S_BEGAN], session[e.S_SCORE], session[e.S_TAIL] = time, math.nan, math.nan
+    session[e.S_COUNT] += 1
     lapse = standard_lapse(plan, row, elapsed(plan, row, flags, time))
     scale.tick(clock, q, time)
     q[c.SEEN] += 1
@@ -310,8 +290,7 @@ def observe(plan, row, scratch, r, batch, i):
         bits |= c.MISSING
     bits |= silence.unjudged(event, q, p[c.QUIET])
     if flags & c.END:
-        conclude(plan, row)
-        start(plan, row, scratch)
+        bits |= finish(plan, row, scratch, r)
     scratch.own[0] = -1
     return bits | more, lost, admitted
 
@@ -341,6 +320,9 @@ def emit(plan, row, scratch, r, bits, lost, admitted, out_ints, out_reals):
     out_ints[e.OUT_SYMBOL], out_ints[e.OUT_RANK] = int(latest[e.CAME]), int(latest[e.RANKED])
     out_ints[e.OUT_KNOWN], out_ints[e.OUT_ADMITTED] = row.counts[p[e.KNOWN]], admitted
     out_ints[e.OUT_FORETOLD], out_ints[e.OUT_LENGTH] = int(latest[e.FORETOLD]), int(session[e.S_COUNT])
+    out_ints[e.OUT_WORST_PLACE], out_ints[e.OUT_WORST_SYMBOL] = int(session[e.S_PLACE]), int(session[e.S_CAME])
+    out_ints[e.OUT_WORST_FORETOLD] = int(session[e.S_FORETOLD])
+    out_ints[e.OUT_SESSION_SEVERITY] = int(session[e.S_SEVERITY])
     out_reals[c.OUT_TIME] = row.real[p[c.CLOCK] + c.TIME]
     out_reals[c.OUT_INTERVAL] = row.real[p[c.CLOCK] + c.INTERVAL]
     out_reals[c.OUT_SCORE], out_reals[c.OUT_TAIL] = latest[e.SCORE], latest[e.TAIL]
@@ -351,6 +333,8 @@ def emit(plan, row, scratch, r, bits, lost, admitted, out_ints, out_reals):
     out_reals[e.OUT_LATENESS], out_reals[e.OUT_BY_TIME] = latest[e.LATENESS], latest[e.BY_TIME]
     out_reals[e.OUT_SUM], out_reals[e.OUT_WORST] = session[e.S_SUM], session[e.S_WORST]
     out_reals[e.OUT_SESSION_SCORE], out_reals[e.OUT_SESSION_TAIL] = session[e.S_SCORE], session[e.S_TAIL]
+    out_reals[e.OUT_WORST_FORETOLD_SHARE], out_reals[e.OUT_BEGAN] = session[e.S_FORETOLD_SHARE], session[e.S_BEGAN]
+    out_reals[e.OUT_BY_WORST], out_reals[e.OUT_END_SHARE] = session[e.S_BY_WORST], latest[e.END_SHARE]
     show(plan, row, scratch, r, out_ints, out_reals)
 
 
@@ -424,57 +408,3 @@ def wait(places, real, rows, changed, stamp, out_ints, out_reals):
         emit(plan, row, scratch, rows[i], bits, 0, 0, told, numbers)
         numbers[c.OUT_TIME] = until
         told[e.OUT_FORETOLD], numbers[e.OUT_FORETOLD_SHARE] = told[e.OUT_NEXT], numbers[e.OUT_NEXT_SHARES]
-
-
-@jit
-def draw(p, n, chance, temperature, top_p):
-    """A symbol from p sharpened by the temperature, among the likeliest that have together top_p; never 0."""
-    total, least = 0.0, 1.0
-    for s in range(1, n):
-        total += p[s]
-    gathered = 0.0
-    while gathered < top_p * total:  # lower the least share that takes part until enough has been gathered
-        most = 0.0
-        for s in range(1, n):
-            if most < p[s] < least:
-                most = float(p[s])
-        if most == 0.0:
-            break
-        least, gathered = most, 0.0
-        for s in range(1, n):
-            gathered += p[s] if p[s] >= least else 0.0
-    weight = 0.0
-    for s in range(1, n):
-        weight += p[s] ** (1.0 / temperature) if p[s] >= least else 0.0
-    left, last = chance * weight, 0
-    for s in range(1, n):
-        if p[s] >= least:
-            left -= p[s] ** (1.0 / temperature)
-            last = s
-            if left < 0.0:
-                break
-    return last
-
-
-@jit
-def imagine(places, real, r, given, chance, temperature, top_p, drawn):
-    """Go on with row r: the symbols `given`, then one drawn for each number of `chance` (N), into `drawn` (N).
-
-    Nothing learned is touched. The row's own state does move on: the caller puts it back.
-    """
-    plan, planes, scratch = borrow(places, real, chance, given)
-    row = view(plan, planes, r)
-    p = plan.ints
-    numbers = carray(shift(scratch.f64, 1), p[e.NUMBERS])
-    numbers[:] = math.nan
-    for i in range(len(given) + len(chance)):
-        foretell(plan, row, scratch, r)
-        if i < len(given):
-            s = given[i]
-        else:
-            final = carray(shift(scratch.f32, p[e.SCRATCH_FINAL]), p[e.SYMBOLS])
-            s = draw(final, row.counts[p[e.KNOWN]], chance[i - len(given)], temperature, top_p)
-            drawn[i - len(given)] = s
-        remember(plan, row, s)
-        advance(plan, row, scratch, s, shift(scratch.f64, 1), math.nan)
-    scratch.own[0] = -1

@@ -64,6 +64,7 @@ METRICS = (
     Metric("streamrnn_anomaly_events_total", "counter", "Anomalies opened, or worsened to, a severity.", ("severity",)),
     Metric("streamrnn_silences_total", "counter", "Streams that were not heard when they should have been."),
     Metric("streamrnn_drifts_total", "counter", "Drifts found: forecasts became worse for good (model.drift)."),
+    Metric("streamrnn_sessions_strange_total", "counter", "Sessions of events that were surprising as a whole."),
     Metric("streamrnn_batch_observations", "histogram", "Observations in a turn.", bounds=_SIZES),
     Metric("streamrnn_latency_seconds", "histogram", "From received to published.", bounds=_LATENCIES),
     Metric("streamrnn_queue_frames", "gauge", "Messages found waiting at the last poll."),
@@ -118,6 +119,7 @@ _BITS = (
     (messages.DUPLICATE, "streamrnn_observations_duplicate_total", ()),
     (messages.HELD_OFF, "streamrnn_observations_held_off_total", ()),
     (messages.SILENCE, "streamrnn_silences_total", ()),
+    (messages.STRANGE, "streamrnn_sessions_strange_total", ()),
     (messages.MISSING, "streamrnn_observations_with_missing_values_total", ()),
     (messages.SETTLED, "streamrnn_labels_late_total", ("settled",)),
     (messages.UNMATCHED, "streamrnn_labels_late_total", ("unmatched",)),
@@ -128,7 +130,9 @@ _BITS = (
     (messages.DRIFT_FOUND, "streamrnn_drifts_total", ()),
 )
 _RAISED = messages.OPENED | messages.WORSENED
-_TOLD = _RAISED | messages.CLOSED | messages.REGIME | messages.SILENCE | messages.DRIFT_FOUND  # not predictions alone
+_TOLD = (  # not predictions alone
+    _RAISED | messages.CLOSED | messages.REGIME | messages.SILENCE | messages.DRIFT_FOUND | messages.STRANGE
+)
 
 # Of one task alone: they have no series under the others.
 _OF_TASKS = ("streamrnn_interval_level_ratio", *(m.name for m in METRICS if m.name.startswith("streamrnn_event_")))

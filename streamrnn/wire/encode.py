@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from msgspec import UNSET
 
-from streamrnn.messages import CLOSED, DRIFT_FOUND, OPENED, REGIME, SILENCE, WORSENED, Batch
+from streamrnn.messages import CLOSED, DRIFT_FOUND, OPENED, REGIME, SILENCE, STRANGE, WORSENED, Batch
 from streamrnn.spec import Drift
 from streamrnn.wire.drifts import drift
 from streamrnn.wire.frames import Refusal
@@ -25,8 +25,15 @@ Message = tuple[bytes, bytes]
 Format = Literal["json", "msgpack"]
 Told = Any  # Outcomes or EventOutcomes, as the form takes them
 
-_EVENTS = SILENCE | OPENED | WORSENED | CLOSED | REGIME
-_STATES = {SILENCE: "silence", OPENED: "open", WORSENED: "worsen", CLOSED: "close", REGIME: "regime_change"}
+_EVENTS = SILENCE | OPENED | WORSENED | CLOSED | REGIME | STRANGE
+_STATES = {
+    SILENCE: "silence",
+    OPENED: "open",
+    WORSENED: "worsen",
+    CLOSED: "close",
+    REGIME: "regime_change",
+    STRANGE: "session",
+}
 
 
 class Form(Protocol):
@@ -149,7 +156,7 @@ class Encoder:
         return self._topics
 
     def _anomalies(self, batch: Batch, outcomes: Told, lsn: Sequence[int | None], replayed: bool) -> list[Message]:
-        """One message for each event that opened, worsened or closed. Rare, so one by one."""
+        """One message for each event that opened, worsened or closed, and each strange session. Rare, so one by one."""
         messages = []
         ends = np.cumsum(batch.lengths)
         for i in np.flatnonzero(outcomes.bits & _EVENTS).tolist():

@@ -11,7 +11,7 @@ from streamrnn.messages import ANOMALY, END, LEARNED, SEVERITIES, WARMING, Batch
 from streamrnn.wire.forms import Symbol
 from streamrnn.wire.marks import MARKS, mark
 from streamrnn.wire.outgoing import Anomaly, EventPrediction, Next, Session, plain
-from streamrnn.wire.sentence import event_reason, silence_reason
+from streamrnn.wire.sentence import event_reason, session_reason, silence_reason
 from streamrnn.wire.topics import Topics
 
 Name = Callable[[int, int], Symbol | None]  # the symbol of a row and a number; None: "unseen"
@@ -74,7 +74,9 @@ class Events:
         return self._say(topic, self._sheet(outcomes, [self._name(row, came)], bits.tolist()), 0, outcomes)
 
     def anomaly(self, batch: Batch, outcomes: EventOutcomes, i: int, topic: Topics, state: str) -> Anomaly:
-        """An event opened, worsened or closed; its place in the journal is not known here."""
+        """An event opened, worsened or closed, or a session was strange; its place in the journal is not known here."""
+        if state == "session":
+            return self._strange(outcomes, i, topic)
         assert batch.event is not None
         one = EventOutcomes(outcomes.ints[i : i + 1], outcomes.reals[i : i + 1])
         sheet = self._sheet(one, [batch.symbols[int(batch.event[i])]])
@@ -130,6 +132,44 @@ class Events:
             skill=plain(float(outcomes.skill[i])),
             learned=int(outcomes.learned[i]),
             warming_up=False,
+        )
+
+    def _strange(self, outcomes: EventOutcomes, i: int, topic: Topics) -> Anomaly:
+        """A session that ended was surprising as a whole: its worst event, and what was expected instead."""
+        row, seq = int(outcomes.row[i]), int(outcomes.seq[i])
+        bits = plain(float(outcomes.worst[i]))
+        by_worst = float(outcomes.by_worst[i])
+        expected = {
+            "event": self._name(row, int(outcomes.worst_foretold[i])),
+            "probability": plain(float(outcomes.worst_share_foretold[i])),
+        }
+        actual = {
+            "event": self._name(row, int(outcomes.worst_symbol[i])),
+            "probability": None if bits is None else 2.0**-bits,
+            "bits": bits,
+            "place": int(outcomes.worst_place[i]),
+            "events": int(outcomes.length[i]),
+            "session_bits": plain(float(outcomes.total[i])),
+        }
+        return Anomaly(
+            stream=topic.name,
+            seq=seq,
+            topic_seq=topic.anomalies,
+            lsn=None,
+            event_id=f"{topic.name}/session-{seq}",
+            state="session",
+            time=float(outcomes.time[i]),
+            started=plain(float(outcomes.began[i])),
+            severity=SEVERITIES[outcomes.session_severity[i]],
+            anomaly_score=plain(float(outcomes.session_score[i])),
+            expected=expected,
+            actual=actual,
+            attribution={"session": plain(1.0 - by_worst), "event": plain(by_worst)},
+            monitor="session",
+            reason=session_reason(expected, actual),
+            skill=plain(float(outcomes.skill[i])),
+            learned=int(outcomes.learned[i]),
+            warming_up=bool(outcomes.bits[i] & WARMING),
         )
 
     def _say(self, topic: Topics, sheet: Sheet, where: Any, outcomes: EventOutcomes) -> EventPrediction:

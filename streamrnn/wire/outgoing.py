@@ -52,7 +52,7 @@ class Prediction(Struct, gc=False):
 class Next(Struct, gc=False):
     """A symbol that may come next."""
 
-    event: Symbol | None  # null: one that is not in the vocabulary
+    event: Symbol | None  # null: one that is not in the vocabulary; "": the session's end
     probability: float
 
 
@@ -60,8 +60,8 @@ class Session(Struct, gc=False):
     """What an `end` has ended."""
 
     events: int
-    bits: float | None  # of all its events together
-    worst: float | None  # bits of the most surprising one
+    bits: float | None  # of all its events and its end together
+    worst: float | None  # bits of the most surprising one, or of the end
     anomaly_score: float | None  # null while warming up
 
 
@@ -98,22 +98,23 @@ class EventPrediction(Struct, gc=False):
 
 
 class Anomaly(Struct, gc=False):
-    """An anomaly event opened, rose to a higher severity, closed or ended in another regime."""
+    """An anomaly event opened, worsened, closed or ended in another regime, or a session was strange."""
 
     stream: str
     seq: int
     topic_seq: int
     lsn: int | None
-    event_id: str  # "<stream>/<number of the event>"
-    state: str  # open, worsen, close, regime_change or silence
+    event_id: str  # "<stream>/<number of the event>"; of a session "<stream>/session-<seq>"
+    state: str  # open, worsen, close, regime_change or silence; session: told once, nothing stays open
     time: float
     started: float | None
     severity: str
     anomaly_score: float | None
     expected: dict[str, Any]  # by target; of an event: `event` and `probability` of the likeliest
     actual: dict[str, Any]  # by target; of an event: `event`, `probability`, `rank`, `bits`
+    # of a session both tell of its most surprising event, and `actual` its `place` (from 1), `events`, `session_bits`
     attribution: dict[str, float | None]  # share of each target in the score; of an event: `event`, `time`
-    monitor: str  # the kind of the monitor that was most surprised; of an event: event or time; or silence
+    monitor: str  # the kind of the monitor that was most surprised; of an event: event or time; silence; session
     reason: str  # a sentence
     skill: float | None
     learned: int

@@ -40,8 +40,23 @@ def silence_reason(interval: float) -> str:
     return f"nothing came when an observation was due{usual}"
 
 
+def session_reason(expected: Any, actual: Any) -> str:
+    """One sentence about a session, its most surprising event and what was expected there."""
+    events = f"{actual['events']} event" + ("" if actual["events"] == 1 else "s")
+    place = "its end" if actual["event"] == "" else f"{_name(actual['event'])} as number {actual['place']}"
+    told = f"{_name(expected['event'])} was expected ({expected['probability'] or 0.0:.2g})"
+    if expected["event"] == actual["event"]:
+        told = "nothing was likelier"
+    return (
+        f"a session of {events} cost {actual['session_bits'] or 0.0:.1f} bits, {actual['bits'] or 0.0:.1f} of them "
+        f"{place}, with a probability of {actual['probability'] or 0.0:.2g}; {told}"
+    )
+
+
 def _name(symbol: str | int | None) -> str:
-    text = repr(symbol)
+    if symbol == "":
+        return "the end of the session"
+    text = "one that was never seen" if symbol is None else repr(symbol)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 

@@ -27,7 +27,7 @@ MODEL = spec.Model(
     experts=(spec.Context(longest=6, contexts=4096),),
     vocabulary=spec.Vocabulary(symbols=256),
 )
-NOTES = 48  # of the melody
+NOTES = 96  # of the melody, at most
 
 
 def melodies(music21: Any) -> Iterator[tuple[str, list[tuple[int, float]]]]:
@@ -59,9 +59,9 @@ def measure(name: str, events: list[Event], engines: list[EventEngine]) -> list[
 
 
 def write(music21: Any, notes: list[str | int | None], path: Path) -> None:
-    """A melody to a file."""
+    """A melody, until it ends, to a file."""
     melody = music21.stream.Stream()
-    for note in notes:
+    for note in notes[: notes.index("")] if "" in notes else notes:
         pitch, length = str(note).split()
         made = music21.note.Note(int(pitch)) if int(pitch) else music21.note.Rest()
         made.quarterLength = float(length)

@@ -29,11 +29,17 @@ class Event(NamedTuple):
 
 
 class Told(NamedTuple):
-    """Of every event (n): bits by mix, network and longest table, and its rank."""
+    """Of every event (n): bits by mix, network and longest table, and its rank; of its session so far, of which the
+    end is foretold too: all bits and the worst.
+
+    Bits and rank are those among events: tables run beside know nothing of ends, and an event is none.
+    """
 
     bits: NDArray[np.float64]
     network: NDArray[np.float64]
     table: NDArray[np.float64]
+    total: NDArray[np.float64]
+    worst: NDArray[np.float64]
     rank: NDArray[np.int64]
 
 
@@ -60,8 +66,18 @@ def feed(engine: EventEngine, events: Sequence[Event], chunk: int = 512) -> Told
             end=[event.end for event in part],
         )
         told = engine.step(batch, engine.admit(batch.names))
-        columns.append(np.stack([told.surprise, told.surprise_network, told.surprise_table]))
-        ranks.append(told.rank.copy())
+        columns.append(
+            np.stack(
+                [
+                    told.surprise + np.log2(1.0 - told.share_end),
+                    told.surprise_network,
+                    told.surprise_table,
+                    told.total,
+                    told.worst,
+                ]
+            )
+        )
+        ranks.append(told.rank - (told.share_end > told.share))
     return Told(*np.concatenate(columns, axis=1), rank=np.concatenate(ranks))
 
 

@@ -8,7 +8,7 @@ from streamrnn.kernels import table
 BITS = [
     "END", "LABEL_ONLY", "STAMPED", "LEARNED", "LATE", "DUPLICATE", "ANOMALY", "WARMING", "OPENED", "WORSENED",
     "CLOSED", "UPDATED", "SKIPPED", "ROLLED_BACK", "MISSING", "GAP", "UNMATCHED", "SETTLED", "RESTED",
-    "REGIME", "HELD_OFF", "SILENCE", "DRIFT_FOUND",
+    "REGIME", "HELD_OFF", "SILENCE", "DRIFT_FOUND", "STRANGE",
 ]  # fmt: skip
 
 

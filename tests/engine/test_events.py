@@ -217,11 +217,67 @@ def test_a_session_is_scored_when_it_ends():
         told = feed(engine, f"s{i}", good, end=[False, False, False, True])
     assert np.isnan(told.session_score[:3]).all()
     assert told.session_score[3] < 0.5
-    np.testing.assert_allclose(told.total[3], told.surprise.sum())
-    assert told.worst[3] == told.surprise.max()
+    np.testing.assert_allclose(told.total[:3], told.surprise.cumsum()[:3])
+    assert told.surprise.sum() < told.total[3] < told.surprise.sum() + 0.01  # that it ended
+    assert told.worst[2] == told.surprise[:3].max()
     assert told.length.tolist() == [1, 2, 3, 4]
+    assert not (told.bits & messages.STRANGE).any()
     bad = feed(engine, "bad", ["open", "close", "read", "open"], end=[False, False, False, True])
     assert bad.session_score[3] > 0.5
+    assert bad.bits[3] & messages.STRANGE
+    assert messages.SEVERITIES[bad.session_severity[3]] == "critical"
+    assert engine.symbol(0, int(bad.worst_symbol[3])) in ("close", "open", "")
+    assert bad.began[3] == bad.time[0]
+
+
+def test_a_session_that_breaks_off_is_strange_for_its_end():
+    """Every event was as expected: only that nothing more came was not."""
+    engine = EventEngine(spec.Model(task="events", preset="light", weights="pooled"), 400)
+    for i in range(300):
+        feed(engine, f"s{i}", ["open", "read", "read", "close"], end=[False, False, False, True])
+    cut = feed(engine, "cut", ["open", "read"], end=[False, True])
+    assert cut.surprise.max() < 0.1
+    assert cut.bits[1] & messages.STRANGE
+    assert (cut.worst_place[1], engine.symbol(0, int(cut.worst_symbol[1]))) == (3, "")
+    assert engine.symbol(0, int(cut.worst_foretold[1])) == "read"
+    assert cut.worst_share_foretold[1] > 0.9
+
+
+def test_ordinary_sessions_alarm_about_at_the_alert_rate():
+    model = spec.Model(
+        task="events",
+        preset="light",
+        weights="pooled",
+        vocabulary=spec.Vocabulary(symbols=16, alert_rate=0.01),
+        optimiser=spec.Adam(1e-3),
+    )
+    engine, random = EventEngine(model, 1), np.random.default_rng(4)
+    symbols, end = [], []
+    for _ in range(3000):
+        session = ["open", *random.choice(["read", "write", "seek"], random.geometric(0.2), p=[0.7, 0.2, 0.1]), "close"]
+        symbols += session
+        end += [False] * (len(session) - 1) + [True]
+    told = feed(engine, "a", symbols, end=end)
+    ended = np.flatnonzero(end)[1000:]
+    assert (told.bits[ended] & messages.STRANGE != 0).mean() < 0.02
+    assert not (told.bits[~np.array(end)] & messages.STRANGE).any()
+
+
+def test_who_never_ends_a_session_gives_its_end_nothing(light):
+    told = feed(light, "endless", list("abc") * 10)
+    assert not told.share_end.any()
+    assert told.known[-1] == 4
+    ended = feed(light, "ending", list("abc") * 10, end=[i % 3 == 2 for i in range(30)])
+    assert ended.known[-1] == 5
+    assert ended.share_end[-3:].max() < 0.5
+    assert light.symbol(int(ended.row[0]), 4) == ""
+
+
+def test_generation_ends_sessions_where_they_end(light):
+    feed(light, "verses", list("abcd") * 100, end=[i % 4 == 3 for i in range(400)])
+    assert light.generate("verses", 10, seed=3, temperature=0.1) == ["a", "b", "c", "d", "", "a", "b", "c", "d", ""]
+    assert light.generate("verses", 3, seed=3, temperature=0.1, prime=["a", "b", "c", "d"]) == ["", "a", "b"]
+    assert light.generate("verses", 2, seed=3, temperature=0.1, prime=["a", ""]) == ["a", "b"]
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

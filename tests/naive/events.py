@@ -20,6 +20,7 @@ from tests.naive import optim
 from tests.naive.cells import CELLS
 
 Array = NDArray[np.float64]
+END = object()  # the symbol that ends a session
 
 
 def softmax(o: Array) -> Array:
@@ -190,27 +191,41 @@ class Model:
         final = (1 - FLOOR) * (self.belief @ np.array([mixed, members[-1], members[-2]])) + FLOOR / n
         return final, members, (longest, state, logs, mixed)
 
-    def observe(self, symbol: Any, end: bool = False) -> tuple[float, float, float]:
-        n, s = len(self.vocabulary) + 1, self.vocabulary.get(symbol, 0)
+    def learn(self, s: int) -> tuple[float, float, float]:
+        """Symbol s follows: its bits, and everything but the network's update."""
         final, members, (longest, state, logs, mixed) = self.foretell()
-        told = -math.log2(final[s]), -math.log2(members[-1][s]), -math.log2(members[-2][s])
         gradient = np.zeros(self.network.outputs)
-        gradient[:n] = members[-1]
+        gradient[: len(final)] = members[-1]
         gradient[s] -= 1.0
         self.network.answer(gradient)
         self.weights[longest, state] += RATE * (logs[:, s] - logs @ mixed)
         self.belief *= np.array([mixed[s], members[-1][s], members[-2][s]])
         self.belief = (1 - SWITCH) * self.belief / self.belief.sum() + SWITCH / 3
         self.tables.count(self.history, s)
+        return -math.log2(final[s]), -math.log2(members[-1][s]), -math.log2(members[-2][s])
+
+    def admit(self, symbol: Any) -> int:
+        """The number of a symbol that is not known, 0 if it has to wait."""
+        n = len(self.vocabulary) + 1
+        if n < self.symbols and (2 * n <= self.symbols or symbol in self.waiting):
+            self.vocabulary[symbol] = n
+        self.waiting.add(symbol)
+        return self.vocabulary.get(symbol, 0)
+
+    def observe(self, symbol: Any, end: bool = False) -> tuple[float, float, float]:
+        s = self.vocabulary.get(symbol, 0)
+        told = self.learn(s)
         self.seen += 1
-        if end or self.seen % self.network.rule.stride == 0:
+        if not end and self.seen % self.network.rule.stride == 0:
             self.network.update(self.optimiser)
-        if s == 0 and n < self.symbols:
-            if 2 * n <= self.symbols or symbol in self.waiting:
-                s = self.vocabulary[symbol] = n
-            self.waiting.add(symbol)
+        s = s or self.admit(symbol)
         self.history.append(s)
         self.out = self.network.advance(self.inputs(s), False)
         if end:
+            if END in self.vocabulary:
+                self.learn(self.vocabulary[END])
+            else:
+                self.admit(END)
+            self.network.update(self.optimiser)
             self.out = self.begin()
         return told

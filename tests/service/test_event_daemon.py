@@ -89,6 +89,23 @@ def test_the_last_answer_is_kept_for_who_comes_later(serving: Callable[[], Turne
     assert again == body | {"lsn": again["lsn"]}
 
 
+def test_a_strange_session_is_told_and_counted(serving: Callable[[], Turned]) -> None:
+    one = serving()
+    subscriber = one.subscribed(b"anomaly/a/")
+    ordinary = {"stream": "a", "event": list("abcd") * 50, "end": [False, False, False, True] * 50}
+    for _ in range(4):
+        one.peers.push.send_json(ordinary)
+    one.peers.push.send_json({"stream": "a", "event": ["a", "b"], "end": [False, True]})
+    one.until(lambda: one.value("streamrnn_observations_applied_total") == 802)
+    one.until(lambda: one.value("streamrnn_sessions_strange_total") > 0)
+    bodies = []
+    while not bodies or bodies[-1]["event_id"] != "a/session-802":
+        bodies.append(one.received(subscriber)[1])
+    assert (bodies[-1]["state"], bodies[-1]["actual"]["event"], bodies[-1]["expected"]["event"]) == ("session", "", "c")
+    assert one.value("streamrnn_sessions_strange_total") == sum(body["state"] == "session" for body in bodies)
+    assert one.value("streamrnn_messages_published_total", "anomaly") == len(bodies)
+
+
 def test_what_is_no_event_is_a_dead_letter(serving: Callable[[], Turned]) -> None:
     one = serving()
     subscriber = one.subscribed(b"deadletter/")

@@ -191,6 +191,40 @@ def test_a_strange_event_is_told_with_what_was_expected() -> None:
     assert anomaly["reason"].endswith(")") and "'a' was expected" in anomaly["reason"]
 
 
+def test_a_strange_session_is_told_with_what_was_expected() -> None:
+    model = spec.Model(task="events", preset="light", weights="pooled", vocabulary=spec.Vocabulary(symbols=16))
+    engine = EventEngine(model, 2)
+    batch = batch_of(["a"] * 1200, list("abcd") * 300, end=[False, False, False, True] * 300)
+    engine.step(batch, engine.admit(batch.names))
+    prediction, *others, anomaly = answered(engine, b'{"stream": "case", "event": ["a", "b"], "end": [false, true]}')
+    assert prediction["session"][1]["anomaly_score"] == anomaly["anomaly_score"] > 0.5
+    assert others == []
+    assert list(anomaly) == [field for field in FIELDS["anomaly"] if field != "replayed"]
+    assert (anomaly["state"], anomaly["monitor"], anomaly["event_id"]) == ("session", "session", "case/session-2")
+    assert anomaly["severity"] in ("minor", "major", "critical")
+    assert anomaly["expected"]["event"] == "c" and anomaly["expected"]["probability"] > 0.9
+    assert {name: anomaly["actual"][name] for name in ("event", "place", "events")} == {
+        "event": "",
+        "place": 3,
+        "events": 2,
+    }
+    assert sum(anomaly["attribution"].values()) == pytest.approx(1.0)
+    assert anomaly["reason"].startswith("a session of 2 events cost ")
+    assert " of them its end, with a probability of " in anomaly["reason"]
+    assert "'c' was expected (" in anomaly["reason"]
+
+
+def test_the_likeliest_next_may_be_the_end() -> None:
+    engine = fresh()
+    engine.step(
+        batch := batch_of(["a"] * 300, list("abc") * 100, end=[False, False, True] * 100), engine.admit(["a"] * 300)
+    )
+    assert len(batch) == 300
+    [*_, last] = answered(engine, json.dumps([{"stream": "a", "event": x} for x in "abc"]).encode())
+    assert last["next"][0]["event"] == ""
+    assert last["next"][0]["probability"] > 0.9
+
+
 def test_the_last_answer_again(engine: EventEngine) -> None:
     encoder = Encoder(Events(engine.symbol))
     batch = decode(
