@@ -88,6 +88,13 @@ class Attention(Part, frozen=True, tag="attention"):
     span: Annotated[int, Meta(ge=2, le=64)] = 16
 
 
+class Memory(Part, frozen=True, tag="memory"):
+    """What the layer below said beside what came after outputs like its own, from `slots` keys and values."""
+
+    size: Size = 16
+    slots: Annotated[int, Meta(ge=2, le=4096)] = 64
+
+
 class Norm(Part, frozen=True, tag="norm"):
     """Layer normalisation (Ba, Kiros, Hinton 2016); as many units as the layer below."""
 
@@ -338,7 +345,7 @@ class Drift(Part, frozen=True, tag="drift"):
     reactions: tuple[Literal["rate", "scaler", "forget"], ...] = ("rate", "forget")
 
 
-Layer = Elman | Gru | GruBefore | Lstm | Peephole | Lru | Dense | Conv | Attention | Norm | Dropout | Embedding
+Layer = Elman | Gru | GruBefore | Lstm | Peephole | Lru | Dense | Conv | Attention | Memory | Norm | Dropout | Embedding
 Expert = Last | Seasonal | Change | Level | Profile | Linear | Context
 Head = Gaussian | Student | Quantile | Binary
 Rule = Tbptt | Rtrl | Snap1 | Immediate

@@ -36,6 +36,7 @@ MEMORY: dict[type[Any], Literal["inputs", "nothing"]] = {
     spec.Dropout: "nothing",
     spec.Conv: "inputs",
     spec.Attention: "inputs",
+    spec.Memory: "inputs",
 }
 
 RULES = (spec.Rtrl, spec.Snap1, spec.Immediate)

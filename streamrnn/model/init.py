@@ -71,6 +71,11 @@ def _attention(random: np.random.Generator, layer: spec.Attention, inputs: int, 
     return [*blank, glorot(random, 2 * inputs, units), np.zeros(units)]
 
 
+def _memory(random: np.random.Generator, layer: spec.Memory, inputs: int, units: int) -> list[Array]:
+    """At first it asks for what came after inputs like this one, which counts as much as the input itself."""
+    return [2.0 * np.eye(inputs), glorot(random, 2 * inputs, units), np.zeros(units)]
+
+
 WEIGHTS: dict[type[Any], Weights] = {
     spec.Elman: _gated(1),
     spec.Gru: lambda random, layer, inputs, units: [*_gated(3)(random, layer, inputs, units), np.zeros(units)],
@@ -81,6 +86,7 @@ WEIGHTS: dict[type[Any], Weights] = {
     spec.Dense: _dense,
     spec.Conv: lambda random, layer, inputs, units: _dense(random, layer, layer.span * inputs, units),
     spec.Attention: _attention,
+    spec.Memory: _memory,
     spec.Dropout: lambda random, layer, inputs, units: [],
     spec.Norm: lambda random, layer, inputs, units: [np.ones(units), np.zeros(units)],
     spec.Embedding: lambda random, layer, inputs, units: [

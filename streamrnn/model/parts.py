@@ -18,6 +18,7 @@ from streamrnn.kernels import (
     linear,
     lru,
     lstm,
+    memory,
     monitor,
     naive,
     norm,
@@ -185,6 +186,15 @@ LAYERS: dict[type[Any], Layer] = {
         lambda i, h, m: (m * i, i, i, m, i, h),
         lambda rows, i, h, m: (rows + 1) * (h + i) + (2 * i + 2) * m,
         lambda it: int(it.span),
+    ),
+    spec.Memory: Layer(
+        memory.forward,
+        memory.backward,
+        lambda i, h, m: i * i + (2 * i + 1) * h,
+        lambda i, h, m: h + i + 1 + m * (2 * i + 1),
+        lambda i, h, m: (i, i, i, i, *2 * (memory.READS * i,), *2 * (memory.READS,), 1, h),
+        lambda rows, i, h, m: (rows + 1) * (h + i) + 3 * i + m * (2 * i + 1),
+        lambda it: int(it.slots),
     ),
     spec.Norm: Layer(
         norm.forward,

@@ -26,6 +26,8 @@ CASES: list[Any] = [
     spec.Conv(span=1),
     spec.Attention(span=5),
     spec.Attention(span=30),
+    spec.Memory(slots=4),
+    spec.Memory(slots=20),
     spec.Norm(),
     spec.Embedding(),
     spec.Dropout(),

@@ -114,11 +114,15 @@ class Layer(NamedTuple):
         scratch = part.scratch(self.rows, self.inputs, self.units, self.own)
         return np.full(tape, np.nan, self.dtype), np.full(scratch, np.nan, self.dtype)
 
-    def forward(self, w: Array, xs: Array, keep: Array) -> tuple[Array, Array]:
-        """Outputs (C, H) of a sequence from an empty state, and the tape."""
+    def empty(self) -> Array:
+        """The state at the start."""
+        return np.zeros(self.kind.state(self.inputs, self.units, self.own), self.dtype)
+
+    def forward(self, w: Array, xs: Array, keep: Array, state: Array | None = None) -> tuple[Array, Array]:
+        """Outputs (C, H) of a sequence from `state`, which moves on, or from an empty one; and the tape."""
         tape, scratch = self.room()
         ys = np.zeros((self.rows, self.units), self.dtype)
-        state = np.zeros(self.kind.state(self.inputs, self.units, self.own), self.dtype)
+        state = self.empty() if state is None else state
         address = self.kind.forward.address(self.dtype)
         _forward(address, self.shape, self.cast(w), state, tape, self.cast(xs), self.cast(keep), scratch, ys)
         return ys, tape

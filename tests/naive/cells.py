@@ -255,6 +255,58 @@ def attention(layer: spec.Attention) -> "Twin":
     return Twin(forward, backward, 1, lambda inputs: (M - 1) * (inputs + 1))
 
 
+def memory(layer: spec.Memory) -> "Twin":
+    """The state is h, the unit input before and its presence, keys, values, and how far each of them is there."""
+    M = layer.slots
+
+    def unpack(inputs: int, units: int, w: Array) -> list[Array]:
+        return cut(w, [(inputs, inputs), (inputs, units), (inputs, units), (units,)])
+
+    def parts(inputs: int, units: int, state: Array) -> list[Array]:
+        return cut(state, [(units,), (inputs,), (1,), (M, inputs), (M, inputs), (M,)])
+
+    def forward(inputs: int, units: int, w: Array, state: Array, x: Array) -> tuple[Array, Any]:
+        A, V, W, b = unpack(inputs, units, w)
+        _, before, there, keys, values, presence = (part.copy() for part in parts(inputs, units, state))
+        presence *= 1.0 - 1.0 / 4096
+        slot = -1
+        if there[0] > 0:
+            lengths = np.linalg.norm(keys, axis=1) * np.linalg.norm(before)
+            like = np.where(presence > 0, keys @ before, -np.inf)
+            slot = int(like.argmax())
+            if not like[slot] >= 0.95 * lengths[slot]:
+                slot = int(presence.argmin())
+            keys[slot], values[slot], presence[slot] = before, x, there[0]
+        n = np.sqrt((x**2).mean() + 1e-6)
+        e = np.where(presence > 0, keys @ (x / n @ A) / np.sqrt(inputs), -np.inf)
+        chosen = np.array([j for j in np.argsort(-e)[:8] if presence[j] > 0], int)
+        a = presence[chosen] * np.exp(e[chosen])
+        a = a / a.sum()
+        y = np.tanh(a @ values[chosen] @ V + x @ W + b)
+        return join(y, x / n, np.ones(1), keys, values, presence), (x, n, slot, keys, values, chosen, a, y)
+
+    def backward(inputs: int, units: int, w: Array, row: Any, dstate: Array) -> tuple[Array, Array, Array]:
+        A, V, W, _ = unpack(inputs, units, w)
+        x, n, slot, keys, values, chosen, a, y = row
+        dh, dunit, _, dkeys, dvalues, _ = (part.copy() for part in parts(inputs, units, dstate))
+        d = dh * (1.0 - y**2)
+        ds, dx = V @ d, W @ d
+        de = (np.diag(a) - np.outer(a, a)) @ (values[chosen] @ ds) / np.sqrt(inputs)
+        dq = de @ keys[chosen]
+        dkeys[chosen] += np.outer(de, x / n @ A)
+        dvalues[chosen] += np.outer(a, ds)
+        dbefore = np.zeros(inputs)
+        if slot >= 0:
+            dbefore, dx = dkeys[slot].copy(), dx + dvalues[slot]
+            dkeys[slot], dvalues[slot] = 0.0, 0.0
+        dunit += A @ dq
+        dx = dx + (np.eye(inputs) / n - np.outer(x, x) / (inputs * n**3)) @ dunit
+        g = join(np.outer(x / n, dq), np.outer(a @ values[chosen], d), np.outer(x, d), d)
+        return g, dx, join(np.zeros(units), dbefore, np.zeros(1), dkeys, dvalues, np.zeros(M))
+
+    return Twin(forward, backward, 1, lambda inputs: inputs + 1 + M * (2 * inputs + 1))
+
+
 class Norm:
     """h = g (x - mean) / sd + b."""
 
@@ -338,6 +390,7 @@ CELLS: dict[type[Any], Any] = {
     spec.Dense: dense,
     spec.Conv: conv,
     spec.Attention: attention,
+    spec.Memory: memory,
     spec.Norm: Twin(Norm.forward, Norm.backward, 1),
     spec.Dropout: Twin(Dropout.forward, Dropout.backward, 1),
     spec.Embedding: Twin(Embedding.forward, Embedding.backward, 1),
