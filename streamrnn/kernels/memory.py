@@ -1,13 +1,13 @@
 """External memory of keys and values: what came after inputs like this one, however long ago that was.
 
 At every step the pair (input before, input now) is written: over the slot whose key is like it (cosine of SAME or
-more), which then tells what came last, or else over the faintest one, as in the memory of Kaiser et al. (2017, section 3).
+more), which then tells what came last, or else over the faintest one, as in Kaiser et al. (2017, section 3).
 Then the READS slots that answer the query best are read (Graves et al. 2014, section 3.3.1: addressing by content):
 
     xh = x / sqrt(mean(x^2) + EPS)        q = A' xh        e_j = q . k_j / sqrt(I)
     a_j = p_j exp(e_j) / sum_j p_j exp(e_j)        s = sum_j a_j v_j        h = tanh(V' s + W' x + b)
 
-Keys are kept as xh, values as x. p, the presence of a slot, is 1 when it is written and is multiplied with FADE at every
+Keys are kept as xh, values as x. p, the presence of a slot, is 1 when it is written and multiplied with FADE at every
 step, so that a slot that is not written for long gives way first; in a silence it fades with the rest of the state.
 Which slots are written and read is taken as given by the gradient; through what stands in them it flows as far back as
 the window goes.

@@ -1,11 +1,11 @@
 """Copy and recall over lags of 10, 50 and 200 events: what attention and memory keep that the cell alone does not.
 
-`copy`: LAG random symbols of 8, then the same ones again; scored are the second ones. `recall`: one of 8 keys and one of
-8 values, symbols of another 8 that mean nothing, and LAG events after it the key again; scored is the value that
+`copy`: LAG random symbols of 8, then the same ones again; scored are the second ones. `recall`: one of 8 keys and one
+of 8 values, symbols of another 8 that mean nothing, and LAG events after it the key again; scored is the value that
 follows. One pass, network alone, without context tables (they would solve `copy`, not `recall`); bits over the last
 fifth, in which chance is 3 bits. All networks end in the same GRU and are trained over windows of 16 events: `cell` has
 nothing else, `attention` sees the last LAG events (at most 64), `memory` has one slot for each of them and finds what
-followed the same last five events (copy; the first five of a second half cannot be known by it) or the same key (recall).
+followed the same last five events (copy; it cannot know the first five of a second half) or the same key (recall).
 """
 
 import numpy as np
