@@ -17,6 +17,7 @@ from streamrnn.kernels import table as c
 from streamrnn.messages import Ints
 from streamrnn.model import init
 from streamrnn.model.layout import Plane
+from streamrnn.model.prior import Prior, begin
 
 POOL = ""  # name of the pool's row
 
@@ -24,7 +25,9 @@ POOL = ""  # name of the pool's row
 class Bank:
     """The planes of a plan for up to `capacity` streams."""
 
-    def __init__(self, plan: Any, capacity: int, dtype: str = "float32", first: Any = init) -> None:
+    def __init__(
+        self, plan: Any, capacity: int, dtype: str = "float32", first: Any = init, prior: Prior | None = None
+    ) -> None:
         self.plan = plan
         self._first = first  # the module that fills new rows: model.init, or model.event_init
         self.capacity = capacity
@@ -41,6 +44,7 @@ class Bank:
                 f"no memory for {capacity} streams of this model", "lower limits.max_streams, or use a smaller model"
             ) from None
         self._fresh = (first.real(plan), first.count(plan))
+        self._prior = None if prior is None else self._given(prior)
         self.changed = np.zeros(capacity, np.int64)  # when each row was first changed since it was taken; 0: not
         self._touches = 0
         self._pool = first.learned(plan, POOL, dtype) if plan.pooled else None
@@ -100,11 +104,17 @@ class Bank:
         """The state before the first observation, into a row of zeros."""
         base = int(self.plan.table.ints[c.BASE_I64])
         if self._pool is None:
-            weights, counts = self._first.learned(self.plan, name, self.dtype)
+            weights, counts = self._prior or self._first.learned(self.plan, name, self.dtype)
             self._f32[row, : len(weights)] = weights
             self._i64[row, :base] = counts
         self._f64[row], self._i64[row, base:] = self._fresh
         self._first.individual(self.plan, name, self._i64[row, base:])
+
+    def _given(self, prior: Prior) -> tuple[NDArray[Any], Ints]:
+        """Weights and counts of every new stream; what else it is given is written into the fresh row."""
+        weights, counts = self._first.learned(self.plan, "", self.dtype)
+        begin(self.plan, prior, weights, self._fresh[0], counts)
+        return weights, counts
 
     def stamp(self) -> int:
         """The mark to put into `changed` for rows that change now and were not changed since they were last taken."""

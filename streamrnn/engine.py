@@ -14,8 +14,10 @@ from streamrnn import spec
 from streamrnn.bank import Bank
 from streamrnn.kernels import jit, step
 from streamrnn.kernels import table as c
-from streamrnn.messages import WARMING, Batch, Floats, Health, Ints, Outcomes
+from streamrnn.messages import FREEZE, WARMING, Batch, Floats, Health, Ints, Outcomes
 from streamrnn.model import plan as plans
+from streamrnn.model.known import NONE, Border, Zone
+from streamrnn.model.prior import Prior, answers
 
 ALONE = np.zeros(1, np.int64)  # the order of a single observation
 SHARED = 64  # observations from which on a batch is shared among threads; handing over costs about 20 us
@@ -25,14 +27,20 @@ class Engine:
     """A model for up to `capacity` streams. Raises ConfigError when the spec asks for what cannot be.
 
     `dtype` is the network's precision: "float32" in service, "float64" for tests. With `threads` a large batch is
-    shared among so many, each with streams of its own: the results do not change. Pooled weights use one.
+    shared among so many, each with streams of its own: the results do not change. Pooled weights use one. With a
+    `prior` new streams begin with what another one has learned. `zone` is that of model.timezone (`given`).
     """
 
-    def __init__(self, model: spec.Model, capacity: int, dtype: str = "float32", threads: int = 1) -> None:
+    def __init__(
+        self, model: spec.Model, capacity: int, dtype: str = "float32", threads: int = 1, prior: Prior | None = None,
+        zone: Zone | None = None,
+    ) -> None:  # fmt: skip
         self.model = model
         self.capacity = capacity
         self._plan = plans.compose(model)
-        self._bank = Bank(self._plan, capacity, dtype)
+        if prior is not None:
+            self._plan.table.reals[c.AGE] = answers(prior)
+        self._bank = Bank(self._plan, capacity, dtype, prior=prior)
         plans.link(self._plan, dtype)
         f32, f64 = self._plan.scratch
         self._threads = 1 if self._plan.pooled else threads
@@ -40,6 +48,8 @@ class Engine:
         self._scratch = [c.Scratch(np.zeros(f32, dtype), np.zeros(f64)) for _ in range(self._threads)]
         self.targets = self._plan.sizes.targets
         self.horizons = self._plan.sizes.horizons
+        self._border = Border(model, self.targets, self._plan.table.ints, zone)
+        self.frozen = model.frozen  # while it is, nothing is learned
         self.level = self._plan.sizes.conformal.level
         self.experts = (*(str(expert.__struct_config__.tag) for expert in self._plan.sizes.experts), "network")
         self.monitors = tuple(str(monitor.__struct_config__.tag) for monitor in self._plan.sizes.watching)
@@ -103,7 +113,10 @@ class Engine:
         """Observe a batch; `rows` (m) is the row of each run, as `admit` gave it. One outcome an observation."""
         n = len(batch)
         each = rows if len(rows) == n else np.repeat(rows, batch.lengths)
-        columns = c.Batch(each, batch.ident, batch.seq, batch.bits, batch.time, batch.label, batch.values)
+        bits = batch.bits | FREEZE if self.frozen else batch.bits
+        values, bits = self._border.valid(batch.values, bits)
+        known = self._border.known(batch)
+        columns = c.Batch(each, batch.ident, batch.seq, bits, batch.time, batch.label, values, known)
         told = self._room(n)
         order, stamp = self._order(each), self._bank.stamp()
         if self._pool is None or n < SHARED:
@@ -198,7 +211,7 @@ class Engine:
         """Compile the step, or load it from the cache, by running it over no observation at all."""
         none, floats, told = np.empty(0, np.int64), np.empty(0), self._room(0)
         values = np.empty((0, len(self.model.features)))
-        self._run(0, none, c.Batch(none, none, none, none, floats, floats, values), 0, told)
+        self._run(0, none, c.Batch(none, none, none, none, floats, floats, values, NONE), 0, told)
         step.tell(self._places[0], self._scratch[0].f32, none, told.ints, told.reals)
         self.wait(none)
 

@@ -10,9 +10,14 @@ from streamrnn.model import event_plan, plan
 AnyEngine = Engine | EventEngine
 
 
-def build(model: spec.Model, capacity: int, threads: int = 1) -> AnyEngine:
-    """The engine of a model. Events are stepped by one thread. Raises ConfigError for what cannot be."""
-    return EventEngine(model, capacity) if model.task == "events" else Engine(model, capacity, threads=threads)
+def build(model: spec.Model, capacity: int, threads: int = 1, **given: Any) -> AnyEngine:
+    """The engine of a model; `given`: the prior and the zone of `Engine`. Events are stepped by one thread.
+
+    Raises ConfigError for what cannot be.
+    """
+    if model.task == "events":
+        return EventEngine(model, capacity)
+    return Engine(model, capacity, threads=threads, **given)
 
 
 def compose(model: spec.Model) -> Any:

@@ -17,6 +17,7 @@ from streamrnn.kernels import table as c
 from streamrnn.messages import WARMING, Batch, EventHealth, EventOutcomes, Floats, Ints, digest
 from streamrnn.model import event_init
 from streamrnn.model import event_plan as plans
+from streamrnn.model.known import NONE
 
 UNSEEN = 0
 
@@ -32,6 +33,7 @@ class EventEngine:
         plans.link(self._plan, dtype)
         f32, f64, own = self._plan.scratch
         self._scratch = e.Scratch(np.zeros(f32, dtype), np.zeros(f64), np.zeros(own, np.int64))
+        self.frozen = False  # it always learns
         self.shown = self._plan.sizes.vocabulary.shown  # likeliest symbols that an outcome tells
         self.alert_rate = self._plan.sizes.vocabulary.alert_rate
         self._places = c.addresses(self._plan.table, self._bank.planes, self._scratch)  # type: ignore[arg-type]
@@ -85,7 +87,7 @@ class EventEngine:
         assert batch.event is not None
         n = len(batch)
         each = rows if len(rows) == n else np.repeat(rows, batch.lengths)
-        columns = c.Batch(each, batch.event, batch.seq, batch.bits, batch.time, batch.label, batch.values)
+        columns = c.Batch(each, batch.event, batch.seq, batch.bits, batch.time, batch.label, batch.values, NONE)
         told = self._room(n)
         order = np.arange(n) if self._plan.pooled or n == 1 else np.argsort(each, kind="stable")
         self._run(order, columns, told)
@@ -219,7 +221,7 @@ class EventEngine:
         """Compile the step, or load it from the cache, by running it over no observation at all."""
         none, floats, told = np.empty(0, np.int64), np.empty(0), self._room(0)
         values = np.empty((0, len(self.model.features)))
-        self._run(none, c.Batch(none, none, none, none, floats, floats, values), told)
+        self._run(none, c.Batch(none, none, none, none, floats, floats, values, NONE), told)
         events.tell(self._places, self._scratch.f32, none, told.ints, told.reals)
         self.wait(none)
 

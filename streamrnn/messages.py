@@ -18,6 +18,7 @@ Ints = NDArray[np.int64]
 END = 1  # the sequence ends here: the hidden state is reset afterwards, and only it
 LABEL_ONLY = 2  # a label for an earlier observation, no values
 STAMPED = 4  # the sender gave no time: it is the time of arrival
+FREEZE = 8  # nothing is to be learned from it; the engine sets it
 
 # Bits of an outcome.
 LEARNED = 1  # settled and taken into the statistics, the experts and the tape
@@ -41,6 +42,8 @@ HELD_OFF = 131072  # not learned, because it surprised
 DRIFT_FOUND = 262144  # the forecasts have become worse for good
 STRANGE = 524288  # the session that ended here was surprising as a whole
 SILENCE = 1048576  # nothing had come for too long: an anomaly event opened, or was taken over
+FROZEN = 2097152  # not learned, because the model is frozen
+INVALID = 4194304  # a value lay outside its valid range and counts as missing; of an observation: the engine sets it
 
 SEVERITIES = ("none", "minor", "major", "critical")
 
@@ -56,10 +59,11 @@ class Batch(Struct, frozen=True):
     label: Floats  # (n) NaN is none
     ident: Ints  # (n) 63-bit digest of the observation's id, 0 is none
     seq: Ints  # (n) the sender's sequence number, -1 is none
-    bits: Ints  # (n) END, LABEL_ONLY, STAMPED
+    bits: Ints  # (n) END, LABEL_ONLY, STAMPED, FREEZE, INVALID
     ids: dict[int, str] = {}  # index -> the id as it was sent
     event: Ints | None = None  # (n) task "events": digest of each symbol
     symbols: dict[int, str | int] = {}  # digest -> the symbol as it was sent
+    future: Floats | None = None  # (n, G K) of the G features of known future at the K horizons; NaN is not told
 
     def __len__(self) -> int:
         return len(self.time)
@@ -331,4 +335,5 @@ def keep_runs(batch: Batch, keep: list[bool]) -> Batch:
         ids={int(place[index]): sent for index, sent in batch.ids.items() if rows[index]},
         event=None if batch.event is None else batch.event[rows],
         symbols=batch.symbols,
+        future=None if batch.future is None else batch.future[rows],
     )

@@ -25,7 +25,7 @@ import numpy as np
 from msgspec import Struct
 
 from streamrnn.kernels.step import MOST_LATE
-from streamrnn.messages import END, Batch
+from streamrnn.messages import END, Batch, Floats
 
 MOST = 256  # held of a stream
 
@@ -39,6 +39,7 @@ class Held(Struct, array_like=True, gc=False):
     bits: int
     ident: int
     id: str | None
+    future: list[float | None] | None = None
 
 
 class Stream(Struct, array_like=True):
@@ -134,10 +135,26 @@ class Reorder:
 
 def _observations(batch: Batch, start: int, stop: int) -> Iterator[Held]:
     for i in range(start, stop):
-        values = [None if value != value else value for value in batch.values[i].tolist()]
         yield Held(
-            float(batch.time[i]), values, int(batch.seq[i]), int(batch.bits[i]), int(batch.ident[i]), batch.ids.get(i)
+            float(batch.time[i]),
+            _told(batch.values[i]),
+            int(batch.seq[i]),
+            int(batch.bits[i]),
+            int(batch.ident[i]),
+            batch.ids.get(i),
+            None if batch.future is None else _told(batch.future[i]),
         )
+
+
+def _told(values: Floats) -> list[float | None]:
+    return [None if value != value else value for value in values.tolist()]
+
+
+def _ahead(told: Sequence[list[float | None] | None]) -> Floats | None:
+    """What is known ahead (n, G K), None where the model knows nothing."""
+    width = max((len(each) for each in told if each is not None), default=0)
+    none: list[float | None] = [None] * width
+    return np.array([none if each is None else each for each in told], np.float64) if width else None
 
 
 def _batch(taken: Sequence[Held], runs: Sequence[tuple[str, int, bool, int]], width: int) -> Batch:
@@ -153,4 +170,5 @@ def _batch(taken: Sequence[Held], runs: Sequence[tuple[str, int, bool, int]], wi
         seq=np.array([each.seq for each in taken], np.int64),
         bits=np.array([each.bits for each in taken], np.int64),
         ids={i: each.id for i, each in enumerate(taken) if each.id is not None},
+        future=_ahead([each.future for each in taken]),
     )

@@ -15,6 +15,8 @@ Positive = Annotated[float, Meta(gt=0.0)]
 Fraction = Annotated[float, Meta(gt=0.0, lt=1.0)]
 NonNegative = Annotated[float, Meta(ge=0.0)]
 Season = Annotated[int, Meta(ge=1, le=2)]
+_DAY, _CLOCK = "(mon|tue|wed|thu|fri|sat|sun)", "[0-2][0-9]:[0-5][0-9]"
+Window = Annotated[str, Meta(pattern=f"^({_DAY}(-{_DAY})? )?{_CLOCK}-{_CLOCK}$")]  # of the day, on days of the week
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
 
 
@@ -254,10 +256,20 @@ class Linear(Part, frozen=True, tag="linear"):
 
 
 class Feature(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is known of one feature: as a target it lies between `lower` and `upper`, and so do its forecasts."""
+    """What is known of one feature.
+
+    As a target it lies between `lower` and `upper`, and so do its forecasts; only errors in `direction` and of at least
+    `least` (its units) surprise, and none in the windows of `mute`, in the model's timezone. What is outside `valid` is
+    missing. With `known_future` messages bring its values at the horizons ahead.
+    """
 
     lower: float | None = None
     upper: float | None = None
+    known_future: bool = False
+    valid: tuple[float, float] | None = None
+    direction: Literal["both", "up", "down"] = "both"
+    least: NonNegative = 0.0
+    mute: tuple[Window, ...] = ()
 
 
 class Context(Part, frozen=True, tag="context"):
@@ -312,7 +324,7 @@ class Mean(Part, frozen=True, tag="mean"):
 
 
 class Hours(Part, frozen=True, tag="hours"):
-    """Monitor: how far a value is from the running mean of this time of the day, over `bins` bins (UTC)."""
+    """Monitor: how far a value is from the running mean of this time of the day, over `bins` bins."""
 
     bins: Annotated[int, Meta(ge=2, le=96)] = 24
     rate: Fraction = 0.02
@@ -345,12 +357,18 @@ class Drift(Part, frozen=True, tag="drift"):
     reactions: tuple[Literal["rate", "scaler", "forget"], ...] = ("rate", "forget")
 
 
+class Flat(Part, frozen=True, tag="flat"):
+    """Monitor: how many values in a row have been equal, once there are more than `steps`: a frozen sensor."""
+
+    steps: Annotated[int, Meta(ge=1, le=100_000)] = 5
+
+
 Layer = Elman | Gru | GruBefore | Lstm | Peephole | Lru | Dense | Conv | Attention | Memory | Norm | Dropout | Embedding
 Expert = Last | Seasonal | Change | Level | Profile | Linear | Context
 Head = Gaussian | Student | Quantile | Binary
 Rule = Tbptt | Rtrl | Snap1 | Immediate
 Optimiser = Adam | RmsProp | Sgd | Obgd
-Monitor = Conformal | Anomaly | Residual | Mean | Hours
+Monitor = Conformal | Anomaly | Residual | Mean | Hours | Flat
 
 
 class Model(Struct, frozen=True, forbid_unknown_fields=True):
@@ -374,6 +392,9 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     monitors: tuple[Monitor, ...] = (Conformal(), Anomaly())
     drift: Drift | None = None
     weights: Literal["per_stream", "pooled"] = "per_stream"
+    timezone: Name = "UTC"
+    prior: str = ""
+    frozen: bool = False
     half_life: NonNegative = 0.0
     lateness: NonNegative = 0.0
     silence: NonNegative = 0.0

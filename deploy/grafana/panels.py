@@ -239,6 +239,8 @@ INGEST = (
                 ("lost", "lost"),
                 ("with_missing_values", "missing values"),
                 ("held_off", "held off"),
+                ("frozen", "frozen"),
+                ("with_invalid_values", "invalid values"),
             )
         ),
     ),

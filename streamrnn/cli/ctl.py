@@ -70,6 +70,28 @@ def reset(config: Config, stream: Stream) -> None:
     show(ask(config, command="reset", stream=stream))
 
 
+@app.command("freeze")
+def freeze(config: Config) -> None:
+    """Learn nothing from now on: it foretells and judges with what it has learned. The order is journaled.
+
+    \b
+    Examples:
+      streamrnn ctl freeze config.toml
+    """
+    show(ask(config, command="freeze"))
+
+
+@app.command("unfreeze")
+def unfreeze(config: Config) -> None:
+    """Learn again, from what comes from now on. The order is journaled.
+
+    \b
+    Examples:
+      streamrnn ctl unfreeze config.toml
+    """
+    show(ask(config, command="unfreeze"))
+
+
 @app.command("backup")
 def backup(config: Config, path: Annotated[Path, typer.Argument(help="A new file.", show_default=False)]) -> None:
     """Copy the state to a new file, while the daemon runs; it answers nothing meanwhile.

@@ -14,7 +14,7 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from streamrnn.cli.rows import BATCH, FileError, Form, Rows
+from streamrnn.cli.rows import BATCH, FileError, Form, Rows, configured
 from streamrnn.cli.score import Score
 from streamrnn.cli.show import progress, refusals, refuse_unwritable
 from streamrnn.messages import ANOMALY, OPENED, Batch, Outcomes, keep_runs
@@ -68,12 +68,12 @@ def command(
     from streamrnn import config as configuration
 
     read = configuration.load(config)
-    rows = Rows(file, read.columns, read.model.features, read.model.task == "events", form)
+    rows = configured(file, read, form)
     refuse_unwritable(output, None if str(summary) == "-" else summary)
-    from streamrnn import engines
+    from streamrnn import engines, given
 
     with naming(config):
-        engine = engines.build(read.model, read.limits.max_streams, read.limits.threads)
+        engine = engines.build(read.model, read.limits.max_streams, read.limits.threads, **given.of(read.model))
     told = scored(engine)
     if isinstance(told.score, Score) and rows.form is not Form.TABLE:
         raise FileError(f"{file}: lines and bytes are events", 'model.task = "events"')

@@ -20,9 +20,10 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from streamrnn.cli.cells import Bad, counts, numbers, times
-from streamrnn.config import Columns
+from streamrnn.config import Columns, Config
 from streamrnn.errors import EXIT_DATA, StreamrnnError
 from streamrnn.messages import END, LABEL_ONLY, STAMPED, Batch, Floats, digest
+from streamrnn.model.known import coming
 from streamrnn.wire.forms import SYMBOL_BYTES
 
 BATCH = 4096  # rows in one batch: memory stays small and the engine's call is long enough to be worth it
@@ -71,12 +72,14 @@ class Rows:
     """A file of observations. Without `features` the names decide: those of ROLES are what they say, all others are
     features. With `events` each is one, numbers are their context.
 
-    `form` is "table" (names over columns, or in objects), "lines" or "bytes": an event each, without a time.
+    `form` is "table" (names over columns, or in objects), "lines" or "bytes": an event each, without a time. `ahead`
+    names the columns of what is known ahead, like "holiday+24"; an object has them as the wire form, under `future`.
     """
 
     def __init__(
-        self, path: Path, columns: Columns, features: Sequence[str] = (), events: bool = False, form: Form | None = None
-    ) -> None:
+        self, path: Path, columns: Columns, features: Sequence[str] = (), events: bool = False,
+        form: Form | None = None, ahead: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         found = form or FORMS.get(path.suffix.lower())
         if found is None:
             raise FileError(f"{path}: not a {', '.join(FORMS)} file", "rename it after what it holds, or say --as")
@@ -85,7 +88,7 @@ class Rows:
         if self.form is not Form.TABLE:
             events, columns = True, Columns(name=columns.name, time=None)
         self.columns = structs.replace(columns, event=columns.event or "event") if events else columns
-        self.features = tuple(features)
+        self.features, self.ahead = tuple(features), tuple(ahead)
         self.tally = Tally()
         self._latest = 0.0  # time of the row before
         try:
@@ -157,7 +160,7 @@ class Rows:
                 self._resolve(names)
                 resolved = True
             self.tally.read += len(kept)
-            wanted = {*names, *self.features, *self.columns.features.values()}
+            wanted = {*names, *self.ahead, *self.features, *self.columns.features.values()}
             yield {name: [row.get(name) for _, row in kept] for name in wanted}, [line for line, _ in kept]
 
     def _object(self, line: int, text: str) -> dict[str, Any]:
@@ -170,6 +173,10 @@ class Rows:
         values = row.pop("values", {})
         if isinstance(values, list):
             values = dict(zip(self.features, values, strict=False))
+        future = row.pop("future", None)
+        for name, told in future.items() if self.ahead and isinstance(future, dict) else ():
+            columns = [column for column in self.ahead if column.rpartition("+")[0] == name]
+            values |= dict(zip(columns, told if isinstance(told, list) else (), strict=False))
         return {**row, **values} if isinstance(values, dict) else row
 
     def _resolve(self, header: list[str]) -> None:
@@ -198,6 +205,9 @@ class Rows:
         for j, name in enumerate(self.features):
             column = self.columns.features.get(name, name)
             values[:, j] = numbers(table.get(column, [None] * n), column, bad)
+        future = np.full((n, len(self.ahead)), np.nan)
+        for j, name in enumerate(self.ahead):
+            future[:, j] = numbers(table.get(name, [None] * n), name, bad)
         label = np.full(n, np.nan)
         events = _events(table.get(self.columns.event, [None] * n), bad) if self.columns.event else None
         if self.columns.label:
@@ -230,6 +240,7 @@ class Rows:
             symbols={} if events is None else {digest(events[i]): events[i] for i in keep},
             bits=LABEL_ONLY * only[keep] + STAMPED * stamped[keep] + END * (end[keep] > 0),
             ids={j: idents[i] for j, i in enumerate(keep) if idents[i]},
+            future=np.ascontiguousarray(future[keep]) if self.ahead else None,
         )
 
     def _times(self, table: Table, late: Mask, bad: dict[int, tuple[str, str]]) -> tuple[Floats, Mask]:
@@ -261,6 +272,13 @@ class Rows:
     def _idents(self, table: Table, n: int) -> list[str]:
         cells = table.get(self.columns.id or "", [None] * n)
         return ["" if cell is None else str(cell) for cell in cells]
+
+
+def configured(path: Path, config: Config, form: Form | None = None) -> Rows:
+    """The rows of a file under a configuration. Raises FileError."""
+    model = config.model
+    ahead = [f"{name}+{step}" for name in coming(model) for step in model.horizons]
+    return Rows(path, config.columns, model.features, model.task == "events", form, ahead)
 
 
 def _events(cells: Sequence[Any], bad: Bad) -> list[str | int]:

@@ -13,10 +13,10 @@ import typer
 import zmq
 
 from streamrnn.cli.keys import show_key
-from streamrnn.cli.rows import Form, Rows
+from streamrnn.cli.rows import Form, Rows, configured
 from streamrnn.config import Columns
 from streamrnn.errors import StreamrnnError
-from streamrnn.messages import END, LABEL_ONLY, STAMPED, Batch
+from streamrnn.messages import END, LABEL_ONLY, STAMPED, Batch, Floats
 
 PATIENCE = 10_000  # ms to wait for somebody who takes what is sent
 NO_TAKER = "is the daemon running, and is this the endpoint of one of its pull inputs?"
@@ -63,7 +63,7 @@ def command(
         show_key(socket, secret, server)
         _connect(socket, endpoint)
         for batch in rows.batches():
-            for message, size in messages_of(batch, rows.features, frame):
+            for message, size in messages_of(batch, rows.features, frame, rows.ahead):
                 if rate:
                     time.sleep(max(0.0, begin + sent / rate - time.monotonic()))
                 _send(socket, encode(message), endpoint)
@@ -81,16 +81,20 @@ def open_rows(file: Path, config: Path | None, form: Form | None = None) -> Rows
     from streamrnn import config as configuration
 
     read = configuration.load(config)
-    return Rows(file, read.columns, read.model.features, read.model.task == "events", form)
+    return configured(file, read, form)
 
 
-def messages_of(batch: Batch, features: tuple[str, ...], frame: int) -> Iterator[tuple[dict[str, Any], int]]:
-    """The messages that say what a batch says, each with its number of observations."""
+def messages_of(
+    batch: Batch, features: tuple[str, ...], frame: int, ahead: tuple[str, ...] = ()
+) -> Iterator[tuple[dict[str, Any], int]]:
+    """The messages that say what a batch says, each with its number of observations; `ahead` as in `Rows`."""
     start = 0
     for name, length in zip(batch.names, batch.lengths.tolist(), strict=True):
         for part in _parts(batch, start, start + length, frame):
             single = frame == 1
             message = _single(batch, name, features, part.start) if single else _columns(batch, name, features, part)
+            if batch.future is not None:
+                message["future"] = _future(batch.future[part], ahead, single)
             yield message, part.stop - part.start
         start += length
 
@@ -142,6 +146,17 @@ def _columns(batch: Batch, name: str, features: tuple[str, ...], part: slice) ->
     if (batch.bits[part] & END).any():
         message["end"] = (batch.bits[part] & END != 0).tolist()
     return message
+
+
+def _future(told: Floats, ahead: tuple[str, ...], single: bool) -> dict[str, Any]:
+    """What is known ahead, by feature: a list with an entry a horizon, or a list of them."""
+    names = [column.rpartition("+")[0] for column in ahead]
+    found = {}
+    for name in dict.fromkeys(names):
+        places = [place for place, other in enumerate(names) if other == name]
+        rows = [[_given(x) for x in row] for row in told[:, places].tolist()]
+        found[name] = rows[0] if single else rows
+    return found
 
 
 def _given(x: float) -> float | None:

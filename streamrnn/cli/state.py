@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from streamrnn.cli.show import refuse_unwritable
 from streamrnn.errors import SnapshotError
 
 HELP = """\
@@ -68,14 +69,27 @@ def dump(
 
 
 @app.command("export")
-def export(path: Place, stream: Annotated[str, typer.Argument(help="Its name.", show_default=False)]) -> None:
+def export(
+    path: Place,
+    stream: Annotated[str, typer.Argument(help="Its name.", show_default=False)],
+    prior: Annotated[Path | None, typer.Option(help="Write what new streams may begin with (model.prior).")] = None,
+) -> None:
     """Print everything that is known of one stream, as JSON: its row as named lists of numbers.
+
+    With --prior it is written to a file instead, from which the streams of other daemons, and new ones of this, begin:
+    they take over what has no unit, as network, linear experts and their mix.
 
     \b
     Examples:
       streamrnn state export state pump-1
+      streamrnn state export backup.sqlite pump-1 --prior pumps.prior
     """
+    from streamrnn import given
     from streamrnn.service import stored
 
     with stored.opened(path) as store:
+        if prior is not None:
+            refuse_unwritable(prior)
+            given.write(prior, stored.prior(store, stream))
+            return
         typer.echo(msgspec.json.encode(stored.export(store, stream)))

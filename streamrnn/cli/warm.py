@@ -25,11 +25,11 @@ def command(config: Annotated[Path, typer.Argument(help="The TOML file.", show_d
 
     model = configuration.load(config).model
     begin = time.perf_counter()
-    from streamrnn import engines
+    from streamrnn import engines, given
     from streamrnn.kernels.jit import CACHE
 
     with naming(config):
-        engines.build(model, capacity=1)
+        engines.build(model, capacity=1, **given.of(model))
     seconds = time.perf_counter() - begin
     if CACHE is None:
         raise StreamrnnError("compiled, but there is nowhere to keep it", "set NUMBA_CACHE_DIR to a private directory")

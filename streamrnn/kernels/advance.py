@@ -21,12 +21,35 @@ TINY = 1e-100  # on a series of zeros
 
 
 @jit
-def inputs(plan, row, values, time):
-    """Fill the network's inputs (I) from the values (F), after they have moved the scalers. Returns values missing.
+def foresee(plan, row, scratch, known, x):
+    """What is known ahead of G features at K horizons: standardised value and 1 if it was not told into x (G, K, 2).
+
+    What was not told stands where the feature stands now. For the linear experts the same into the scratch, each
+    feature's behind its value of now (G, K + 1).
+    """
+    p = plan.ints
+    horizons, place = p[c.HORIZONS], 0
+    out = shift(scratch.f64, p[c.SCRATCH_COMING])
+    for g in range(p[c.COMING]):
+        s = shift(row.real, p[c.SCALE] + plan.coming[g] * c.SCALE_WIDTH)
+        out[g * (horizons + 1)] = s[c.SCALED]
+        for k in range(horizons):
+            v = known[p[c.AHEAD] + g * horizons + k]
+            told = not math.isnan(v)
+            z = scale.standardise(v, s[c.MEAN], s[c.VARIANCE]) if told else s[c.SCALED]
+            out[g * (horizons + 1) + 1 + k] = z
+            x[place], x[place + 1] = z, 0.0 if told else 1.0
+            place += 2
+
+
+@jit
+def inputs(plan, row, scratch, values, known, time, learn):
+    """Fill the network's inputs (I) from the values (F), after they have moved the scalers, unless without `learn`.
+    Returns values missing.
 
     Per feature: standardised value, standardised change, 1 if missing; then the time of day as sine and cosine; then
-    the last standardised error of every target; then the log of the elapsed time over the usual interval. A missing
-    value stands where the last one stood.
+    the last standardised error of every target; then the log of the elapsed time over the usual interval; then what is
+    known of the time to come. A missing value stands where the last one stood.
     """
     p = plan.ints
     features, targets = p[c.FEATURES], p[c.TARGETS]
@@ -39,8 +62,8 @@ def inputs(plan, row, values, time):
         if math.isnan(v):
             missing += 1
             continue
-        s[c.SIZE] += 1
-        rate = 0.0 if held else max(plan.reals[c.SCALE_RATE], 1.0 / s[c.SIZE])
+        s[c.SIZE] += learn
+        rate = 0.0 if held or not learn else max(plan.reals[c.SCALE_RATE], 1.0 / s[c.SIZE])
         s[c.MEAN], s[c.VARIANCE] = scale.moments(s[c.MEAN], s[c.VARIANCE], v, rate)
         change = 0.0 if math.isnan(s[c.LAST]) else v - s[c.LAST]
         s[c.CHANGE] += rate * (change * change - s[c.CHANGE])
@@ -53,6 +76,8 @@ def inputs(plan, row, values, time):
         error = row.real[p[c.TARGET] + j * c.TARGET_WIDTH + c.T_ERROR]
         x[3 * features + 2 + j] = min(max(error, -scale.CLIP), scale.CLIP)
     x[3 * features + 2 + targets] = min(row.real[p[c.CLOCK] + c.ELAPSED], scale.CLIP)
+    if p[c.COMING] > 0:
+        foresee(plan, row, scratch, known, x[3 * features + 3 + targets :])
     return missing
 
 
@@ -103,16 +128,18 @@ def network(plan, row, scratch):
 
 
 @jit
-def experts(plan, row, j, f, z, time):
+def experts(plan, row, scratch, j, f, time, learn):
     """Forecasts f (E, K) of target j by every expert but the network; nothing before its first value."""
     p = plan.ints
+    z, coming = shift(scratch.f64, p[c.SCRATCH_REGRESSORS]), shift(scratch.f64, p[c.SCRATCH_COMING])
     target = shift(row.real, p[c.TARGET] + j * c.TARGET_WIDTH)
     history = shift(row.real, p[c.HISTORY] + j * p[c.HISTORY_LENGTH])
     last, sd, interval = target[c.T_LAST], math.sqrt(max(target[c.T_VARIANCE], 0.0)), row.real[p[c.CLOCK] + c.INTERVAL]
     if math.isnan(last):
         return
     if plan.past[seasons.REGRESSORS] > 0:
-        seasons.regress(plan.past, history, last, target[c.T_MEAN], sd, row.count[c.STEP], time, interval, z)
+        mean, step = target[c.T_MEAN], row.count[c.STEP]
+        seasons.regress(plan.past, history, last, mean, sd, step, time, interval, coming, z)
     for e in range(p[c.EXPERTS]):
         expert = shift(plan.experts, e * c.EXPERT_WIDTH)
         call(
@@ -128,6 +155,7 @@ def experts(plan, row, j, f, z, time):
             row.count[c.STEP],
             time,
             interval,
+            learn,
         )
 
 
@@ -227,14 +255,17 @@ def issue(plan, row, j, k, place, f, out, time):
 
 
 @jit
-def advance(plan, row, scratch, values, time, ident):
-    """One observation through the experts and the network, and out as pending forecasts. Returns the outcome's bits."""
+def advance(plan, row, scratch, values, known, time, ident, learn):
+    """One observation, at local `time`, through the experts and the network, and out as pending forecasts.
+
+    Returns the outcome's bits.
+    """
     p, q = plan.ints, row.count
     n, horizons = p[c.EXPERTS], p[c.HORIZONS]
-    bits = c.MISSING if inputs(plan, row, values, time) > 0 else 0
+    bits = c.MISSING if inputs(plan, row, scratch, values, known, time, learn) > 0 else 0
     f = shift(scratch.f64, p[c.SCRATCH_FORECASTS])
     for j in range(p[c.TARGETS]):
-        experts(plan, row, j, shift(f, j * n * horizons), shift(scratch.f64, p[c.SCRATCH_REGRESSORS]), time)
+        experts(plan, row, scratch, j, shift(f, j * n * horizons), time, learn)
     if p[c.GATE]:
         look(plan, row, f, time)
     t = network(plan, row, scratch)

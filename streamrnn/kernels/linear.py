@@ -158,8 +158,8 @@ def settle(shape, reals, state, past, history, k, y, anchor, time, step):
 
 
 @forecast_part
-def forecast(shape, reals, state, past, history, steps, out, last, step, time, interval):
-    """Last value plus w_h' x; also this row's gain. The last value alone until there is a scale.
+def forecast(shape, reals, state, past, history, steps, out, last, step, time, interval, learn):
+    """Last value plus w_h' x; also this row's gain, 0 without `learn`. The last value alone until there is a scale.
 
     A forecast stays near the range of the values and levels in x: after a burst, weights that rest on few rows would
     send it anywhere.
@@ -177,7 +177,9 @@ def forecast(shape, reals, state, past, history, steps, out, last, step, time, i
         start(state, n, c)
     x, W = row[:n], carray(shift(usual, horizons), (horizons, n))
     k = carray(shift(usual, horizons + (horizons + step % past[seasons.ROWS]) * n), n)
-    if not gain(state, n, c, x, k, reals[0]):
+    if not learn:
+        k[:] = 0.0
+    elif not gain(state, n, c, x, k, reals[0]):
         W[:] = 0.0
     low, high = 0.0, 0.0
     for i in range(n):

@@ -3,8 +3,8 @@ each, in the target's units. This file also has the signature of all experts.
 
 settle(shape, reals, state, past, history, k, y, anchor, time, step)
     The answer y to what horizon k foretold at `step` and `time`, when the last value known was `anchor`.
-forecast(shape, reals, state, past, history, steps, out, last, step, time, interval)
-    Writes the forecast for each of the K horizons; always finite.
+forecast(shape, reals, state, past, history, steps, out, last, step, time, interval, learn)
+    Writes the forecast for each of the K horizons; always finite. Without `learn` (0) only what the row will need.
 hasten(shape, reals, state)
     There was a drift: what is long ago counts little from now on. For those that remember long.
 
@@ -23,7 +23,9 @@ from streamrnn.kernels.jit import family, jit
 REAL, INT = types.float64, types.int64
 REALS, INTS = types.CPointer(REAL), types.CPointer(INT)
 settle_part = family(lambda real: types.void(INTS, REALS, REALS, INTS, REALS, INT, REAL, REAL, REAL, INT))
-forecast_part = family(lambda real: types.void(INTS, REALS, REALS, INTS, REALS, INTS, REALS, REAL, INT, REAL, REAL))
+forecast_part = family(
+    lambda real: types.void(INTS, REALS, REALS, INTS, REALS, INTS, REALS, REAL, INT, REAL, REAL, INT)
+)
 
 hasten_part = family(lambda real: types.void(INTS, REALS, REALS))
 
@@ -34,7 +36,7 @@ def ignore(shape, reals, state, past, history, k, y, anchor, time, step):
 
 
 @forecast_part
-def forecast_last(shape, reals, state, past, history, steps, out, last, step, time, interval):
+def forecast_last(shape, reals, state, past, history, steps, out, last, step, time, interval, learn):
     """Persistence: y(t + h) = y(t)."""
     f = carray(out, shape[0])
     for k in range(shape[0]):
@@ -49,7 +51,7 @@ def ago(history, season, h):
 
 
 @forecast_part
-def forecast_seasonal(shape, reals, state, past, history, steps, out, last, step, time, interval):
+def forecast_seasonal(shape, reals, state, past, history, steps, out, last, step, time, interval, learn):
     """y(t + h - P ceil(h / P)), P the season in steps; the last value while that is not known."""
     f, hs = carray(out, shape[0]), carray(steps, shape[0])
     for k in range(shape[0]):
@@ -58,7 +60,7 @@ def forecast_seasonal(shape, reals, state, past, history, steps, out, last, step
 
 
 @forecast_part
-def forecast_change(shape, reals, state, past, history, steps, out, last, step, time, interval):
+def forecast_change(shape, reals, state, past, history, steps, out, last, step, time, interval, learn):
     """y(t) plus the change that there was over the same h steps whole seasons ago; 0 while that is not known."""
     f, hs = carray(out, shape[0]), carray(steps, shape[0])
     for k in range(shape[0]):
@@ -69,7 +71,7 @@ def forecast_change(shape, reals, state, past, history, steps, out, last, step, 
 
 
 @forecast_part
-def forecast_level(shape, reals, state, past, history, steps, out, last, step, time, interval):
+def forecast_level(shape, reals, state, past, history, steps, out, last, step, time, interval, learn):
     """The running level of the season's bin at t + h; the last value while that is not known."""
     f, hs = carray(out, shape[0]), carray(steps, shape[0])
     for k in range(shape[0]):
@@ -103,7 +105,7 @@ def settle_profile(shape, reals, state, past, history, k, y, anchor, time, step)
 
 
 @forecast_part
-def forecast_profile(shape, reals, state, past, history, steps, out, last, step, time, interval):
+def forecast_profile(shape, reals, state, past, history, steps, out, last, step, time, interval, learn):
     """Last value plus the change that is usual from this time of the period on."""
     n = shape[0]
     cell = carray(shift(state, n + bin_of(time, reals[0], shape[1]) * n * 2), (n, 2))

@@ -69,6 +69,8 @@ def learn(plan, row, scratch):
     if p[c.LABEL_TASK] and q[c.LABELS] > 0:
         ready = max(ready, q[c.NEWEST] + 1)
     first, last = traced - start, ready - start
+    if q[p[c.TRACED]] < start:  # rows have gone untaken: while it was frozen, or emptied by a fall
+        carray(shift(row.net, p[c.TRACES]), p[c.TRACES_LENGTH])[:] = 0
     if first >= last:
         return 0
     labels = take(plan, row, first, last)

@@ -11,6 +11,7 @@ Regressors are rows of the plan's table (what, season, a, b), so that the plan s
     SEASON_LAG    s, a, b        y(t - a P + b), P the season in steps; none where a plain lag has it, or no value does
     LEVEL         s, a, b        level of the season's bin at step t + a + round(b P / 24)
     SINE, COSINE  s, a, b        of the a-th harmonic of the season at step t + b
+    COMING           a           the a-th number that is known of the time to come, as it is
 Values and levels stand as differences to y(t) over a scale, so what is not known is 0: no change. A kept row is its
 N regressors and that scale. The same row once more in signed square roots serves experts of streams whose spread grows
 with their level.
@@ -26,7 +27,7 @@ from streamrnn.kernels.jit import jit
 DAY, WEEK, YEAR = 86_400.0, 604_800.0, 31_556_952.0
 BINS, SECONDS, STEPS, HEAD = 0, 2, 4, 6  # of a history's head, each for both seasons
 RING, ROOM, REGRESSORS, LAGS, ROWS, PLAIN, ROOT, TABLE = 0, 1, 3, 4, 5, 6, 7, 8  # of the plan's `past`
-CONSTANT, LAG, SEASON_LAG, LEVEL, SINE, COSINE = range(6)
+CONSTANT, LAG, SEASON_LAG, LEVEL, SINE, COSINE, COMING = range(7)
 WHAT, SEASON, A, B = range(4)
 REGRESSOR_WIDTH = 4
 FEWEST = 3  # steps: a shorter season is none
@@ -80,16 +81,19 @@ def tick(past, history, first, second, interval):
 
 
 @jit
-def observe(past, history, y, time, step, skipped, first, second, interval):
+def observe(past, history, y, time, step, skipped, first, second, interval, learn):
     """Take the value y at `step`, NaN when it is missing, after `skipped` steps without an observation.
 
-    The level of a bin moves by max(a, 1 / count); a is shared by the steps that fall into one bin.
+    Without `learn` it moves no level. The level of a bin moves by max(a, 1 / count); a is shared by the steps that fall
+    into one bin.
     """
     size = past[RING]
     ring, head = carray(shift(history, HEAD), size), carray(history, HEAD)
     for s in range(min(skipped, size)):
         ring[(step - 1 - s) % size] = math.nan
     ring[step % size] = y
+    if not learn:
+        return
     tick(past, history, first, second, interval)
     for season in range(2):
         bins = int(head[BINS + season])
@@ -121,7 +125,7 @@ def value(past, history, step, back, otherwise):
 
 
 @jit
-def gather(past, history, last, step, time, interval, out):
+def gather(past, history, last, step, time, interval, coming, out):
     """Fill out (N): values and levels as they are, in the units of the data, `last` for what is not known."""
     table, lags = shift(past, TABLE), past[LAGS]
     steps0, steps1 = int(history[STEPS]), int(history[STEPS + 1])
@@ -140,6 +144,8 @@ def gather(past, history, last, step, time, interval, out):
             out[i] = level(past, history, season, time + ahead * interval, last)
         elif what == CONSTANT:
             out[i] = 1.0
+        elif what == COMING:
+            out[i] = coming[a]
         elif steps > 2 * a:
             phase = (time + b * interval) / history[SECONDS + season]
             angle = 2.0 * math.pi * a * (phase - math.floor(phase))
@@ -162,10 +168,10 @@ def kept(past, history, rooted, step):
 
 
 @jit
-def regress(past, history, last, mean, sd, step, time, interval, z):
+def regress(past, history, last, mean, sd, step, time, interval, coming, z):
     """Make and keep this step's regressors; mean and sd are the target's, z (N) is room."""
     n, table = past[REGRESSORS], shift(past, TABLE)
-    gather(past, history, last, step, time, interval, z)
+    gather(past, history, last, step, time, interval, coming, z)
     for rooted in range(2 if past[ROOT] > 0 else 1):
         x = kept(past, history, rooted, step)
         base = root(last) if rooted else last

@@ -95,7 +95,9 @@ def settle_one(plan, row, place, j, k, y):
     base, last = f[c.FORECASTS + experts], p[c.LAST_ROUND]
     final = f[c.FORECASTS + experts : c.FORECASTS + experts + last]
     ahead = 1 if p[c.LABEL_TASK] else plan.horizons[k]
-    age = stats[c.COUNT] / (1.0 + ahead / conformal.PATIENCE)  # answers far ahead come of few causes
+    age = (plan.reals[c.AGE] + stats[c.COUNT]) / (
+        1.0 + ahead / conformal.PATIENCE
+    )  # answers far ahead come of few causes
     size = 1.0 if p[c.HEAD_ABSOLUTE] else unit  # of probabilities: the loss stays square, and so proper (Brier 1950)
     mix.update(
         record[: 4 * experts],
@@ -143,19 +145,20 @@ def welcome(plan, row, j, y):
 
 
 @jit
-def show(plan, row, j, y, skipped):
-    """Take this step's value y of target j, NaN when it is missing, into its history."""
+def show(plan, row, j, y, skipped, local, learn):
+    """Take this step's value y of target j, NaN when it is missing, into its history; `local` tells the season."""
     p, clock = plan.ints, shift(row.real, plan.ints[c.CLOCK])
     seasons.observe(
         plan.past,
         shift(row.real, p[c.HISTORY] + j * p[c.HISTORY_LENGTH]),
         y,
-        clock[c.TIME],
+        local,
         row.count[c.STEP],
         skipped,
         plan.reals[c.SEASONS],
         plan.reals[c.SEASONS + 1],
         clock[c.INTERVAL],
+        learn,
     )
 
 

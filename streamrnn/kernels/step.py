@@ -20,7 +20,7 @@ from streamrnn.kernels.call import at, point, shift
 from streamrnn.kernels.drift import look
 from streamrnn.kernels.holdoff import hold
 from streamrnn.kernels.jit import jit
-from streamrnn.kernels.judge import judge
+from streamrnn.kernels.judge import judge, local_time
 from streamrnn.kernels.settle import (
     measure,
     measure_due,
@@ -58,15 +58,16 @@ def borrow(places, f32, f64, i64):
         point(places[14], i64),
         point(places[15], f64),
         point(places[16], i64),
+        point(places[17], i64),
     )
     planes = c.Planes(
-        point(places[17], f32),
-        point(places[18], f64),
-        point(places[19], i64),
-        point(places[20], f32),
-        point(places[21], i64),
+        point(places[18], f32),
+        point(places[19], f64),
+        point(places[20], i64),
+        point(places[21], f32),
+        point(places[22], i64),
     )
-    return plan, planes, c.Scratch(point(places[22], f32), point(places[23], f64))
+    return plan, planes, c.Scratch(point(places[23], f32), point(places[24], f64))
 
 
 @jit
@@ -99,10 +100,11 @@ def learn_if_due(plan, row, scratch, end):
 
 
 @jit
-def receive(plan, row, scratch, values, skipped):
+def receive(plan, row, scratch, values, skipped, known, learn):
     """Forecast task: judge, settle, and let scalers and experts have the targets' values, unless they are held off.
 
-    What is held off is still the last value, stands in the history, and counts in the published figures.
+    Without `learn` nothing is given to them either. What is not learned is still the last value, stands in the history,
+    and counts in the published figures.
     """
     p = plan.ints
     latest, place = shift(row.real, p[c.LATEST] + c.TARGETS_FROM), place_of(plan, row, 0)
@@ -110,47 +112,49 @@ def receive(plan, row, scratch, values, skipped):
         y = values[plan.targets[j]]
         latest[j] = pending(plan, row, place, j)[c.MIXED] if place >= 0 and not math.isnan(y) else math.nan
         latest[p[c.TARGETS] + j] = y
-    bits = judge(plan, row, scratch)
-    held, more = hold(plan, row)
+    bits = judge(plan, row, scratch, learn, known)
+    held, more = hold(plan, row) if learn else (False, 0)
     for j in range(p[c.TARGETS]):
         y, error = values[plan.targets[j]], math.nan
-        if held and not math.isnan(y):
-            measure_due(plan, row, j, y)
+        if (held or not learn) and not math.isnan(y):
+            measured = measure_due(plan, row, j, y)
+            error = math.nan if held else measured
             row.real[p[c.TARGET] + j * c.TARGET_WIDTH + c.T_LAST] = y
         elif not math.isnan(y):
             error = settle_due(plan, row, j, y)
             welcome(plan, row, j, y)
-        show(plan, row, j, y, skipped)
+        show(plan, row, j, y, skipped, local_time(plan, row, known), learn)
         row.real[p[c.TARGET] + j * c.TARGET_WIDTH + c.T_ERROR] = 0.0 if math.isnan(error) else error
-    return bits | more | (0 if held else look(plan, row, scratch))
+    return bits | more | (0 if held or not learn else look(plan, row, scratch))
 
 
 @jit
-def receive_label(plan, row, scratch, place, label):
+def receive_label(plan, row, scratch, place, label, known, learn):
     """Label task: the label of the observation at a pending place has come."""
     p = plan.ints
     latest, error = shift(row.real, p[c.LATEST] + c.TARGETS_FROM), math.nan
     latest[0], latest[1] = pending(plan, row, place, 0)[c.MIXED], label
-    bits = judge(plan, row, scratch)
-    held, more = hold(plan, row)
-    if held:
-        measure(plan, row, place, 0, 0, label)
+    bits = judge(plan, row, scratch, learn, known)
+    held, more = hold(plan, row) if learn else (False, 0)
+    if held or not learn:
+        measured = measure(plan, row, place, 0, 0, label)
+        error = math.nan if held else measured
     else:
         error = settle_one(plan, row, place, 0, 0, label)
         welcome(plan, row, 0, label)
     row.count[p[c.PLACES] + c.PLACE_WIDTH * place + c.PLACE_STEP] = -1
     row.real[p[c.TARGET] + c.T_ERROR] = 0.0 if math.isnan(error) else error
-    return bits | more | (0 if held else look(plan, row, scratch))
+    return bits | more | (0 if held or not learn else look(plan, row, scratch))
 
 
 @jit
-def late_label(plan, row, scratch, ident, label):
+def late_label(plan, row, scratch, ident, label, known, learn):
     """A label that comes after its observation: found by id among the last LABEL_RING ones."""
     p, q = plan.ints, row.count
     for place in range(p[c.LABEL_RING] if p[c.LABEL_TASK] else 0):
         due = carray(shift(q, p[c.PLACES] + c.PLACE_WIDTH * place), c.PLACE_WIDTH)
         if due[c.PLACE_STEP] >= 0 and due[c.PLACE_IDENT] == ident:
-            return c.SETTLED | receive_label(plan, row, scratch, place, label)
+            return c.SETTLED | receive_label(plan, row, scratch, place, label, known, learn)
     return c.UNMATCHED
 
 
@@ -202,11 +206,15 @@ def observe(plan, row, scratch, batch, i):
     p, q = plan.ints, row.count
     time, flags, label, ident = batch.time[i], batch.bits[i], batch.label[i], batch.ident[i]
     bits, lost = door(plan, row, time, batch.seq[i], flags)
+    learn, known = 0 if flags & c.FREEZE else 1, at(batch.known, i * p[c.KNOWN])
     if flags & c.LABEL_ONLY and bits == 0:
-        bits = late_label(plan, row, scratch, ident, label)
-        return bits | learn_if_due(plan, row, scratch, False), lost
+        bits = late_label(plan, row, scratch, ident, label, known, learn)
+        return (bits | learn_if_due(plan, row, scratch, False) if learn else bits), lost
     if bits != c.LEARNED:
         return bits, lost
+    if not learn:
+        bits = c.FROZEN
+    bits |= flags & c.INVALID
     clock = carray(shift(row.real, p[c.CLOCK]), c.CLOCK_WIDTH)
     if q[c.SEEN] == 0:
         clock[c.TIME] = time
@@ -217,19 +225,20 @@ def observe(plan, row, scratch, batch, i):
     if skipped > 0:
         bits |= c.GAP
     values = at(batch.values, i * p[c.FEATURES])
-    end = flags & c.END != 0
+    end, local = flags & c.END != 0, local_time(plan, row, known)
     if p[c.LABEL_TASK]:
-        bits |= advance(plan, row, scratch, values, time, ident)
+        bits |= advance(plan, row, scratch, values, known, local, ident, learn)
         if not math.isnan(label):
-            bits |= receive_label(plan, row, scratch, q[c.SLOT], label)
+            bits |= receive_label(plan, row, scratch, q[c.SLOT], label, known, learn)
         else:
             row.real[p[c.LATEST] + c.SCORE], row.real[p[c.LATEST] + c.TAIL_P] = math.nan, math.nan
             carray(shift(row.real, p[c.LATEST] + c.TARGETS_FROM), 3)[:] = math.nan
-        bits |= learn_if_due(plan, row, scratch, end)
     else:
-        bits |= receive(plan, row, scratch, values, skipped)
+        bits |= receive(plan, row, scratch, values, skipped, known, learn)
+    if learn:
         bits |= learn_if_due(plan, row, scratch, end)
-        bits |= advance(plan, row, scratch, values, time, 0)
+    if not p[c.LABEL_TASK]:
+        bits |= advance(plan, row, scratch, values, known, local, 0, learn)
     bits |= silence.unjudged(event, q, p[c.QUIET])
     if end:
         carray(shift(row.net, p[c.MEMORY_F32]), p[c.MEMORY_LENGTH])[:] = 0

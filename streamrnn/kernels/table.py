@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 # --- plan.ints
-INTS = 91
+INTS = 97
 (
     FEATURES,
     TARGETS,
@@ -109,6 +109,12 @@ INTS = 91
     DETECTOR_LENGTH,  # numbers of all their states
     REACTIONS,
     DRIFT,  # state f64: DRIFT_WIDTH, then usual error and its count for each target, then the detectors
+    SCRATCH_COMING,
+    COMING,  # features whose values are known ahead: what each of G shows now and at K horizons
+    KNOWN,  # numbers that come beside an observation:
+    ZONE,  # where the seconds by which local time is ahead of UTC stand among them; -1: it is UTC
+    AHEAD,  # where the values to come begin (G K),
+    MUTED,  # where it stands for each target whether it is muted (T); -1: none ever is
 ) = range(INTS)
 
 # --- plan.layers (L, LAYER_WIDTH): four addresses (0: the plan has no such part), offsets, CUT, DROPS, then the shape
@@ -122,7 +128,7 @@ EXPERT_WIDTH = EXPERT_SHAPE + 3
 EXPERT_REALS = 2
 
 # --- plan.monitors (M, MONITOR_WIDTH): two addresses, offset inside a target's monitors, then the shape
-DEVIATE, ADOPT, MONITOR_STATE, MONITOR_SHAPE = range(4)
+DEVIATE, ADOPT, MONITOR_STATE, MONITOR_UNITS, MONITOR_SHAPE = range(5)  # UNITS: its errors are in those of the target
 MONITOR_WIDTH = MONITOR_SHAPE + 1
 
 # --- plan.detectors (D, DETECTOR_WIDTH): an address, offset inside the detectors' state
@@ -137,11 +143,14 @@ SEASONS = 9  # seconds of both; 0: by the sampling interval
 VALUE, CAP, PERIOD = 11, 12, 13  # of an update: see pace.py and optim.py
 HALF_LIFE = 14  # of the hidden state, in usual intervals beyond the first; 0: for ever
 SILENCE_AFTER = 15  # usual intervals, or times the foretold time, without an observation; 0: never
-HEAD_REALS = 16  # from here on the head's own
+AGE = 16  # answers that the mix rests on when a stream begins: those of its prior
+HEAD_REALS = 17  # from here on the head's own
 
 # --- plan.limits (T, LIMITS_WIDTH)
-LOWER_LIMIT, UPPER_LIMIT = range(2)  # of what is foretold of a target
-LIMITS_WIDTH = 2
+LOWER_LIMIT, UPPER_LIMIT, SIGN, LEAST = range(
+    4
+)  # of its forecasts; of errors that may surprise (0: both), and their size
+LIMITS_WIDTH = 4
 
 # --- records in f64
 INTERVALS = 15  # how many last intervals the running median looks at
@@ -185,11 +194,11 @@ PLACE_STEP, PLACE_ROW, PLACE_IDENT = range(3)
 PLACE_WIDTH = 3
 
 # --- bits, as messages.py names them
-END, LABEL_ONLY, STAMPED = 1, 2, 4
+END, LABEL_ONLY, STAMPED, FREEZE = 1, 2, 4, 8
 LEARNED, LATE, DUPLICATE, ANOMALY, WARMING, OPENED, WORSENED, CLOSED = 1, 2, 4, 8, 16, 32, 64, 128
 UPDATED, SKIPPED, ROLLED_BACK, MISSING, GAP, UNMATCHED, SETTLED = 256, 512, 1024, 2048, 4096, 8192, 16384
 RESTED, REGIME, HELD_OFF, DRIFT_FOUND, STRANGE = 32768, 65536, 131072, 262144, 524288
-SILENCE = 1048576
+SILENCE, FROZEN, INVALID = 1048576, 2097152, 4194304
 
 # --- columns of outcomes, as messages.Outcomes names them
 OUT_ROW, OUT_BITS, OUT_SEQ, OUT_SEVERITY, OUT_EVENT, OUT_LEARNED, OUT_LOST, OUT_MONITOR = range(8)
@@ -217,6 +226,7 @@ class Plan(NamedTuple):
     detectors: np.ndarray  # (D, DETECTOR_WIDTH)
     tuning: np.ndarray  # (D, DETECTOR_REALS) the detectors' own
     reactions: np.ndarray  # (R) addresses
+    coming: np.ndarray  # (G) features whose values are known ahead
 
 
 class Planes(NamedTuple):
@@ -246,10 +256,11 @@ class Batch(NamedTuple):
     time: np.ndarray
     label: np.ndarray
     values: np.ndarray  # (N, F)
+    known: np.ndarray  # (N, KNOWN)
 
 
 def addresses(plan: Plan, planes: Planes, scratch: Scratch) -> np.ndarray:
-    """Where the arrays of all three begin, in their order: they do not move, and to take 23 arrays apart at every call
+    """Where the arrays of all three begin, in their order: they do not move, and to take 24 arrays apart at every call
     would cost 4 us."""
     return np.array([array.ctypes.data for group in (plan, planes, scratch) for array in group], np.int64)
 

@@ -127,6 +127,10 @@ def _refuse(model: spec.Model, layers: Any, experts: Any, rule: Any) -> None:
     rules = [
         (len(set(model.features)) < len(model.features), "model.features has a name twice", "name each once"),
         (len(model.features) > 256, "more than 256 features", "leave features out"),
+        (model.timezone != "UTC", "model.timezone with task 'events'", "leave it out: it has no seasons"),
+        (model.frozen, "model.frozen with task 'events'", "leave it out: vocabulary and tables live from what comes"),
+        (bool(model.prior), "model.prior with task 'events'", "leave it out: every stream has symbols of its own"),
+        (bool(model.feature), "model.feature with task 'events'", "leave it out: nothing of the context is foretold"),
         (model.targets is not None, "model.targets with task 'events'", "leave targets out: it is the next event"),
         (model.horizons != (1,), "model.horizons with task 'events'", "leave horizons out"),
         (

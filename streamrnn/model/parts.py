@@ -68,6 +68,7 @@ class Monitor(NamedTuple):
     deviate: Any
     adopt: Any
     state: Callable[[Any], int]
+    units: bool = True  # its errors are in those of the target
 
 
 class Detector(NamedTuple):
@@ -262,6 +263,7 @@ MONITORS: dict[type[Any], Monitor] = {
     spec.Residual: Monitor(monitor.deviate_residual, monitor.adopt_nothing, lambda it: 0),
     spec.Mean: Monitor(monitor.deviate_mean, monitor.adopt_mean, lambda it: 2),
     spec.Hours: Monitor(monitor.deviate_hours, monitor.adopt_hours, lambda it: 2 + 2 * it.bins),
+    spec.Flat: Monitor(monitor.deviate_flat, monitor.adopt_nothing, lambda it: 2, units=False),
 }
 
 DETECTORS: dict[type[Any], Detector] = {

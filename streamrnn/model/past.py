@@ -57,15 +57,22 @@ class Past(NamedTuple):
         return np.concatenate([head, self.table.ravel()])
 
 
-def past(experts: tuple[spec.Expert, ...], horizons: tuple[int, ...], history: int) -> Past:
-    """The history that these experts need; `history` is how many values it holds where a season is looked up."""
+def past(experts: tuple[spec.Expert, ...], horizons: tuple[int, ...], history: int, known: int = 0) -> Past:
+    """The history that these experts need; `history` is how many values it holds where a season is looked up.
+
+    Of `known` features values come ahead.
+    """
     linear = [expert for expert in experts if isinstance(expert, spec.Linear)]
     inputs = {expert.inputs for expert in linear}
     looks = "calendar" in inputs or any(isinstance(each, spec.Seasonal | spec.Change) for each in experts)
     levels = {each.season for each in experts if isinstance(each, spec.Level)}
     levels |= ({1} if inputs & {"profile", "calendar"} else set()) | ({2} if "calendar" in inputs else set())
     lags = linear[0].lags if linear else 0
-    blocks = {"lags": _lags(lags), "profile": _profile(horizons), "calendar": _calendar(horizons)}
+    blocks = {
+        "lags": _lags(lags) + _coming(horizons, known),
+        "profile": _profile(horizons),
+        "calendar": _calendar(horizons),
+    }
     rows: list[Row] = []
     prefix: dict[str, int] = {}
     for name in spec.INPUTS if linear else ():
@@ -94,6 +101,12 @@ def _anchors(horizons: tuple[int, ...]) -> list[int]:
 
 def _lags(lags: int) -> list[Row]:
     return [(s.CONSTANT, 0, 0, 0), *((s.LAG, 0, lag, 0) for lag in range(1, lags + 1))]
+
+
+def _coming(horizons: tuple[int, ...], known: int) -> list[Row]:
+    """What each feature of known future shows now and will at the horizons, as `advance.foresee` lays it out."""
+    ahead = [horizons.index(h) + 1 for h in _anchors(horizons)]
+    return [(s.COMING, 0, g * (len(horizons) + 1) + k, 0) for g in range(known) for k in (0, *ahead)]
 
 
 def _profile(horizons: tuple[int, ...]) -> list[Row]:

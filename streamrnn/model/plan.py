@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from streamrnn import spec
 from streamrnn.kernels import detector, gate, pace
 from streamrnn.kernels import table as c
-from streamrnn.model import forward
+from streamrnn.model import forward, known
 from streamrnn.model.layout import Plane
 from streamrnn.model.parts import DETECTORS, EXPERTS, HEADS, LAYERS, MONITORS, OPTIMISERS, REACTIONS
 from streamrnn.model.past import Past, past
@@ -72,6 +72,7 @@ class Sizes:
     inputs: int
     gate: int  # inputs of the network before those of its gate over the experts; 0: it has none
     kept: int  # rows of the tape an update may need
+    coming: tuple[int, ...]  # features whose values are known ahead
 
     @property
     def outputs(self) -> int:
@@ -141,7 +142,8 @@ def resolve(model: spec.Model) -> Sizes:
     gated = preset["gate"] if model.gate is None else model.gate
     again = isinstance(rule, spec.Tbptt) and rule.recompute
     gated = gated and not labelled and not again and len(experts) > 1
-    plain = 3 * len(model.features) + 3 + len(targets)
+    coming = tuple(model.features.index(name) for name in known.coming(model))
+    plain = 3 * len(model.features) + 3 + len(targets) + 2 * len(coming) * len(horizons)
     seen = len(targets) * (len(experts) + 1) * min(len(horizons), 2) + gate.HARMONICS
     window = rule.window if isinstance(rule, spec.Tbptt) else 1
     span = max(window, rule.stride + max(horizons) - min(horizons))
@@ -149,7 +151,7 @@ def resolve(model: spec.Model) -> Sizes:
         model=model,
         layers=layers,
         experts=experts,
-        past=past(experts, horizons, 1 if labelled else history),
+        past=past(experts, horizons, 1 if labelled else history, len(coming)),
         rule=rule,
         conformal=next((m for m in model.monitors if isinstance(m, spec.Conformal)), spec.Conformal()),
         anomaly=next((m for m in model.monitors if isinstance(m, spec.Anomaly)), spec.Anomaly()),
@@ -159,6 +161,7 @@ def resolve(model: spec.Model) -> Sizes:
         inputs=plain + (seen if gated else 0),
         gate=plain if gated else 0,
         kept=span + max(min(horizons), 1),
+        coming=coming,
     )
 
 
@@ -203,10 +206,11 @@ def compose(model: spec.Model) -> Plan:
         reals=_reals(sizes),
         monitors=monitors,
         rates=np.array([getattr(monitor, "rate", 0.0) for monitor in sizes.watching]),
-        limits=_limits(sizes),
+        limits=known.limits(model, sizes.targets),
         detectors=detectors,
         tuning=tuning,
         reactions=np.zeros(int(ints[c.REACTIONS]), np.int64),
+        coming=np.array(sizes.coming, np.int64),
     )
     return Plan(sizes, table, f32, f64, i64, learned, counts, scratch)
 
@@ -260,7 +264,8 @@ def _shape(layer: NDArray[np.int64]) -> tuple[int, int, int]:
 def _net_name(sizes: Sizes) -> str:
     """What the meaning of the weights depends on."""
     gated = f"{sizes.experts}" if sizes.gate else ""
-    return f"{sizes.layers}{sizes.model.features}{sizes.targets}{sizes.horizons}{sizes.model.head}{gated}"
+    coming = f" {sizes.coming}" if sizes.coming else ""
+    return f"{sizes.layers}{sizes.model.features}{sizes.targets}{sizes.horizons}{sizes.model.head}{gated}{coming}"
 
 
 def _learned(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f32: Plane, i64: Plane) -> None:
@@ -347,7 +352,8 @@ def _monitors(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> NDArray[np.i
     table = np.zeros((len(sizes.watching), c.MONITOR_WIDTH), np.int64)
     length = 0
     for row, monitor in zip(table, sizes.watching, strict=True):
-        row[c.MONITOR_STATE], row[c.MONITOR_SHAPE] = length, getattr(monitor, "bins", 0)
+        row[c.MONITOR_STATE], row[c.MONITOR_UNITS] = length, MONITORS[type(monitor)].units
+        row[c.MONITOR_SHAPE] = getattr(monitor, "bins", getattr(monitor, "steps", 0))
         length += c.MONITOR_OWN + MONITORS[type(monitor)].state(monitor)
     ints[c.MONITORS], ints[c.MONITOR_LENGTH] = len(sizes.watching), length
     ints[c.MONITOR] = f64.add(f"monitors {sizes.watching}{sizes.targets}", len(sizes.targets) * length)
@@ -407,8 +413,9 @@ def _scratch(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64]) -
     outputs = len(sizes.targets) * len(sizes.experts) * len(sizes.horizons)
     ints[c.SCRATCH_FORECASTS] = len(sizes.targets)
     ints[c.SCRATCH_REGRESSORS] = ints[c.SCRATCH_FORECASTS] + outputs
-    reals = int(ints[c.SCRATCH_REGRESSORS]) + len(sizes.past.table)
-    return int(ints[c.SCRATCH_CUT]) + rows, max(reals, detector.WIDTH)
+    ints[c.SCRATCH_COMING] = ints[c.SCRATCH_REGRESSORS] + len(sizes.past.table)
+    reals = int(ints[c.SCRATCH_COMING]) + len(sizes.coming) * (len(sizes.horizons) + 1)
+    return int(ints[c.SCRATCH_CUT]) + rows, max(reals, detector.WIDTH, 1 + int(ints[c.MONITOR_LENGTH]))
 
 
 def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
@@ -443,6 +450,8 @@ def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
         c.WARMUP: sizes.anomaly.warmup,
         c.QUIET: sizes.anomaly.quiet,
         c.HOLDOFF: sizes.anomaly.holdoff,
+        c.COMING: len(sizes.coming),
+        **known.places(sizes.model, sizes.targets, len(sizes.coming) * len(sizes.horizons)),
     }
     for place, value in values.items():
         ints[place] = value
@@ -459,16 +468,6 @@ def _targets(sizes: Sizes) -> NDArray[np.int64]:
     if sizes.labelled:
         return np.array([-1], np.int64)
     return np.array([sizes.model.features.index(target) for target in sizes.targets], np.int64)
-
-
-def _limits(sizes: Sizes) -> NDArray[np.float64]:
-    """What is known of each target."""
-    table = np.zeros((len(sizes.targets), c.LIMITS_WIDTH))
-    for row, target in zip(table, sizes.targets, strict=True):
-        known = sizes.model.feature.get(target, spec.Feature())
-        row[c.LOWER_LIMIT] = -np.inf if known.lower is None else known.lower
-        row[c.UPPER_LIMIT] = np.inf if known.upper is None else known.upper
-    return table
 
 
 def _reals(sizes: Sizes) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ Refusal = tuple[bool, str, str]  # whether it is so, what is wrong, what to do
 
 def refuse(model: spec.Model) -> None:
     """Raise ConfigError for the first thing that is wrong."""
-    for part in (_events, _names, _known, _labels, _head, _experts, _layers, _monitors, _drift):
+    for part in (_events, _names, _known, _begins, _labels, _head, _experts, _layers, _monitors, _drift):
         for wrong, message, hint in part(model):
             if wrong:
                 raise ConfigError(message, hint)
@@ -76,6 +76,40 @@ def _known(model: spec.Model) -> list[Refusal]:
             ),
             "model.feature has a lower or upper for what is not foretold",
             "they are limits of forecasts: name the feature in model.targets, or leave them out",
+        ),
+        (
+            any(known.valid is not None and known.valid[0] >= known.valid[1] for known in model.feature.values()),
+            "model.feature has a valid range that does not ascend",
+            "write valid = [lowest, highest]",
+        ),
+        (
+            any(
+                (known.direction, known.least, known.mute) != ("both", 0.0, ()) and name not in targets
+                for name, known in model.feature.items()
+            ),
+            "model.feature has a direction, least or mute for what is not foretold",
+            "they are about its anomalies: name the feature in model.targets, or leave them out",
+        ),
+        (
+            any(known.known_future and name in targets for name, known in model.feature.items()),
+            "model.feature has known_future for what is foretold",
+            "name the features to foretell in model.targets, without those whose future is known",
+        ),
+        (
+            model.task == "label" and any(known.known_future for known in model.feature.values()),
+            "model.feature with known_future and task 'label'",
+            "it foretells the label of this observation: leave known_future out",
+        ),
+    ]
+
+
+def _begins(model: spec.Model) -> list[Refusal]:
+    """What a stream begins with."""
+    return [
+        (
+            bool(model.prior) and model.weights == "pooled",
+            "model.prior with pooled weights",
+            "new streams begin with what the pool has learned: leave prior out",
         ),
     ]
 

@@ -1,10 +1,11 @@
 """From a configuration to the parts of a daemon."""
 
-from streamrnn import engines
+from streamrnn import engines, given
 from streamrnn.config import Config
 from streamrnn.engines import AnyEngine
 from streamrnn.errors import ConfigError
 from streamrnn.event_engine import EventEngine
+from streamrnn.model import known
 from streamrnn.service import recovery
 from streamrnn.spec import Binary
 from streamrnn.wire import Decoder, Encoder, Events, Forecasts
@@ -13,7 +14,7 @@ from streamrnn.wire import Decoder, Encoder, Events, Forecasts
 def engine(config: Config) -> AnyEngine:
     """The engine; an allocation that fails anywhere on the way is the operator's to mend, not the daemon's end."""
     try:
-        return engines.build(config.model, rows(config), config.limits.threads)
+        return engines.build(config.model, rows(config), config.limits.threads, **given.of(config.model))
     except MemoryError:
         hint = "lower limits.max_streams, or use a smaller model"
         raise ConfigError(f"no memory for {rows(config)} streams of this model", hint) from None
@@ -38,7 +39,8 @@ def rows(config: Config) -> int:
 def decoder(config: Config) -> Decoder:
     """What reads the inputs."""
     model, binary = config.model, isinstance(config.model.head, Binary)
-    return Decoder(model.features, model.task, recovery.sources(config), config.limits.max_observations, binary)
+    ahead = known.coming(model), len(model.horizons)
+    return Decoder(model.features, model.task, recovery.sources(config), config.limits.max_observations, binary, *ahead)
 
 
 def encoder(engine: AnyEngine, config: Config) -> Encoder:

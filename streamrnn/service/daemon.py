@@ -22,13 +22,15 @@ from streamrnn.engines import AnyEngine
 from streamrnn.errors import ConfigError, FullError, StreamrnnError
 from streamrnn.messages import Batch, Ints
 from streamrnn.reorder import Reorder
-from streamrnn.service import build, catchup, changes, control, logs, machine, poison, recovery
+from streamrnn.service import backfill, build, catchup, changes, control, logs, machine, poison, recovery
 from streamrnn.service.admission import Refused, admit, by_input
+from streamrnn.service.backfill import History
 from streamrnn.service.backup import back_up
 from streamrnn.service.catchup import Catchup
 from streamrnn.service.checkpoint import Checkpoint
 from streamrnn.service.desk import Desk
 from streamrnn.service.doors import doors, granted
+from streamrnn.service.freeze import ORDERS, Freeze, freeze, refuse
 from streamrnn.service.gate import Gate, newcomers
 from streamrnn.service.generate import generate
 from streamrnn.service.hold import Hold
@@ -58,11 +60,13 @@ _log = structlog.get_logger("streamrnn")
 class Daemon:
     """Everything, built and ready to turn: engine, state, recovery, sockets.
 
-    `source` is the file that SIGHUP reads again, `lock` that of the state directory (`store.lock_of`). Raises
-    StreamrnnError.
+    `source` is the file that SIGHUP reads again, `lock` that of the state directory (`store.lock_of`); `history` is
+    learned first, unless it has been. Raises StreamrnnError.
     """
 
-    def __init__(self, config: Config, source: Path | None, lock: int | None = None) -> None:
+    def __init__(
+        self, config: Config, source: Path | None, lock: int | None = None, history: History | None = None
+    ) -> None:
         self.config = config
         self._source = source
         self._supervisor = Supervisor(os.environ)
@@ -88,12 +92,15 @@ class Daemon:
             self._streams = Streams(
                 self._engine, self._encoder, self._checkpoint, config.limits.max_streams, time.time()
             )
-            self._desk, self._hold = Desk(self._store, config.limits), Hold()
+            self._desk, self._hold, self._freeze = Desk(self._store, config.limits), Hold(), Freeze(self._store)
             agreed = recovery.agree(self._store, self._journal, recovery.reading(config))
-            held = self._recover()
-            self._silence = Silence(self._engine, time.time())
+            learn_first = backfill.due(self._store, history)
+            held, replay = self._recover()
             if not agreed:
                 self._settle(config)
+            if history is not None and learn_first:
+                self._learn(history, replay)
+            self._silence = Silence(self._engine, time.time())
             self._published = self._journal.last  # everything up to this lsn has been sent, or is in `held`
             self._sockets = Sockets(config.input, config.output, config.limits, self._retained.answer, self._doors)
             opened.callback(self._sockets.close)
@@ -240,8 +247,20 @@ class Daemon:
             self._telemetry.count("streamrnn_streams_reset_total")
         return {"stream": name, "lsn": self._published}
 
+    def _order_freeze(self, kind: str) -> dict[str, Any]:
+        """Journal that nothing is to be learned from now on, or everything again, then see to it."""
+        refuse(self._engine)
+        frame, lsn = Frame(COMMAND, time.time(), kind.encode(), b""), self._journal.last + 1
+        self._freeze.order(kind, lsn, partial(self._journal.append, [frame], self._published))
+        self._published = lsn
+        self._do(kind, "", lsn)
+        return {"frozen": self._engine.frozen, "lsn": lsn}
+
     def _do(self, kind: str, name: str, lsn: int) -> None:
         """What an operator ordered, now or in a journal that is replayed."""
+        if kind in ORDERS:
+            freeze(self._engine, ORDERS[kind])
+            return
         self._reorder.forget(name)
         if kind == "reset":
             self._streams.reset(name, lsn - 1)
@@ -374,7 +393,7 @@ class Daemon:
             return self._checkpoint.age
         return self._store.interval if self._store.durability == "interval" else 0.0
 
-    def _recover(self) -> list[Message]:
+    def _recover(self) -> tuple[list[Message], recovery.Replay]:
         """Restore and replay; the messages that a stop may have held up."""
         began, held, count = time.monotonic(), list[Message](), 0
         engine, encoder = self._engine, self._encoder
@@ -387,7 +406,7 @@ class Daemon:
                 held += encoder.encode(part.batch, part.outcomes, engine.names, part.lsns, True)
             else:
                 encoder.pass_over(part.batch, part.outcomes, engine.names)
-            self._supervisor.tell(f"EXTEND_TIMEOUT_USEC={EXTENSION * 1_000_000}", f"STATUS=replayed {count}")
+            self._extend(f"replayed {count}")
 
         def obey(kind: str, name: str, lsn: int) -> None:
             nonlocal held
@@ -402,14 +421,35 @@ class Daemon:
             engine, self._streams, self._journal, self._decoder, applied, len(self.config.input), obey,
             self._reorder,
         )  # fmt: skip
+        freeze(engine, self._freeze.at(self._journal.floor))
         if self._journal.waiting:
             with poison.watched(self._store) as careful:
                 replay.run(tell, careful)
+        freeze(engine, self._freeze.now)
         self._poison = poison.refusals(replay.poison, self._decoder)
         self._telemetry.count("streamrnn_replayed_observations_total", count)
         seconds = round(time.monotonic() - began, 3)
         _log.info("recovered", streams=len(applied), observations=count, messages=len(held), seconds=seconds)
-        return held
+        return held, replay
+
+    def _extend(self, status: str) -> None:
+        """Ask the service manager for more time to start."""
+        self._supervisor.tell(f"EXTEND_TIMEOUT_USEC={EXTENSION * 1_000_000}", f"STATUS={status}")
+
+    def _learn(self, history: History, replay: recovery.Replay) -> None:
+        """Learn a recorded file; nothing of it is published."""
+        encoder, engine = self._encoder, self._engine
+
+        def tell(part: recovery.Replayed) -> None:
+            encoder.pass_over(part.batch, part.outcomes, engine.names)
+
+        def alive(count: int) -> None:
+            self._extend(f"learned {count} of {history.name}")
+
+        learner = backfill.Backfill(
+            self._store, self._journal, self._checkpoint, replay, self.config.state, alive
+        )  # fmt: skip
+        learner.run(history, tell)
 
     def _settle(self, config: Config) -> None:
         """From now on the journal is written with `config`: no journaled frame is read by two configurations."""
@@ -472,6 +512,8 @@ class Daemon:
             "status": lambda _: self.status(),
             "forget": lambda asked: self._order("forget", asked["stream"], "ordered"),
             "reset": lambda asked: self._order("reset", asked["stream"], "ordered"),
+            "freeze": lambda _: self._order_freeze("freeze"),
+            "unfreeze": lambda _: self._order_freeze("unfreeze"),
             "backup": lambda asked: self._back_up(Path(asked["path"])),
             "reload": self._asked_reload,
             "generate": lambda asked: generate(self._engine, asked),
@@ -502,6 +544,7 @@ class Daemon:
             "streams_resting": self._streams.at_rest,
             "max_streams": self._streams.capacity,
             "producers": len(self._desk),
+            "frozen": self._engine.frozen,
             "lsn": self._journal.last,
             "published_lsn": self._published,
             "journal_frames": stats.rows,
@@ -541,6 +584,7 @@ class Daemon:
             if build.rows(config) < engine.streams:
                 raise ConfigError(f"limits.resident_streams is below the {engine.streams} streams in memory")
             engine = self._build(config)
+            freeze(engine, self._freeze.now)
         decoder = build.decoder(config)
         try:
             self._sockets.change(config.input, config.output, config.limits)

@@ -112,6 +112,11 @@ class Journal:
         if self._store.connection.in_transaction:
             self._note()
 
+    def pass_to(self, lsn: int) -> None:
+        """Give out all numbers up to `lsn`, for what is not journaled, and commit."""
+        self.last = max(self.last, lsn)
+        self._note(published=self.last, issued=max(self.last, self._store.marks.issued))
+
     def mark(self, lsn: int) -> None:
         """Store that everything up to `lsn` has been sent, and commit: at a clean stop."""
         self._note(published=lsn, issued=self.last)

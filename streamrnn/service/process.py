@@ -3,23 +3,28 @@
 import faulthandler
 import resource
 import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
-from streamrnn.config import load
+from streamrnn.config import Config, load
 from streamrnn.errors import EXIT_ERROR, EXIT_OK, StreamrnnError
 from streamrnn.rules import naming
 from streamrnn.service import logs
 from streamrnn.service.store import directory, lock_of
 
+if TYPE_CHECKING:
+    from streamrnn.service.backfill import History
+
 _log = structlog.get_logger("streamrnn")
 
 
-def run(path: Path) -> int:
+def run(path: Path, history: "Callable[[Config], History] | None" = None) -> int:
     """Run the daemon of a configuration file until SIGTERM or SIGINT; SIGHUP reads the file again.
 
-    Returns the exit code: 0, or 1, 65 or 78 by whose fault the end was.
+    `history` opens what is to be learned first. Returns the exit code: 0, or 1, 65 or 78 by whose fault the end was.
     """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -33,7 +38,7 @@ def run(path: Path) -> int:
         from streamrnn.service.daemon import Daemon
 
         with naming(path):
-            daemon = Daemon(config, path, lock)
+            daemon = Daemon(config, path, lock, history(config) if history else None)
         signal.signal(signal.SIGTERM, lambda *_: daemon.stop())
         signal.signal(signal.SIGINT, lambda *_: daemon.stop())
         signal.signal(signal.SIGHUP, lambda *_: daemon.ask_reload())

@@ -22,6 +22,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
+from streamrnn import given
 from streamrnn.config import Config
 from streamrnn.engines import AnyEngine
 from streamrnn.errors import ConfigError
@@ -49,12 +50,13 @@ class Reading(Struct, frozen=True):
     sources: tuple[Source, ...]
     max_streams: int
     max_observations: int
+    given: str = ""  # what the model is given beside the configuration: prior, timezone
 
     def covers(self, other: "Reading") -> bool:
         """Whether frames that were journaled under `other` are read the same, and none is refused."""
         last = len(self.sources) - 1
         return (
-            self.model == other.model
+            (self.model, self.given) == (other.model, other.given)
             and self.max_streams >= other.max_streams
             and self.max_observations >= other.max_observations
             and all(self.sources[min(origin, last)] == source for origin, source in enumerate(other.sources))
@@ -73,7 +75,13 @@ class Replayed:
 
 def reading(config: Config) -> Reading:
     """How a configuration reads its inputs."""
-    return Reading(config.model, sources(config), config.limits.max_streams, config.limits.max_observations)
+    return Reading(
+        config.model,
+        sources(config),
+        config.limits.max_streams,
+        config.limits.max_observations,
+        given.digest(config.model),
+    )
 
 
 def sources(config: Config) -> tuple[Source, ...]:
@@ -193,8 +201,12 @@ class Replay:
         self._apply(pairs, due, tell)
 
     def _apply(self, pairs: Sequence[tuple[int, Frame]], due: bool, tell: Callable[[Replayed], None]) -> None:
-        decoded, applied = self.decoder.decode([frame for _, frame in pairs]), self.applied
-        batch, lsns = decoded.batch, [pairs[index][0] for index in decoded.frame]
+        decoded = self.decoder.decode([frame for _, frame in pairs])
+        self.take(decoded.batch, [pairs[index][0] for index in decoded.frame], due, tell)
+
+    def take(self, batch: Batch, lsns: list[int], due: bool, tell: Callable[[Replayed], None]) -> None:
+        """Apply what the restored rows do not hold yet; `lsns` (m) of the runs."""
+        applied = self.applied
         keep = [lsn > applied.get(name, 0) for lsn, name in zip(lsns, batch.names, strict=True)]
         if self.refused:
             keep = [kept and number not in self.refused.get(lsn, ()) for kept, lsn, number in numbered(lsns, keep)]

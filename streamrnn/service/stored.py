@@ -15,6 +15,7 @@ import numpy as np
 
 from streamrnn.config import Limits
 from streamrnn.errors import StreamrnnError
+from streamrnn.model.prior import Prior
 from streamrnn.service.checkpoint import Checkpoint, Layout
 from streamrnn.service.desk import Desk
 from streamrnn.service.journal import Journal
@@ -78,6 +79,14 @@ def export(store: Store, stream: str) -> dict[str, Any]:
     for row in Checkpoint(store).load():
         if row.name == stream and row.blob:
             return {"stream": stream, "applied_lsn": row.applied, "slices": dict(_slices(row.layout, row.blob))}
+    raise StreamrnnError(f"no stream {stream!r} in {store.file}", "`streamrnn state dump` lists them")
+
+
+def prior(store: Store, stream: str) -> Prior:
+    """What one stream can give new ones to begin with. Raises StreamrnnError for an unknown stream."""
+    for row in Checkpoint(store).load():
+        if row.name == stream and row.blob:
+            return Prior(stream, row.layout, row.blob)
     raise StreamrnnError(f"no stream {stream!r} in {store.file}", "`streamrnn state dump` lists them")
 
 

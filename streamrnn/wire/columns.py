@@ -34,6 +34,7 @@ def columns(rows: Rows) -> tuple[Batch, list[Place], Faults]:
         ids=rows.ids,
         event=np.array(rows.events, np.int64) if rows.task == "events" else None,
         symbols={number: symbol for symbol, number in rows.symbols.items()},
+        future=_ahead(rows, faults) if rows.coming else None,
     )
     return batch, rows.places, faults
 
@@ -59,6 +60,7 @@ def without(batch: Batch, places: list[Place], faults: Faults) -> tuple[Batch, l
         ids={moved[row]: text for row, text in batch.ids.items() if row not in faults},
         event=None if batch.event is None else batch.event[keep],
         symbols=batch.symbols,
+        future=None if batch.future is None else batch.future[keep],
     )
     return kept, list(compress(places, left))
 
@@ -103,6 +105,20 @@ def _labels(rows: Rows, faults: Faults) -> Floats:
         elif rows.binary and number not in (0, 1):
             faults.setdefault(row, ("label", f"label is {number}, and the model's head 'binary' knows 0 and 1 alone"))
     return label
+
+
+def _ahead(rows: Rows, faults: Faults) -> Floats:
+    """What is known ahead (n, G K); NaN where it was not told."""
+    none = [None] * rows.horizons
+    told = np.full((len(rows.time), len(rows.coming) * rows.horizons), np.nan)
+    for row, lists in rows.ahead.items():
+        cells = [number for each in lists for number in (none if each is None else each)]
+        told[row] = np.array(cells, np.float64)
+        for place, number in enumerate(cells):
+            if number is not None and not abs(number) <= LARGEST_VALUE:
+                faults.setdefault(row, _number(f"future.{rows.coming[place // rows.horizons]}", number))
+                told[row, place] = np.nan
+    return told
 
 
 def _number(name: str, number: float) -> tuple[str, str]:

@@ -20,25 +20,27 @@ _MAPS = frozenset([*range(0x80, 0x90), 0xDE, 0xDF])
 
 
 class Decoder:
-    """Reads the frames of all inputs; with `binary` a label is 0 or 1.
+    """Reads the frames of all inputs; with `binary` a label is 0 or 1. `coming` features bring values ahead, at so many
+    `horizons`.
 
     Raises ConfigError for feature names that no message could spell.
     """
 
     def __init__(
         self, features: tuple[str, ...], task: str, sources: Sequence[Source], max_observations: int,
-        binary: bool = False,
+        binary: bool = False, coming: tuple[str, ...] = (), horizons: int = 0,
     ) -> None:  # fmt: skip
         self._features = features
         self._task, self._binary = task, binary
         self._sources = tuple(sources)
         self._limit = max_observations
-        self._json, self._pack = readers(features, max_observations, task == "events")
+        self._coming = (coming, horizons)
+        self._json, self._pack = readers(features, max_observations, task == "events", coming, horizons)
         self._columnar = [False] * len(sources)  # the form that a source sent last is tried first
 
     def decode(self, frames: Sequence[Frame]) -> Decoded:
         """All observations of the frames in order of arrival, and a refusal for each thing that is none."""
-        rows = Rows(self._features, self._task, self._limit, self._binary)
+        rows = Rows(self._features, self._task, self._limit, self._binary, *self._coming)
         refusals: list[Refusal] = []
         for index, frame in enumerate(frames):
             try:

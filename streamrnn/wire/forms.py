@@ -14,6 +14,7 @@ SYMBOL_BYTES = 256  # of UTF-8: the longest symbol
 Symbol = str | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Id = Annotated[str, Meta(max_length=256)] | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Values = TypeVar("Values")
+Ahead = TypeVar("Ahead")
 
 # All that reading a byte string may raise: malformed or of another form, not UTF-8 (both ValueErrors), nested too
 # deeply, a length that lies.
@@ -32,6 +33,12 @@ class Observation(Struct, Generic[Values], gc=False):
     end: bool = False
 
 
+class AheadObservation(Observation[Values], Generic[Values, Ahead], gc=False):
+    """One observation of a model that has features of known future."""
+
+    future: Ahead | None = None  # by name, a list with an entry a horizon
+
+
 class Columns(Struct, Generic[Values], gc=False):
     """Many observations of one stream; every list has one entry an observation."""
 
@@ -42,6 +49,12 @@ class Columns(Struct, Generic[Values], gc=False):
     id: list[Id | None] | None = None
     seq: list[Count | None] | None = None
     end: bool | list[bool] = False  # a single `true` marks the last one
+
+
+class AheadColumns(Columns[Values], Generic[Values, Ahead], gc=False):
+    """Many observations of such a model."""
+
+    future: Ahead | None = None  # by name, a list of such lists
 
 
 class EventObservation(Observation[Values], Generic[Values], gc=False):
@@ -85,16 +98,29 @@ def values_struct(features: tuple[str, ...], kind: Any) -> Any:
         raise ConfigError(f"feature names cannot be read from messages: {error}", hint) from None
 
 
-def readers(features: tuple[str, ...], limit: int, events: bool) -> tuple[Readers, Readers]:
-    """The decoders for JSON and for MessagePack; `limit` is the most items of an array. Raises ConfigError."""
+def readers(
+    features: tuple[str, ...], limit: int, events: bool, coming: tuple[str, ...] = (), horizons: int = 0
+) -> tuple[Readers, Readers]:
+    """The decoders for JSON and for MessagePack; `limit` is the most items of an array. Raises ConfigError.
+
+    Of the features `coming` values come ahead, at so many `horizons`.
+    """
     single: Any = EventObservation if events else Observation
     several: Any = EventColumns if events else Columns
     width = Meta(min_length=len(features), max_length=len(features))
     many = Meta(max_length=limit)
     cell: Any = float | None
     column: Any = list[cell] | None
-    one: Any = single[values_struct(features, float) | Annotated[list[cell], width]]
-    columns: Any = several[values_struct(features, list[cell]) | Annotated[list[column], width]]
+    of_one: Any = values_struct(features, float) | Annotated[list[cell], width]
+    of_many: Any = values_struct(features, list[cell]) | Annotated[list[column], width]
+    one: Any = single[of_one]
+    columns: Any = several[of_many]
+    if coming:
+        ahead: Any = Annotated[list[cell], Meta(min_length=horizons, max_length=horizons)]
+        ahead_of_one: Any = values_struct(coming, ahead)
+        ahead_of_many: Any = values_struct(coming, list[ahead])
+        one = AheadObservation[of_one, ahead_of_one]
+        columns = AheadColumns[of_many, ahead_of_many]
     frame, split = one | Annotated[list[one], many], Annotated[list[Raw], many]
 
     def compiled(decoder: Any, json: bool) -> Readers:

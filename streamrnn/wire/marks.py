@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from msgspec import UNSET, UnsetType
 
-from streamrnn.messages import DUPLICATE, LATE, MISSING, SETTLED, UNMATCHED
+from streamrnn.messages import DUPLICATE, FROZEN, LATE, MISSING, SETTLED, UNMATCHED
 from streamrnn.wire.outgoing import EventPrediction, Prediction
 
-MARKS = LATE | DUPLICATE | MISSING
+MARKS = LATE | DUPLICATE | MISSING | FROZEN
 SILENT = SETTLED | UNMATCHED  # a late label has no forecast of its own
 
 
@@ -18,12 +18,16 @@ def mark(message: Prediction | EventPrediction, bits: Sequence[int], where: int 
         message.late = one & LATE != 0 or UNSET
         message.duplicate = one & DUPLICATE != 0 or UNSET
         message.missing = one & MISSING != 0 or UNSET
+        if isinstance(message, Prediction):
+            message.frozen = one & FROZEN != 0 or UNSET
         message.id = ids.get(where, UNSET)
         return
     run = bits[where]
     message.late = flags(run, LATE)
     message.duplicate = flags(run, DUPLICATE)
     message.missing = flags(run, MISSING)
+    if isinstance(message, Prediction):
+        message.frozen = flags(run, FROZEN)
     named = [ids.get(i) for i in range(where.start, where.stop)] if ids else []
     message.id = named if any(name is not None for name in named) else UNSET
 

@@ -46,6 +46,7 @@ class Prediction(Struct, gc=False):
     replayed: bool | UnsetType = UNSET  # sent again after a restart
     retained: bool | UnsetType = UNSET  # the topic's last value, for a new subscriber
     missing: bool | list[bool] | UnsetType = UNSET  # at least one value was missing; a list
+    frozen: bool | list[bool] | UnsetType = UNSET  # nothing was learned from it: the model is frozen; a list
     id: str | list[str | None] | UnsetType = UNSET  # as it was sent; a list
 
 

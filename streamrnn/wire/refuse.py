@@ -35,7 +35,7 @@ def _invalid(text: str, path: str) -> str:
     if text.startswith("Object contains unknown field"):
         return "unknown_feature"
     if "`array` of length" in text:
-        return "schema" if path == "values" else "too_many"
+        return "schema" if path == "values" or path.startswith("future") else "too_many"
     if "out of range" in text or text.startswith(("Expected `int` <", "Expected `int` >", "Expected `str` of length")):
         return "time" if path.startswith("time") and "timestamp" in text else "out_of_range"
     if text.startswith("Invalid "):

@@ -10,7 +10,16 @@ from msgspec.structs import astuple
 
 from streamrnn.errors import WireError
 from streamrnn.messages import END, LABEL_ONLY, STAMPED, digest
-from streamrnn.wire.forms import SYMBOL_BYTES, Columns, EventColumns, EventObservation, Observation, Symbol
+from streamrnn.wire.forms import (
+    SYMBOL_BYTES,
+    AheadColumns,
+    AheadObservation,
+    Columns,
+    EventColumns,
+    EventObservation,
+    Observation,
+    Symbol,
+)
 
 _NAME_BYTES = 128
 
@@ -32,6 +41,8 @@ class Rows:
     task: str  # "label": one may come alone; "events": each is a symbol, values may be left out
     room: int  # most observations that a columnar message may add
     binary: bool = False  # labels are 0 or 1
+    coming: tuple[str, ...] = ()  # (G) features whose values come ahead,
+    horizons: int = 0  # at K horizons
     names: list[str] = field(default_factory=list)  # (m)
     lengths: list[int] = field(default_factory=list)  # (m)
     columnar: list[bool] = field(default_factory=list)  # (m)
@@ -44,6 +55,7 @@ class Rows:
     label: dict[int, float] = field(default_factory=dict)  # the rest is rare, and kept by row
     ids: dict[int, str] = field(default_factory=dict)
     bits: dict[int, int] = field(default_factory=dict)
+    ahead: dict[int, list[list[float | None] | None]] = field(default_factory=dict)  # (G) lists of K
 
     def one(self, item: Observation[Any], place: Place) -> None:
         """Append an observation as a run of its own. Raises WireError."""
@@ -70,6 +82,8 @@ class Rows:
         else:
             self.time.append(item.time)
         self.seq.append(item.seq)
+        if isinstance(item, AheadObservation) and item.future is not None:
+            self.ahead[row] = list(astuple(item.future))
         if item.label is not None:
             self.label[row] = item.label
         if item.id is not None:
@@ -90,6 +104,8 @@ class Rows:
             for label, ident in zip(item.label or [None], item.id or [None], strict=False):
                 self._late(label, ident)
         row = len(self.time)
+        if isinstance(item, AheadColumns) and item.future is not None:
+            self._foresee(list(astuple(item.future)), row, length)
         self.values += _interleaved(columns, length)
         self.names.append(name)
         self.lengths.append(length)
@@ -101,6 +117,15 @@ class Rows:
             self._rare(item, row, length)
         if item.time is None:
             self.bits.update((row + i, self.bits.get(row + i, 0) | STAMPED) for i in range(length))
+
+    def _foresee(self, columns: list[list[list[float | None]] | None], row: int, length: int) -> None:
+        """What is known ahead of the run that begins at `row`, a column a feature. Raises WireError."""
+        for name, column in zip(self.coming, columns, strict=True):
+            if column is not None and len(column) != length:
+                raise WireError("schema", f"future.{name} has {len(column)} entries for {length} observations")
+        self.ahead.update(
+            (row + i, [None if column is None else column[i] for column in columns]) for i in range(length)
+        )
 
     def _rare(self, item: Columns[Any], row: int, length: int) -> None:
         """Labels, ids and bits of the run that begins at `row`."""

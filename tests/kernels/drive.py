@@ -61,12 +61,12 @@ def _read(address, o, reals, f):
 
 @jit
 def _observe(past, history, y, time, step, skipped, first, second, interval):
-    seasons.observe(at(past, 0), at(history, 0), y, time, step, skipped, first, second, interval)
+    seasons.observe(at(past, 0), at(history, 0), y, time, step, skipped, first, second, interval, 1)
 
 
 @jit
-def _regress(past, history, last, mean, sd, step, time, interval, z):
-    seasons.regress(at(past, 0), at(history, 0), last, mean, sd, step, time, interval, z)
+def _regress(past, history, last, mean, sd, step, time, interval, coming, z):
+    seasons.regress(at(past, 0), at(history, 0), last, mean, sd, step, time, interval, at(coming, 0), z)
 
 
 @jit
@@ -75,10 +75,10 @@ def _settle(address, shape, reals, state, past, history, k, y, anchor, time, ste
 
 
 @jit
-def _forecast(address, shape, reals, state, past, history, steps, out, last, step, time, interval):
+def _forecast(address, shape, reals, state, past, history, steps, out, last, step, time, interval, learn):
     call(
         address, at(shape, 0), at(reals, 0), at(state, 0), at(past, 0), at(history, 0), at(steps, 0), at(out, 0),
-        last, step, time, interval,
+        last, step, time, interval, learn,
     )  # fmt: skip
 
 
@@ -194,17 +194,18 @@ class Expert:
     """One expert with a history of its own, driven with the arguments of its naive twin."""
 
     def __init__(
-        self, expert: spec.Expert, horizons: tuple[int, ...], periods: tuple[float, float], history: int
-    ) -> None:
+        self, expert: spec.Expert, horizons: tuple[int, ...], periods: tuple[float, float], history: int,
+        known: int = 0,
+    ) -> None:  # fmt: skip
         self.part, self.steps, self.periods = EXPERTS[type(expert)], np.array(horizons, np.int64), periods
-        self.own = past((expert,), horizons, history)
+        self.own = past((expert,), horizons, history, known)
         self.past = self.own.ints
         self.history = np.zeros(self.own.length)
         self.history[seasons.HEAD : seasons.HEAD + self.own.ring] = np.nan
         self.shape = np.array([len(horizons), *self.part.shape(expert, self.own)], np.int64)
         self.reals = np.array(self.part.reals(expert))
         self.state = np.zeros(max(self.part.state(expert, self.own, len(horizons)), 1))
-        self.last = 0
+        self.last, self.coming = 0, np.zeros(max(known * (len(horizons) + 1), 1))
 
     def observe(self, y: float, step: int, time: float, interval: float) -> None:
         skipped, self.last = step - self.last - 1, step
@@ -214,13 +215,15 @@ class Expert:
         address = self.part.settle.address("float64")
         _settle(address, self.shape, self.reals, self.state, self.past, self.history, k, y, anchor, time, step)
 
-    def forecast(self, last: float, mean: float, sd: float, step: int, time: float, interval: float) -> list[float]:
+    def forecast(
+        self, last: float, mean: float, sd: float, step: int, time: float, interval: float, learn: int = 1
+    ) -> list[float]:
         out, z = np.full(len(self.steps), np.nan), np.full(len(self.own.table), np.nan)
         if len(z):
-            _regress(self.past, self.history, last, mean, sd, step, time, interval, z)
+            _regress(self.past, self.history, last, mean, sd, step, time, interval, self.coming, z)
         address = self.part.forecast.address("float64")
         _forecast(
             address, self.shape, self.reals, self.state, self.past, self.history, self.steps, out, last, step, time,
-            interval,
+            interval, learn,
         )  # fmt: skip
         return [float(value) for value in out]

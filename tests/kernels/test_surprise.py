@@ -18,6 +18,7 @@ from tests.naive import surprise as naive
 KINDS = sorted(MONITORS, key=lambda kind: kind.__name__)
 TWINS: dict[type[Any], Any] = {spec.Residual: lambda rate, bins: naive.Residual(), spec.Mean: naive.Level}
 TWINS[spec.Hours] = naive.Hours
+TWINS[spec.Flat] = naive.Flat
 
 
 @jit

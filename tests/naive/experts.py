@@ -21,10 +21,11 @@ class Last:
     """Persistence."""
 
     def __init__(
-        self, expert: Any, horizons: tuple[int, ...], periods: tuple[float, float] = (0.0, 0.0), history: int = 64
-    ) -> None:
+        self, expert: Any, horizons: tuple[int, ...], periods: tuple[float, float] = (0.0, 0.0), history: int = 64,
+        known: int = 0,
+    ) -> None:  # fmt: skip
         self.expert, self.horizons = expert, horizons
-        own = past((expert,), horizons, history)
+        own = past((expert,), horizons, history, known)
         self.table, self.lags = own.table.tolist(), own.lags
         self.history = History(periods, own.ring, own.bins)
 

@@ -68,6 +68,21 @@ class Gate:
         return min(value, -math.log(TAU)) if 0 < a < 1.2 * usual else value
 
 
+class Flat:
+    """How often the last value has come in a row, beyond the first few."""
+
+    def __init__(self, rate: float, steps: int) -> None:
+        self.steps, self.values = steps, list[float]()
+
+    def deviate(self, y: float, expected: float, time: float) -> float:
+        self.values.append(y)
+        other = next((i for i, value in enumerate(reversed(self.values)) if value != y), len(self.values))
+        return max(other - self.steps, 0)
+
+    def adopt(self, error: float) -> None:
+        """It has no level of its own."""
+
+
 class Residual:
     """Distance from the forecast."""
 

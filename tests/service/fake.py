@@ -24,7 +24,7 @@ class Engine:
     kernel_digest = "fake"
     bytes_per_stream = 100
 
-    def __init__(self, model: spec.Model, capacity: int, threads: int = 1) -> None:
+    def __init__(self, model: spec.Model, capacity: int, threads: int = 1, **given: object) -> None:
         if model.seed == 666:
             raise ConfigError("no such plan")
         allocate(capacity, max(model.horizons))
@@ -40,6 +40,7 @@ class Engine:
         self.layout = {name: [place, 1] for place, name in enumerate(("seq", "sender", "time", *model.features))}
         self._state: dict[str, dict[str, float]] = {}
         self._dirty: dict[str, None] = {}
+        self.frozen = model.frozen
 
     def alone(self) -> None:
         """There are no threads."""
@@ -69,13 +70,15 @@ class Engine:
             state = self._state[name]
             duplicate = 0 <= batch.seq[i] <= state["sender"]
             if not duplicate:
+                self._dirty[name] = None
+            if not duplicate and not self.frozen:
                 state["seq"] += 1
                 state["sender"] = max(state["sender"], float(batch.seq[i]))
                 state["time"] = float(batch.time[i])
                 state |= dict(zip(self.model.features, batch.values[i].tolist(), strict=True))
-                self._dirty[name] = None
             self._tell(out, i, name)
-            out.bits[i] = messages.DUPLICATE if duplicate else messages.LEARNED
+            fate = messages.FROZEN if self.frozen else messages.LEARNED
+            out.bits[i] = messages.DUPLICATE if duplicate else fate
         out.row[:] = np.repeat(rows, batch.lengths)
         return out
 

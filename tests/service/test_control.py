@@ -85,6 +85,41 @@ def test_an_order_is_repeated_by_a_recovery(turned: Make, kind: str, checkpoint:
     assert names == {"a", "b", "c"}
 
 
+@pytest.mark.parametrize("checkpoint", [False, True])
+@pytest.mark.parametrize("durability", ["commit", "interval", "off"])
+def test_a_recovery_learns_what_came_before_and_after_it_was_frozen(
+    turned: Make, durability: str, checkpoint: bool
+) -> None:
+    one = turned(SLOW + f'durability = "{durability}"\n')
+    fed(one, "a", "a")
+    assert ask(one, command="freeze")["frozen"]
+    fed(one, "a", "b", "a")
+    assert seqs(one) == {"a": 2, "b": 0}
+    assert ask(one, command="status")["frozen"]
+    assert one.value("streamrnn_observations_frozen_total") == 3
+    if checkpoint or durability == "off":
+        one.daemon._checkpoint.finish(one.daemon._engine, one.daemon._journal.last)
+    if durability != "off":
+        assert not ask(one, command="unfreeze")["frozen"]
+        fed(one, "a")
+        ask(one, command="freeze")
+        fed(one, "b")
+    one.daemon._journal.mark(one.daemon._published)
+    before = seqs(one)
+    one.kill()
+    one.start()
+    assert seqs(one) == before == {"a": 2 if durability == "off" else 3, "b": 0}
+    assert ask(one, command="status")["frozen"]
+    fed(one, "a", "b")
+    assert seqs(one) == before
+    ask(one, command="unfreeze")
+    fed(one, "b")
+    one.stop()
+    one.start()
+    assert seqs(one) == before | {"b": 1}
+    assert not ask(one, command="status")["frozen"]
+
+
 def dumped(one: Turned) -> list[dict[str, Any]]:
     one.stop()
     with stored.opened(one.path / "state") as store:
