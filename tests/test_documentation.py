@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from streamrnn import cli, errors
+from streamrnn import cli, errors, spec
 from streamrnn.cli.child import daemon
+from streamrnn.model import plan
 from streamrnn.service.telemetry import METRICS
 from streamrnn.wire import FIELDS, REASONS
 
@@ -50,6 +51,15 @@ def test_every_command_is_documented():
     groups = {group.name for group in cli.app.registered_groups}
     assert names
     assert all(f"| `streamrnn {name}" in README for name in names | groups)
+
+
+@pytest.mark.parametrize("preset", ["light", "standard", "full"])
+def test_the_bytes_of_a_preset_are_those_of_its_plan(preset):
+    told = re.search(rf"\| `{preset}` \| ([\d,]+) \| ([\d,]+) \|", README)
+    assert told
+    for number, horizons in zip(told.groups(), ((1,), (1, 3, 6, 24)), strict=True):
+        made = plan.compose(spec.Model(features=("flow",), preset=preset, horizons=horizons))
+        assert int(number.replace(",", "")) == 4 * made.f32.width + 8 * (made.f64.width + made.i64.width)
 
 
 def test_every_exit_code_is_documented():

@@ -43,12 +43,17 @@ def command(
 
 def describe(config: Config) -> dict[str, Any]:
     """What a configuration amounts to. Raises ConfigError."""
+    from streamrnn import given
     from streamrnn.engines import compose
     from streamrnn.kernels.table import PARAMS_LENGTH
+    from streamrnn.model import prior
     from streamrnn.service.build import rows
     from streamrnn.wire import Decoder, Source
 
     plan = compose(config.model)
+    found = given.of(config.model)
+    if found["prior"] is not None:
+        prior.check(plan, found["prior"])
     sources = [Source(each.format, each.stream, each.stream_from_topic) for each in config.input]
     Decoder(config.model.features, config.model.task, sources, config.limits.max_observations)  # refuses odd names
     sizes = plan.sizes

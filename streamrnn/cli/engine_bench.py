@@ -20,6 +20,7 @@ from streamrnn.cli.show import table
 
 GATES = {"gru": 3, "lstm": 4}
 SIZES = (16, 32, 64, 128)
+PRESETS = ("light", "standard", "full")
 WINDOW = 16
 BATCH = 256  # observations in a call
 CROWD = 4096  # the same with many streams
@@ -58,6 +59,7 @@ def command(
 
     `us` is the learner alone: 9 inputs, cell, readout, likelihood, gradient over the window, clipping, Adam.
     `engine.us` is an observation with everything on: two features, one target, one horizon, preset light, one stream.
+    `light.us`, `standard.us` and `full.us` are that of the presets, `streams1000.us` with 1,000 streams at random.
 
     \b
     Examples:
@@ -90,6 +92,8 @@ def measure(seconds: float, streams: int) -> list[Figure]:
             for stride in (16, 1):
                 rows += _cell(kind, size, stride, seconds, rows[0].value or np.nan)
     rows.append(figure("gru32.one_call.us", 1e6 * _observation(_engine("gru", 32, 16, 1), 1, 1, seconds), "us"))
+    for preset in PRESETS:
+        rows += _preset(preset, seconds)
     for many in sorted({1, 1000, streams}):
         spent = _observation(_engine("gru", 16, 16, many), many, BATCH if many == 1 else CROWD, seconds)
         rows.append(figure(f"gru16.streams{many}.obs_per_s", 1 / spent, "1/s"))
@@ -141,6 +145,20 @@ def _engine(kind: str, size: int, stride: int, streams: int, threads: int = 1) -
     engine = Engine(model, streams, threads=threads)
     engine.admit([f"stream-{number}" for number in range(streams)])
     return engine
+
+
+def _preset(preset: Any, seconds: float) -> list[Figure]:
+    """Time of an observation with everything on, of one stream and of 1,000 touched at random; bytes of a stream."""
+    from streamrnn import spec
+    from streamrnn.engine import Engine
+
+    engine = Engine(spec.Model(features=("a", "b"), targets=("a",), preset=preset), 1000)
+    engine.admit([f"stream-{number}" for number in range(1000)])
+    rows = [figure(f"{preset}.bytes_per_stream", engine.bytes_per_stream, "B")]
+    for many, name in ((1, "us"), (1000, "streams1000.us")):
+        spent = _observation(engine, many, BATCH if many == 1 else CROWD, seconds)
+        rows.append(figure(f"{preset}.{name}", 1e6 * spent, "us"))
+    return rows
 
 
 def _observation(engine: Any, streams: int, size: int, seconds: float) -> float:

@@ -64,6 +64,13 @@ def begin(plan: Any, prior: Prior, f32: NDArray[Any], f64: NDArray[np.float64], 
                 into[:] = found
 
 
+def check(plan: Any, prior: Prior) -> None:
+    """Raise ConfigError for a prior of another model."""
+    begin(
+        plan, prior, np.zeros(plan.f32.width, np.float32), np.zeros(plan.f64.width), np.zeros(plan.i64.width, np.int64)
+    )
+
+
 def answers(prior: Prior) -> float:
     """Settled forecasts that its mix rests on: the least over targets and horizons."""
     name = next((name for name in prior.layout if name.startswith("f64.stats ")), None)

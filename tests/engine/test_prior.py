@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from streamrnn import config, spec
 from streamrnn import given as files
-from streamrnn import spec
+from streamrnn.cli.check import describe
 from streamrnn.engine import Engine
 from streamrnn.errors import ConfigError
 from streamrnn.model.prior import Prior
@@ -67,6 +68,20 @@ def test_a_prior_of_another_model_is_refused() -> None:
         Engine(tiny(layers=(spec.Gru(9),)), 1, prior=trained())
     with pytest.raises(ConfigError, match="pooled"):
         Engine(tiny(weights="pooled", prior="x"), 1)
+
+
+def test_check_finds_a_prior_that_does_not_fit(tmp_path: Path) -> None:
+    path = tmp_path / "a.prior"
+    files.write(path, trained())
+    text = '[model]\nfeatures = ["x"]\nlayers = [{{ kind = "gru", size = {} }}]\nhorizons = [1, 2]\nprior = "{}"\n'
+    text += (
+        'experts = [{{ kind = "last" }}, {{ kind = "profile" }}, {{ kind = "linear", inputs = "lags", lags = 6 }}]\n'
+    )
+    text += 'monitors = [{{ kind = "conformal" }}, {{ kind = "anomaly", warmup = 100 }}, {{ kind = "residual" }}]\n'
+    text += 'rule = {{ kind = "tbptt", window = 4, stride = 2 }}\n'
+    assert describe(config.parse(text.format(8, path)))["memory"]
+    with pytest.raises(ConfigError, match="prior"):
+        describe(config.parse(text.format(9, path)))
 
 
 def test_the_file_of_a_prior(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ PREDICTION = [
     "replayed",
     "retained",
     "missing",
+    "frozen",
     "id",
 ]
 FORECAST = ["target", "step", "time", "yhat", "yhat_lower", "yhat_upper"]
