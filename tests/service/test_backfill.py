@@ -13,6 +13,7 @@ from streamrnn.cli.history import history
 from streamrnn.errors import ConfigError
 from streamrnn.messages import Batch
 from streamrnn.service import daemon as module
+from streamrnn.service import stored
 from streamrnn.service.backfill import History
 from tests.engine.feed import batch
 
@@ -109,3 +110,44 @@ def test_a_file_is_read_as_replay_reads_it_and_known_by_its_content(tmp_path: Pa
     assert one.digest != other.digest
     file.write_text("time,flow\n1,1.5\n2,2.6\n")
     assert history(file, config.parse(text.format("pump-1"))).digest != one.digest
+
+
+MODEL = """
+[model]
+features = ["flow"]
+layers = [{ kind = "elman", size = 4 }]
+experts = [{ kind = "last" }]
+rule = { kind = "tbptt", window = 4, stride = 2 }
+[[input]]
+endpoint = "ipc://PATH/in"
+[output]
+endpoint = "ipc://PATH/out"
+[metrics]
+enabled = false
+[control]
+enabled = false
+[state]
+path = "PATH/state"
+checkpoint = 1e-9
+"""
+
+
+def learned(path: Path, fails: list[int]) -> str:
+    """Digest of the state after a backfill by the real engine that is interrupted at these parts."""
+    path.mkdir()
+    read = config.parse(MODEL.replace("PATH", str(path)))
+    for fail in fails:
+        with pytest.raises(Stopped):
+            module.Daemon(read, None, history=recorded(fail))
+    daemon = module.Daemon(read, None, history=recorded())
+    daemon.stop()
+    daemon.run()
+    with stored.opened(path / "state") as store:
+        *_, last = stored.dump(store)
+    return str(last["sha256"])
+
+
+def test_the_state_is_to_the_bit_that_of_a_backfill_without_a_crash(tmp_path: Path) -> None:
+    whole = learned(tmp_path / "0", [])
+    assert learned(tmp_path / "1", [3]) == whole
+    assert learned(tmp_path / "2", [1, 2, 5]) == whole
