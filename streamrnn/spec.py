@@ -294,9 +294,13 @@ class Vocabulary(Part, frozen=True, tag="vocabulary"):
 
 
 class Conformal(Part, frozen=True, tag="conformal"):
-    """Adaptive conformal intervals (quantile tracking, Angelopoulos et al. 2023) at coverage `level`."""
+    """Adaptive conformal intervals (quantile tracking, Angelopoulos et al. 2023) at coverage `level`.
+
+    They are wider at those of so many `hours` of the day in which errors are larger; 0: the same at all times.
+    """
 
     level: Fraction = 0.9
+    hours: Annotated[int, Meta(ge=0, le=96)] = 24
 
 
 class Anomaly(Part, frozen=True, tag="anomaly"):

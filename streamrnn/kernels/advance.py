@@ -10,7 +10,7 @@ from streamrnn.kernels.call import at, call, shift
 from streamrnn.kernels.jit import jit
 from streamrnn.kernels.network import fade, through
 from streamrnn.kernels.recompute import remember
-from streamrnn.kernels.settle import pending, stats_of
+from streamrnn.kernels.settle import breadth, pending, stats_of
 from streamrnn.kernels.tbptt import roll_back
 
 DAY = 86_400.0
@@ -250,8 +250,9 @@ def issue(plan, row, j, k, place, f, out, time):
         share(plan, row, j, record, r)
     known = stats[c.COUNT] > 0
     r[c.ANCHOR], r[c.UNIT], r[c.ISSUE], r[c.MIXED] = last, unit, time, mixed
-    r[c.LOWER] = inside(plan, j, mixed + stats[c.LOW] * unit) if known else math.nan
-    r[c.UPPER] = inside(plan, j, mixed + stats[c.HIGH] * unit) if known else math.nan
+    around = unit * breadth(plan, row, j, k, time, math.nan)
+    r[c.LOWER] = inside(plan, j, mixed + stats[c.LOW] * around) if known else math.nan
+    r[c.UPPER] = inside(plan, j, mixed + stats[c.HIGH] * around) if known else math.nan
 
 
 @jit

@@ -7,6 +7,12 @@ recent size of the scores. Coverage converges to the level for any sequence; the
 The step is smaller the longer an answer takes: h steps ahead, h misses in a row come from one cause, and a full step
 for each would throw the bound far out. Rejected for the same reason: the recent *range* of the scores as their size;
 on a heavy-tailed series the 24-step interval was ten times as wide.
+
+Where errors depend on the time of the day, so does the width: a score's unit is the usual error times the root of this
+hour's share of it. The root, since a share learned on few days is itself uncertain. On eight series of load, taxi trips
+and oil temperature, 1 to 48 steps ahead, widths were up to 24 % smaller at the same coverage, one 0.7 % larger, and
+interval scores 3 to 27 % better. Rejected: the share itself (larger widths), a mean with the hours beside it (less
+gain), quantiles of each hour (too few answers).
 """
 
 import math
@@ -17,6 +23,9 @@ from streamrnn.kernels.jit import jit
 GAIN = 0.05
 PATIENCE = 4.0  # steps ahead at which the gain is half
 LARGEST = 12.0  # a score counts up to this many usual errors
+HOUR = 0.02  # rate at which an hour's share of the usual error moves,
+FIRST = 5.0  # and how many answers it counts as having had at first
+FAR = 5.0  # an error counts up to this many usual ones there
 SLOW = 0.005  # rate of the running figures that are published: a memory of about 200 settled forecasts
 
 
@@ -31,6 +40,19 @@ def track(stats, score, level, ahead):
     if stats[c.HIGH] < stats[c.LOW]:
         middle = 0.5 * (stats[c.HIGH] + stats[c.LOW])
         stats[c.HIGH], stats[c.LOW] = middle, middle
+
+
+@jit
+def weight(shares, hour):
+    """What the usual error is multiplied with in an hour; shares (n) begin at 1."""
+    return math.sqrt(shares[hour])
+
+
+@jit
+def learn_hour(shares, hour, size, count):
+    """Move an hour's share by one error, `size` in usual ones, after `count` answers at all hours."""
+    rate = max(HOUR, 1.0 / (FIRST + count / len(shares)))
+    shares[hour] += rate * (min(size, FAR) - shares[hour])
 
 
 @jit

@@ -8,8 +8,10 @@ from streamrnn.kernels import conformal, gate, mix, scale, seasons
 from streamrnn.kernels import table as c
 from streamrnn.kernels.call import call, shift
 from streamrnn.kernels.jit import jit
+from streamrnn.kernels.naive import bin_of
 from streamrnn.kernels.network import grade
 
+DAY = 86_400.0
 GATE_FROM = 200  # the experts must have shown what they can do before the network weighs them
 TRAIN_FROM = 10  # observations before the network is given labels: the scalers must have settled
 
@@ -26,6 +28,23 @@ def stats_of(plan, row, j, k):
     """The running figures of target j at horizon k."""
     p = plan.ints
     return carray(shift(row.real, p[c.STATS] + (j * p[c.HORIZONS] + k) * c.STATS_WIDTH), c.STATS_WIDTH)
+
+
+@jit
+def breadth(plan, row, j, k, time, size):
+    """What the usual error of target j at horizon k is multiplied with for forecasts made at this local time.
+
+    `size` is an error, in usual ones, to learn from afterwards; NaN for none.
+    """
+    p = plan.ints
+    n = p[c.HOURS_OF_DAY]
+    if n == 0:
+        return 1.0
+    shares, hour = carray(shift(row.real, p[c.SHARES] + (j * p[c.HORIZONS] + k) * n), n), bin_of(time, DAY, n)
+    weight = conformal.weight(shares, hour)
+    if not math.isnan(size):
+        conformal.learn_hour(shares, hour, size, stats_of(plan, row, j, k)[c.COUNT])
+    return weight
 
 
 @jit
@@ -113,7 +132,10 @@ def settle_one(plan, row, place, j, k, y):
     mix.update(record[4 * experts :], shift(plan.priors, experts), final, mixed, y, size, age, ahead, mix.FORGET_LAST)
     conformal.settle(stats, abs(y - mixed))
     measure(plan, row, place, j, k, y)
-    conformal.track(stats, (y - mixed) / unit, plan.reals[c.LEVEL], plan.horizons[k])
+    score = (y - mixed) / unit
+    conformal.track(
+        stats, score / breadth(plan, row, j, k, f[c.ISSUE], abs(score)), plan.reals[c.LEVEL], plan.horizons[k]
+    )
     for e in range(experts):
         expert = shift(plan.experts, e * c.EXPERT_WIDTH)
         call(

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 # --- plan.ints
-INTS = 97
+INTS = 99
 (
     FEATURES,
     TARGETS,
@@ -84,6 +84,8 @@ INTS = 97
     MIX_WIDTH,
     STATS,
     WATCH,  # what the judgement of each target stands on
+    HOURS_OF_DAY,  # by which intervals are weighted; 0: by none,
+    SHARES,  # and where the shares stand, so many of them for each target and horizon
     HOLDOFF,  # surprising values of an event that are not learned
     MONITORS,  # how many monitors,
     MONITOR,  # their state, and how many numbers of it a target has

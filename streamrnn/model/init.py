@@ -129,6 +129,7 @@ def real(plan: Plan) -> NDArray[np.float64]:
     stats = records(p[c.STATS], n * k, c.STATS_WIDTH)
     stats[:, c.HIGH] = plan.table.reals[c.START_QUANTILE]
     stats[:, c.LOW] = -plan.table.reals[c.START_QUANTILE]
+    records(p[c.SHARES], n * k, int(p[c.HOURS_OF_DAY]))[:] = 1.0
     records(p[c.PENDING], int(p[c.SLOTS]) * n, int(p[c.SLOT_WIDTH]))[:, c.MIXED] = np.nan
     latest = row[int(p[c.LATEST]) :]
     latest[[c.SCORE, c.TAIL_P, c.STARTED]] = np.nan

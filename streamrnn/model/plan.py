@@ -339,6 +339,8 @@ def _real(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> tuple[NDArray[np
     ints[c.HISTORY] = f64.add(f"history {sizes.model.seasons}{sizes.targets} {sizes.past.name}", n * sizes.past.length)
     ints[c.MIX] = f64.add(f"mix {sizes.experts}{what} {sizes.last_round}", n * k * 4 * (e + sizes.last_round))
     ints[c.STATS] = f64.add(f"stats {sizes.conformal}{what}", n * k * c.STATS_WIDTH)
+    ints[c.HOURS_OF_DAY] = hours = sizes.conformal.hours
+    ints[c.SHARES] = f64.add(f"hours {hours}{what}", n * k * hours) if hours else 0
     ints[c.WATCH] = f64.add(f"watch {sizes.targets}", n * c.WATCH_WIDTH)
     monitors = _monitors(sizes, ints, f64)
     ints[c.PENDING] = f64.add(f"pending {sizes.experts}{what} {slots} {width}", slots * n * width)

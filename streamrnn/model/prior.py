@@ -21,7 +21,7 @@ from streamrnn.kernels import table as c
 
 HINT = "make it with `streamrnn state export --prior` from streams of this very model, or leave model.prior out"
 NETWORK = ("f32.params ", "f32.optimiser ", "f32.good ", "i64.counts ")
-OWN = ("f64.experts ", "f64.mix ", "f64.stats ")
+OWN = ("f64.experts ", "f64.mix ", "f64.stats ", "f64.hours ")
 
 
 class Prior(Struct, frozen=True):

@@ -162,3 +162,23 @@ def test_an_unchanging_stream_that_wakes_up_is_noticed() -> None:
     assert told.score[199] == 0.0
     assert has(told, m.OPENED)[200]
     assert told.severity[200] == 3
+
+
+def test_intervals_follow_the_hour_in_which_errors_are_larger() -> None:
+    random, hours = np.random.default_rng(8), np.arange(24 * 60)
+    values = random.normal(0, 1, len(hours)) * np.where(hours % 24 < 12, 1.0, 5.0)
+    told = {}
+    for by in (0, 24):
+        engine = Engine(tiny(monitors=(spec.Conformal(hours=by), spec.Anomaly(holdoff=0))), 1)
+        outcomes = feed(engine, values, time=1_700_006_400.0 + 3600.0 * hours)
+        told[by] = outcomes.forecast[24 * 20 : -1, 0, 0]
+    y, loud = values[24 * 20 + 1 :], (hours[24 * 20 + 1 :] % 24) >= 12
+    scores = {}
+    for by, forecast in told.items():
+        width = forecast[:, 2] - forecast[:, 1]
+        missed = np.maximum(forecast[:, 1] - y, 0) + np.maximum(y - forecast[:, 2], 0)
+        assert np.mean(missed == 0) == pytest.approx(0.9, abs=0.03)
+        scores[by] = (width + 20 * missed).mean()
+        if by:
+            assert width[loud].mean() > 1.5 * width[~loud].mean()
+    assert scores[24] < 0.9 * scores[0]

@@ -123,3 +123,28 @@ def one_event(ahead: int) -> float:
 
 def test_the_answers_of_one_shock_far_ahead_do_not_cost_an_expert_its_weight() -> None:
     assert one_event(48) > 0.8
+
+
+def test_an_hour_of_larger_errors_has_a_wider_interval_and_the_same_coverage() -> None:
+    """Against the share of each hour, worked out from all errors so far by its definition."""
+    random = np.random.default_rng(7)
+    spread = np.where(np.arange(24) < 12, 1.0, 6.0)
+    stats, shares, twin = np.zeros(c.STATS_WIDTH), np.ones(24), [1.0] * 24
+    stats[c.LOW], stats[c.HIGH] = -2.0, 2.0
+    inside: dict[bool, list[bool]] = {True: [], False: []}
+    widths: dict[bool, list[float]] = {True: [], False: []}
+    for t in range(24 * 200):
+        hour, loud = t % 24, spread[t % 24] > 1.0
+        score = float(random.normal(0, spread[hour])) / 3.0
+        weight = conformal.weight(shares, hour)
+        assert weight == pytest.approx(np.sqrt(twin[hour]), rel=1e-9)
+        inside[loud].append(stats[c.LOW] <= score / weight <= stats[c.HIGH])
+        widths[loud].append((stats[c.HIGH] - stats[c.LOW]) * weight)
+        stats[c.COUNT] += 1
+        conformal.track(stats, score / weight, 0.9, 1)
+        conformal.learn_hour(shares, hour, abs(score), stats[c.COUNT])
+        rate = max(0.02, 1.0 / (5.0 + stats[c.COUNT] / 24))
+        twin[hour] = (1.0 - rate) * twin[hour] + rate * min(abs(score), 5.0)
+    assert np.mean(widths[True][-1000:]) > 2.0 * np.mean(widths[False][-1000:])
+    assert np.mean([*inside[True], *inside[False]]) == pytest.approx(0.9, abs=0.02)
+    assert min(np.mean(inside[True]), np.mean(inside[False])) > 0.8
