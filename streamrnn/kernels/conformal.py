@@ -20,7 +20,7 @@ import math
 from streamrnn.kernels import table as c
 from streamrnn.kernels.jit import jit
 
-GAIN = 0.05
+GAIN = 0.035
 PATIENCE = 4.0  # steps ahead at which the gain is half
 LARGEST = 12.0  # a score counts up to this many usual errors
 HOUR = 0.02  # rate at which an hour's share of the usual error moves,
