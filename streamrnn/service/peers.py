@@ -39,12 +39,22 @@ class Peers:
         self._full = full
         self._turned_away: set[int] = set()
         self._failed = False
-        self.greeted: set[int] = set()  # libzmq's descriptors of the connections that are through with their handshake
-        self.keys: dict[int, str] = {}  # and the keys of those that have shown one since
+        self._greeted = 0
+        self.keys: dict[int, str] = {}  # libzmq's descriptors, and the key that each has shown
 
     def __len__(self) -> int:
         """Connections, greeted or not."""
         return len(self._held)
+
+    @property
+    def greeted(self) -> int:
+        """Connections that are through with their handshake, of those that are held."""
+        return min(self._greeted, len(self._held))
+
+    @property
+    def any(self) -> bool:
+        """Whether there is one. Either tells: one that was not held for want of a descriptor has greeted."""
+        return bool(self._held or self._greeted)
 
     def end(self, key: str) -> int:
         """End all connections that have shown a key; how many there were."""
@@ -87,9 +97,9 @@ class Peers:
         elif event & _FAILED:
             self._failed = True  # its DISCONNECTED follows
         elif event & zmq.EVENT_HANDSHAKE_SUCCEEDED:
-            self.greeted.add(descriptor)
+            self._greeted += 1  # whose it was is not said: the end of one that has not comes right behind its failure
         else:
-            self.greeted.discard(descriptor)
+            self._greeted = max(0, self._greeted - (not self._failed))
             self.keys.pop(descriptor, None)
             reason = self._end(descriptor)
             if descriptor in self._turned_away:

@@ -112,6 +112,11 @@ class Sockets:
         return [port.endpoint for port in self._ports]
 
     @property
+    def heard(self) -> bool:
+        """Whether anybody may have subscribed."""
+        return self._subscribers.peers.any
+
+    @property
     def ports(self) -> list[Port]:
         """The inputs in order, then the output."""
         return list(self._ports)
@@ -201,7 +206,7 @@ class Sockets:
         self._context.term()
 
     def _full(self) -> bool:
-        return sum(len(port.peers.greeted) for port in self._ports) >= self._most
+        return sum(port.peers.greeted for port in self._ports) >= self._most
 
     def _crowded(self) -> bool:
         """Whether there are more connections than may greet, and as many again that have not."""
@@ -354,6 +359,7 @@ class Sockets:
 
     def _subscribe(self, part: zmq.Frame, topic: bytes) -> None:
         port = self._subscribers
+        port.peers.serve()  # its connection is known from here on, so what follows is not thought unheard
         if self.doors.guards(port.wanted[0]) and not self.doors.may_subscribe(self._user(port, part), topic):
             return
         self._output.setsockopt(zmq.SUBSCRIBE, topic)

@@ -21,6 +21,7 @@ from streamrnn import __version__, messages
 from streamrnn.messages import EventHealth, EventOutcomes, Health, Outcomes
 from streamrnn.service import desk, doors, peers
 from streamrnn.wire import REASONS
+from streamrnn.wire.encode import STATES
 
 Kind = Literal["counter", "gauge", "histogram"]
 
@@ -134,9 +135,6 @@ _BITS = (
     (messages.DRIFT_FOUND, "streamrnn_drifts_total", ()),
 )
 _RAISED = messages.OPENED | messages.WORSENED
-_TOLD = (  # not predictions alone
-    _RAISED | messages.CLOSED | messages.REGIME | messages.SILENCE | messages.DRIFT_FOUND | messages.STRANGE
-)
 
 # Of one task alone: they have no series under the others.
 _OF_TASKS = ("streamrnn_interval_level_ratio", *(m.name for m in METRICS if m.name.startswith("streamrnn_event_")))
@@ -251,8 +249,8 @@ class Telemetry:
         for origin, count in frames.items():
             self._values["streamrnn_frames_received_total"][(self.inputs[origin],)] += count
 
-    def served(self, outcomes: Outcomes | EventOutcomes, sent: Sequence[tuple[bytes, bytes]], seconds: float) -> None:
-        """What the engine said, the messages that tell it, and the seconds from receiving to publishing them.
+    def served(self, outcomes: Outcomes | EventOutcomes, sent: int, seconds: float) -> None:
+        """What the engine said, how many messages tell it, and the seconds from receiving to publishing them.
 
         A bit that nobody set costs nothing.
         """
@@ -267,12 +265,12 @@ class Telemetry:
         if seen & _RAISED:
             for severity in outcomes.severity[(bits & _RAISED) != 0].tolist():
                 values["streamrnn_anomaly_events_total"][(messages.SEVERITIES[severity],)] += 1
-        published, left = values["streamrnn_messages_published_total"], len(sent)
-        for kind in ("anomaly", "drift") if seen & _TOLD else ():
-            told = sum(topic.startswith(f"{kind}/".encode()) for topic, _ in sent)
-            published[(kind,)] += told
-            left -= told
-        published[("prediction",)] += left
+        anomalies = sum(int(np.count_nonzero(bits & bit)) for bit in STATES if seen & bit)
+        drifts = int(np.count_nonzero(bits & messages.DRIFT_FOUND)) if seen & messages.DRIFT_FOUND else 0
+        published = values["streamrnn_messages_published_total"]
+        published[("prediction",)] += sent - anomalies - drifts
+        published[("anomaly",)] += anomalies
+        published[("drift",)] += drifts
         self._batch.add(n)
         self._latency.add(seconds, n)
 

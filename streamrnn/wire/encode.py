@@ -26,7 +26,7 @@ Format = Literal["json", "msgpack"]
 Told = Any  # Outcomes or EventOutcomes, as the form takes them
 
 _EVENTS = SILENCE | OPENED | WORSENED | CLOSED | REGIME | STRANGE
-_STATES = {
+STATES = {  # an anomaly message each
     SILENCE: "silence",
     OPENED: "open",
     WORSENED: "worsen",
@@ -86,16 +86,23 @@ class Encoder:
         topic = self._known(names)[row]
         topic.predictions, topic.anomalies = counts
 
-    def pass_over(self, batch: Batch, outcomes: Told, names: list[str]) -> None:
-        """Count the messages that `encode` would write, which were sent before."""
-        topics, start = self._known(names), 0
+    def pass_over(self, batch: Batch, outcomes: Told, names: list[str], lsn: Sequence[int | None]) -> int:
+        """Count the messages that `encode` would write, which were sent before or which nobody would hear."""
+        topics, start, count = self._known(names), 0, 0
         rows, bits = outcomes.row.tolist(), outcomes.bits.tolist()
-        for length, columnar in zip(batch.lengths.tolist(), batch.columnar, strict=True):
-            answered = range(start, start + (1 if columnar else length))
-            topics[rows[start]].predictions += sum(not bits[i] & SILENT for i in answered)
-            start += length
-        for i in np.flatnonzero(outcomes.bits & _EVENTS).tolist():
-            topics[rows[i]].anomalies += sum(bool(bits[i] & bit) for bit in _STATES)
+        seen = int(np.bitwise_or.reduce(outcomes.bits))
+        for length, columnar, position in zip(batch.lengths.tolist(), batch.columnar, lsn, strict=True):
+            topic, answers = topics[rows[start]], 1 if columnar else length
+            if seen & SILENT:
+                answers = sum(not each & SILENT for each in bits[start : start + answers])
+            topic.lsn = position
+            topic.predictions += answers
+            start, count = start + length, count + answers
+        for i in np.flatnonzero(outcomes.bits & _EVENTS).tolist() if seen & _EVENTS else ():
+            states = sum(bool(bits[i] & bit) for bit in STATES)
+            topics[rows[i]].anomalies += states
+            count += states
+        return count + (int(np.count_nonzero(outcomes.bits & DRIFT_FOUND)) if self._drift else 0)
 
     def encode(
         self, batch: Batch, outcomes: Told, names: list[str], lsn: Sequence[int | None], replayed: bool
@@ -161,7 +168,7 @@ class Encoder:
         ends = np.cumsum(batch.lengths)
         for i in np.flatnonzero(outcomes.bits & _EVENTS).tolist():
             topic = self._topics[outcomes.row[i]]
-            for bit in _STATES:
+            for bit in STATES:
                 if outcomes.bits[i] & bit:
                     place = lsn[int(np.searchsorted(ends, i, "right"))]
                     messages.append(self._anomaly(batch, outcomes, i, topic, bit, place, replayed))
@@ -174,7 +181,7 @@ class Encoder:
         message = (
             self._form.silence(outcomes, i, topic)
             if bit == SILENCE
-            else self._form.anomaly(batch, outcomes, i, topic, _STATES[bit])
+            else self._form.anomaly(batch, outcomes, i, topic, STATES[bit])
         )
         message.lsn = lsn
         message.replayed = replayed or UNSET

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Struct, UnsetType, defstruct
 
 from streamrnn.messages import ANOMALY, SEVERITIES, WARMING, Batch, Floats, Outcomes
 from streamrnn.wire.marks import MARKS, SILENT, mark
@@ -35,7 +35,6 @@ class Sheet:
     skill: list[float | None]
     cells: list[list[float | None]]  # (T * K * 3) lists: yhat, yhat_lower, yhat_upper of each target and horizon
     ahead: list[list[float | None]]  # (K) lists: the time that is foretold
-    shares: list[list[list[float]]]  # (T, kinds) lists
 
 
 class Forecasts:
@@ -51,6 +50,7 @@ class Forecasts:
         self._monitors = tuple(monitors)
         self._nulls = nulls
         self._kinds = tuple(dict.fromkeys(experts))
+        self._share = defstruct("Share", self._kinds, gc=False)  # half the price of a dict
         self._of_kind = np.array([[kind == one for kind in self._kinds] for one in experts], np.float64)
         pairs = [(target, step, k) for target in targets for k, step in enumerate(horizons)]
         self._cells = [(target, step, k, 3 * i) for i, (target, step, k) in enumerate(pairs)]
@@ -125,7 +125,8 @@ class Forecasts:
         marked: bool,
     ) -> Answers:
         """The answers to a batch with columns, marks or late labels in it."""
-        sheet = self._sheet(outcomes)
+        sheet, last = self._sheet(outcomes), np.cumsum(batch.lengths) - 1
+        shares = dict(zip(last.tolist(), self._shares(outcomes.shares[last]), strict=True))
         rows = None if all(batch.columnar) else self._told(outcomes)
         messages: Answers = []
         start = 0
@@ -136,9 +137,11 @@ class Forecasts:
                 if sheet.bits[i] & SILENT:
                     continue
                 topic.predictions += 1
-                message = (
-                    self._one(topic, rows[i]) if rows and not columnar else self._many(sheet, i, i + length, topic)
-                )
+                if rows and not columnar:
+                    message = self._one(topic, rows[i])
+                else:
+                    message = self._many(sheet, i, i + length, topic)
+                    message.shares = self._by_kind(shares[i + length - 1])
                 if marked:
                     mark(message, sheet.bits, slice(i, i + length) if columnar else i, batch.ids)
                     message.replayed = replayed or UNSET
@@ -159,7 +162,6 @@ class Forecasts:
             skill=self._list(outcomes.skill),
             cells=self._lists(outcomes.forecast.reshape(count, -1).T),
             ahead=self._lists(self._ahead(outcomes).T),
-            shares=self._shares(outcomes),
         )
 
     def _ahead(self, outcomes: Outcomes) -> Floats:
@@ -168,18 +170,18 @@ class Forecasts:
         time = outcomes.time[:, None]
         return np.where(self._steps > 0.0, time + self._steps * interval, time)
 
-    def _shares(self, outcomes: Outcomes) -> list[list[list[float]]]:
-        """The shares by kind (n, T, kinds), in thousandths: what a reader is told of who makes the forecast."""
+    def _shares(self, shares: Floats) -> list[list[list[float]]]:
+        """Shares (n, T, E + 1) by kind (n, T, kinds), in thousandths: what a reader is told of who foretells."""
         if not self._kinds:
-            return [[]] * len(outcomes)
-        rounded: list[list[list[float]]] = (outcomes.shares @ self._of_kind).round(3).tolist()
+            return [[]] * len(shares)
+        rounded: list[list[list[float]]] = (shares @ self._of_kind).round(3).tolist()
         return rounded
 
-    def _by_kind(self, shares: list[list[float]]) -> dict[str, dict[str, float]] | UnsetType:
+    def _by_kind(self, shares: list[list[float]]) -> dict[str, Struct] | UnsetType:
         if not self._kinds:
             return UNSET
-        kinds = self._kinds
-        return {target: dict(zip(kinds, row, strict=True)) for target, row in zip(self._targets, shares, strict=True)}
+        share = self._share
+        return {target: share(*row) for target, row in zip(self._targets, shares, strict=True)}
 
     def _told(self, outcomes: Outcomes) -> list[Told]:
         """The outcomes one by one, as `_one` takes them."""
@@ -194,7 +196,7 @@ class Forecasts:
                 ((outcomes.bits & WARMING) != 0).tolist(),
                 self._lists(outcomes.forecast.reshape(len(outcomes), -1)),
                 self._lists(self._ahead(outcomes)),
-                self._shares(outcomes),
+                self._shares(outcomes.shares),
                 strict=True,
             )
         )
@@ -232,7 +234,7 @@ class Forecasts:
         )
 
     def _many(self, sheet: Sheet, start: int, stop: int, topic: Topics) -> Prediction:
-        """The answer to columns, observations `start` to `stop`; skill, learned and shares are those of the last."""
+        """The answer to columns, observations `start` to `stop`; skill and learned are those of the last."""
         cells, ahead, run = sheet.cells, sheet.ahead, slice(start, stop)
         forecasts = [
             Forecast(target, step, ahead[k][run], cells[j][run], cells[j + 1][run], cells[j + 2][run])
@@ -251,5 +253,4 @@ class Forecasts:
             sheet.skill[stop - 1],
             sheet.learned[stop - 1],
             sheet.bits[stop - 1] & WARMING != 0,
-            self._by_kind(sheet.shares[stop - 1]),
         )

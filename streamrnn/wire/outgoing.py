@@ -40,7 +40,7 @@ class Prediction(Struct, gc=False):
     skill: float | None  # 1 - error / error of persistence
     learned: int  # labels the network has been given
     warming_up: bool
-    shares: dict[str, dict[str, float]] | UnsetType = UNSET  # by target: of each kind of expert, shortest horizon
+    shares: dict[str, Struct] | UnsetType = UNSET  # by target: of each kind of expert, shortest horizon
     late: bool | list[bool] | UnsetType = UNSET  # older than the stream's watermark, not learned; a list
     duplicate: bool | list[bool] | UnsetType = UNSET  # seen before, not learned; a list
     replayed: bool | UnsetType = UNSET  # sent again after a restart

@@ -111,6 +111,27 @@ def test_a_new_subscriber_gets_the_last_prediction_at_once_even_after_a_restart(
     assert body["forecasts"][0]["yhat"] == 4.5
 
 
+def test_what_nobody_hears_is_not_written_and_counts_all_the_same(turned: Make) -> None:
+    one = turned()
+    written, encode = [0], one.daemon._encoder.encode
+    one.daemon._encoder.encode = lambda *more: written.append(len(more[0])) or encode(*more)  # type: ignore[method-assign]
+    one.send(1.5)
+    one.peers.push.send_json({"stream": "a", "time": [1, 2], "values": {"flow": [2.5, 3.5]}})
+    one.until(lambda: one.value("streamrnn_observations_applied_total") == 3)
+    assert sum(written) == 0
+    assert one.value("streamrnn_messages_published_total", "prediction") == 2
+    subscriber = one.subscribed(b"prediction/a/")
+    _, body = one.received(subscriber)
+    assert (body["retained"], body["seq"], body["topic_seq"], body["lsn"]) == (True, 3, 2, 2)
+    one.send(4.5)
+    _, body = one.received(subscriber)
+    assert (body["seq"], body["topic_seq"], body["lsn"]) == (4, 3, 3)
+    assert sum(written) == 1
+    subscriber.close()
+    one.until(lambda: not one.daemon._sockets.heard)
+    assert one.value("streamrnn_messages_published_total", "prediction") == 3
+
+
 def test_a_name_with_slashes_has_a_last_value(turned: Make) -> None:
     one = turned()
     one.peers.push.send_json({"stream": "site/a%b", "values": {"flow": 4.5}})

@@ -204,14 +204,19 @@ def test_a_key_hears_its_own_topics_alone_and_not_too_many(house: House) -> None
 
 def test_there_are_only_so_many_connections(house: House) -> None:
     key = house.let_in("key")
-    served = house.open("[limits]\nmax_connections = 1\n")
-    first = house.peer(zmq.PUSH, key)
+    served = house.open("[limits]\nmax_connections = 2\n")
+    first, second = house.peer(zmq.PUSH, key), house.peer(zmq.PUSH, key)
     first.send_json(observation("a"))
     served.until(house.received)
+    second.send_json(observation("a"))
+    served.until(lambda: house.received() == 2)
     served.until(served.daemon._sockets._full)
-    house.peer(zmq.PUSH, key).send_json(observation("a"))
+    third = house.peer(zmq.PUSH, key)
+    third.send_json(observation("a"))
     served.until(lambda: house.count("full"))
-    assert house.received() == 1
+    assert house.received() == 2
+    first.close(0)
+    served.until(lambda: house.received() == 3)  # there is room again
 
 
 def test_new_streams_of_a_key_come_in_at_a_rate(house: House) -> None:

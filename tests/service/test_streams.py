@@ -42,9 +42,8 @@ class Small:
         self.streams = Streams(engine, self.encoder, self.checkpoint, most, 0.0)
         applied = recovery.restore(self.streams, self.checkpoint, reorder, 0.0)
         self.told: list[Any] = []
-        recovery.Replay(
-            engine, self.streams, self.journal, self.decoder, applied, 1, self.command, reorder
-        ).run(lambda part: self.encoder.pass_over(part.batch, part.outcomes, engine.names), False)  # fmt: skip
+        replay = recovery.Replay(engine, self.streams, self.journal, self.decoder, applied, 1, self.command, reorder)
+        replay.run(lambda one: self.encoder.pass_over(one.batch, one.outcomes, engine.names, one.lsns), False)
         self.now = 0.0
 
     def counts(self, name: str) -> tuple[int, int]:
