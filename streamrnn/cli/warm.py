@@ -14,7 +14,7 @@ def command(config: Annotated[Path, typer.Argument(help="The TOML file.", show_d
     """Compile the model of a configuration into the cache and say how long it took.
 
     The cache is $NUMBA_CACHE_DIR, else $XDG_CACHE_HOME, else ~/.cache; it must be private to the user who runs the
-    daemon. Run it as ExecStartPre of the service, as the same user, with a CacheDirectory.
+    daemon. The daemon compiles what is missing by itself; this is for an image, or for before an upgrade.
 
     \b
     Examples:
