@@ -8,6 +8,7 @@ journal it was made from. Rules:
   interrupted creation left is made anew.
 - Everything is checked (format, `quick_check`, marks, number of journal rows) through a read-only connection before the
   database is opened for writing: SQLite would fold the write-ahead log into a damaged file when it is closed.
+- SQLite goes on from before a damaged place in its log as from a power cut; `wal` tells the two apart.
 - Every row that matters carries a CRC of all its columns, since `quick_check` looks at structure and not at contents.
 - Big tables are keyed by an integer and nothing else. The order of integer keys is part of `quick_check`, that of text
   keys and of second indexes is not: one flipped bit in a name used to make two rows of one stream. So a stream's row is
@@ -49,6 +50,7 @@ from typing import Any, NamedTuple
 
 from streamrnn.config import Config
 from streamrnn.errors import FullError, SnapshotError, StorageError
+from streamrnn.service.wal import good_bytes
 
 FILE = "streamrnn.sqlite"
 FORMAT = 3
@@ -267,14 +269,17 @@ def _prepared(file: Path, directory: int, durability: str) -> sqlite3.Connection
     if _absent(file):
         _create(file, directory)
     else:
-        with _inspecting(file):
+        with _inspecting(file, durability != "off"):
             pass
     return _connect(file, durability)
 
 
 @contextmanager
-def _inspecting(file: Path) -> Iterator[sqlite3.Connection]:
-    """For reading; raises SnapshotError unless all is well. Writes nothing: an immutable file has no log to look at."""
+def _inspecting(file: Path, synced: bool = True) -> Iterator[sqlite3.Connection]:
+    """For reading; raises SnapshotError unless all is well. Writes nothing: an immutable file has no log to look at.
+
+    `synced`: each commit was on the disk before the next one began.
+    """
     index = file.with_name(f"{file.name}-shm")
     leave = index.exists()
     mode = "mode=ro" if _size(_log(file)) else "immutable=1"
@@ -283,6 +288,11 @@ def _inspecting(file: Path) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(address, uri=True, timeout=0, isolation_level=None)) as connection:
             connection.text_factory = bytes
             _check(connection, file)
+            if synced and index.exists() and (good := good_bytes(_log(file), index)) is not None:
+                raise SnapshotError(
+                    f"{_log(file)} is damaged in the middle, and what was acknowledged behind that cannot be read",
+                    f"put back a copy, or go on without what came behind it: truncate -s {good} {_log(file)}",
+                )
             yield connection
     finally:
         if not leave:
@@ -298,7 +308,10 @@ def _check(connection: sqlite3.Connection, file: Path) -> None:
         raise damaged(file, "not a database of streamrnn") from None
     if version != (b"%d" % FORMAT,):
         found = version[0].decode(errors="replace") if version else "none"
-        raise damaged(file, f"has format {found}; this version reads format {FORMAT}")
+        raise SnapshotError(
+            f"{file}: has format {found}; this version reads format {FORMAT}",
+            f"start the version that wrote it, or move {file} and {_log(file).name} away to start anew",
+        )
     with closing(sqlite3.connect(":memory:")) as sound:
         sound.executescript(SCHEMA)
         sound.text_factory = bytes

@@ -98,6 +98,8 @@ class _Server(ThreadingHTTPServer):
         self.telemetry = telemetry
         self._places = threading.BoundedSemaphore(CONNECTIONS)
         given = paths.handed().get(f"tcp://{address[0]}:{address[1]}")
+        if given is not None:
+            self.address_family = socket.AF_UNIX  # of the one that is made here and closed: there may be no network
         super().__init__(address, _Page, bind_and_activate=given is None)
         if given is not None:
             self.socket.close()

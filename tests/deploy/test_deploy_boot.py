@@ -1,4 +1,4 @@
-"""The unit as it is shipped, under a real systemd: it starts, learns, is started again, reloads, stops."""
+"""The units as they are shipped, under a real systemd: they start, learn, are started again, reload, stop."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ preset = "light"
 kind = "router"
 endpoint = "tcp://127.0.0.1:5555"
 """
-TARGET = "[Unit]\nWants=systemd-journald.service streamrnn.service\n"
+TARGET = "[Unit]\nWants=systemd-journald.service streamrnn.{kind}\n"
 WRAPPER = """#!/bin/sh
 export LD_LIBRARY_PATH=/opt/python/lib PYTHONPATH=/opt/source:/opt/packages
 exec /opt/python/bin/{python} -m streamrnn "$@"
@@ -41,16 +41,19 @@ with Producer("tcp://127.0.0.1:5555", "test", epoch=1, patience=patience) as pro
 
 
 class Machine:
-    """A systemd of its own."""
+    """A systemd of its own that starts the daemon, or listens in its place (`kind` "socket")."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: str) -> None:
         files = path / "files"
         (files / "etc/systemd/system/streamrnn.service.d").mkdir(parents=True)
         (files / "etc/streamrnn").mkdir()
         (files / "opt/streamrnn/bin").mkdir(parents=True)
         shutil.copy(DEPLOY / "streamrnn.service", files / "etc/systemd/system")
         (files / "etc/systemd/system/streamrnn.service.d/test.conf").write_text("[Service]\nWatchdogSec=4s\n")
-        (files / "etc/systemd/system/streamrnn-test.target").write_text(TARGET)
+        (files / "etc/systemd/system/streamrnn-test.target").write_text(TARGET.format(kind=kind))
+        if kind == "socket":
+            shutil.copy(DEPLOY / "streamrnn.socket", files / "etc/systemd/system")
+            shutil.copy(DEPLOY / "streamrnn.service.d/sandboxed.conf", files / "etc/systemd/system/streamrnn.service.d")
         (files / "etc/streamrnn/streamrnn.toml").write_text(CONFIG)
         wrapper = files / "opt/streamrnn/bin/streamrnn"
         wrapper.write_text(WRAPPER.format(python=f"python{sys.version_info[0]}.{sys.version_info[1]}"))
@@ -107,19 +110,25 @@ class Machine:
         environment = {**os.environ, "PYTHONPATH": str(TREE)}
         began = time.monotonic()
         command = [*enter, str(self.sent), str(count), str(patience)]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=PATIENCE, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
         assert done.returncode == 0, done.stderr + self.journal()
         self.sent += count
         return time.monotonic() - began
 
+    def fetched(self, url: str) -> str:
+        """What the daemon says over HTTP."""
+        script = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=30).read().decode())"
+        enter = ["nsenter", "-t", str(self.first), "-n", sys.executable, "-c", script, url]
+        return subprocess.run(enter, capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
+
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
+def machine(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Machine]:
     program("unshare")
     program("nsenter")
     if os.getuid() != 0 or not Path("/lib/systemd/systemd").exists():
         pytest.skip("needs root and systemd")
-    made = Machine(tmp_path)
+    made = Machine(tmp_path, request.param)
     try:
         while not made.booting():
             if made.process.poll() is not None:
@@ -131,6 +140,28 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         made.process.wait()
 
 
+@pytest.mark.parametrize("machine", ["socket"], indirect=True)
+def test_with_sockets_of_systemd_it_is_started_by_who_sends_and_has_no_network(machine: Machine) -> None:
+    machine.until(lambda: machine.inside("systemctl", "is-active", "streamrnn.socket").stdout.strip() == "active")
+    assert not machine.active()
+    print(f"acknowledged {machine.send(1000, PATIENCE):.1f} s after the first message, which started it")
+    pid = machine.show("MainPID")
+    own = machine.inside("readlink", f"/proc/{pid}/ns/net").stdout
+    assert own != machine.inside("readlink", "/proc/1/ns/net").stdout
+    assert "streamrnn_observations_learned_total 1000.0" in machine.fetched("http://127.0.0.1:9464/metrics")
+    for ends in ("KILL", "STOP"):  # the latter is ended by the watchdog
+        before = machine.show("NRestarts")
+        machine.inside("kill", f"-{ends}", machine.show("MainPID"))
+        machine.until(lambda: machine.show("NRestarts") != before, 60.0)  # noqa: B023  called at once
+        print(f"acknowledged again {machine.send(1, 60.0):.1f} s after a restart")  # the sockets were never closed
+    assert machine.inside("systemctl", "reload", "streamrnn").returncode == 0
+    machine.until(lambda: '"reloaded"' in machine.journal(), 30.0)
+    machine.send(100, 30.0)
+    assert machine.inside("systemctl", "stop", "streamrnn.socket", "streamrnn").returncode == 0
+    assert (machine.show("Result"), machine.show("ExecMainStatus")) == ("success", "0")
+
+
+@pytest.mark.parametrize("machine", ["service"], indirect=True)
 def test_it_boots_learns_and_survives(machine: Machine) -> None:
     machine.until(lambda: machine.show("ActiveState") != "")
     print(f"ready after {machine.until(machine.active):.1f} s")

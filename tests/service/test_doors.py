@@ -16,6 +16,7 @@ from streamrnn.errors import ConfigError
 from streamrnn.keys import Grant, Pair, read_grants, read_pair, write_grant, write_pair
 from streamrnn.service import daemon as module
 from streamrnn.service import doors, sockets
+from tests.broken import greeting
 
 CONFIG = """
 [security]
@@ -309,21 +310,6 @@ def test_an_old_libzmq_is_refused(turned: Callable[..., Turned], monkeypatch: py
 
 def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
-
-
-def greeting(kind: str) -> bytes:
-    """What a peer without a key says first, in ZMTP 3."""
-    ready = b"\x05READY\x0bSocket-Type" + len(kind).to_bytes(4, "big") + kind.encode()
-    return (
-        b"\xff"
-        + bytes(8)
-        + b"\x7f\x03\x00"
-        + b"NULL".ljust(20, b"\0")
-        + bytes(32)
-        + b"\x04"
-        + bytes([len(ready)])
-        + ready
-    )
 
 
 def test_who_has_no_key_cannot_fill_the_memory(house: House) -> None:

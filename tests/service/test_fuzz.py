@@ -2,52 +2,19 @@
 
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import pytest
 from conftest import Turned
 
 from streamrnn.wire import Frame
+from tests.broken import ONE, broken
 
 FRAMES = 20_000
 BATCH = 500
 GROWTH = 16 * 1024 * 1024  # bytes of memory that the second half of them may take
 PAGE = 4096
-ONE = {"stream": "a", "time": 1e9, "values": {"flow": 1.5}, "seq": 3, "id": "x", "end": False}
-CORPUS: list[object] = [
-    ONE,
-    [ONE, {**ONE, "stream": "b"}],
-    {"stream": "a", "time": [1e9, 2e9], "values": {"flow": [1.0, None]}},
-    {"stream": "a", "time": "2026-01-01T00:00:00Z", "values": [2.0]},
-]
-SPLINTERS = [
-    b"1e999", b"NaN", b"-Infinity", b"1e31", b"null", b"{}", b"[]", b'""', b"\xff", b"\x00", b'"\\ud800"', b"-1",
-    b"9" * 400, b"[" * 2000, b"{" * 2000, b"\x91" * 2000, b"\xdd\xff\xff\xff\xff", b"\xdb\xff\xff\xff\xff", b"\xc1",
-    b"\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00", b"\xcb\x7f\xf0\x00\x00\x00\x00\x00\x00", b'"flow"', b'"values"', b"\n",
-]  # fmt: skip
-
-
-def broken(chance: random.Random) -> Iterator[bytes]:
-    """Frames that were right once, cut, flipped, spliced, or filled with what parsers stumble over."""
-    whole = [encode(item) for item in CORPUS for encode in (msgspec.json.encode, msgspec.msgpack.encode)]
-    while True:
-        frame = bytearray(chance.choice(whole))
-        for _ in range(chance.randint(1, 4)):
-            at = chance.randrange(len(frame) + 1)
-            match chance.randrange(5):
-                case 0:
-                    del frame[at:]
-                case 1 if at < len(frame):
-                    frame[at] ^= 1 << chance.randrange(8)
-                case 2:
-                    frame[at : at + chance.randint(0, 8)] = chance.choice(SPLINTERS)
-                case 3:
-                    frame[at:at] = chance.choice(whole)[: chance.randrange(40)]
-                case _:
-                    frame[at:at] = chance.randbytes(chance.randint(1, 8))
-        yield bytes(frame)
 
 
 def resident() -> int:

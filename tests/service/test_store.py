@@ -138,6 +138,7 @@ DAMAGES = {
     "not a database": overwrite(0, b"this is a text file, not a database" * 10),
     "a page of garbage": overwrite(2 * PAGE_BYTES, b"\xa5" * PAGE_BYTES),
     "cut": lambda path: os.truncate(path / FILE, 3 * PAGE_BYTES),
+    "older format": change("UPDATE meta SET value = '2' WHERE key = 'format'"),
     "newer format": change("UPDATE meta SET value = '999' WHERE key = 'format'"),
     "no format": change("DELETE FROM meta WHERE key = 'format'"),
     "marks changed": change("UPDATE mark SET floor = 12"),
