@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,8 @@ from typing import Any
 import pytest
 import zmq
 
-from streamrnn.client import Producer
+from streamrnn.cli.child import fetch, free_ports, samples
+from streamrnn.client import Producer, ProducerError
 from streamrnn.service import stored
 
 CONFIG = """
@@ -34,7 +36,7 @@ endpoint = "ipc://{path}/in"
 [output]
 endpoint = "ipc://{path}/out"
 [metrics]
-enabled = false
+port = {port}
 [state]
 path = "{path}/state"
 checkpoint = {checkpoint}
@@ -43,7 +45,7 @@ checkpoint = {checkpoint}
 level = "warning"
 """
 STREAMS = 5
-PATIENCE = 120.0
+PATIENCE = 300.0  # seconds: the first start compiles
 EPOCH = 1
 KILL = "signal=SIGKILL"
 
@@ -88,7 +90,8 @@ class Story:
     def __post_init__(self) -> None:
         self.path.mkdir()
         self.file = self.path / "config.toml"
-        settings = {"more": self.more, "lateness": self.lateness, "checkpoint": self.checkpoint}
+        (self.port,) = free_ports(1)
+        settings = {"port": self.port, "more": self.more, "lateness": self.lateness, "checkpoint": self.checkpoint}
         self.file.write_text(CONFIG.format(path=self.path, **settings))
         self._end = threading.Event()
 
@@ -106,10 +109,14 @@ class Story:
     def run(self, lives: Sequence[Life], least: int) -> str:
         """Feed daemons that live these lives, and a last one until `least` observations are kept; the digest of what is
         on the disk after a clean stop."""
-        listener = threading.Thread(target=self._listen)
-        listener.start()
+        listener = threading.Thread(target=self._listen, daemon=True)
         process = self.start(lives[0].inject if lives else "")
-        producer = Producer(f"ipc://{self.path}/in", "gate", epoch=EPOCH, window=32, patience=PATIENCE)
+        try:
+            producer = Producer(f"ipc://{self.path}/in", "gate", epoch=EPOCH, window=32, patience=PATIENCE)
+        except ProducerError:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        listener.start()
         try:
             for number, life in enumerate(lives):
                 self._live(producer, process, life)
@@ -119,6 +126,9 @@ class Story:
             while producer.accepted < least:
                 self._feed(producer, least)
             producer.flush()
+            began = time.monotonic()
+            while not self.lateness and not self.conserved():  # some counts come ten times a second
+                assert time.monotonic() - began < PATIENCE, "something is not accounted for"
             os.killpg(process.pid, signal.SIGTERM)
             assert process.wait(PATIENCE) == 0, self.log()
         finally:
@@ -162,6 +172,17 @@ class Story:
             if producer.pending < producer.window and producer._next <= most:
                 producer.send(observation(producer._next, self.lateness))
         producer.serve(0.01)
+
+    def conserved(self) -> bool:
+        """Whether what the last life took is refused, passed over or applied, and what is applied learned or not."""
+        total: Counter[str] = Counter()
+        for (name, _), value in samples(fetch(f"http://127.0.0.1:{self.port}/metrics", PATIENCE)).items():
+            total[name.removeprefix("streamrnn_").removesuffix("_total").removeprefix("observations_")] += value
+        return (
+            total["frames_received"] == total["producer_messages"]
+            and total["received"] == total["applied"] + total["refused"]
+            and total["applied"] == total["learned"] + total["late"] + total["duplicate"] > 0
+        )
 
     def _listen(self) -> None:
         """Whatever is foretold for an observation is foretold the same every time."""

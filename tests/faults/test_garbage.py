@@ -29,10 +29,9 @@ class Besieged:
     """A daemon that listens on five ports, and one good producer."""
 
     def __init__(self, path: Path) -> None:
-        self.story, self.ports = Story(path), free_ports(5)
-        pull, router, out, catchup, metrics = self.ports
-        text = self.story.file.read_text().replace("enabled = false", f"port = {metrics}")
-        text = text.replace(f"ipc://{path}/in", f"tcp://127.0.0.1:{router}")
+        self.story = Story(path)
+        self.ports = pull, router, out, catchup, _ = [*free_ports(4), self.story.port]
+        text = self.story.file.read_text().replace(f"ipc://{path}/in", f"tcp://127.0.0.1:{router}")
         text = text.replace(f'"ipc://{path}/out"', f'"tcp://127.0.0.1:{out}"\ncatchup = "tcp://127.0.0.1:{catchup}"')
         pulled = f'[[input]]\nkind = "pull"\nendpoint = "tcp://127.0.0.1:{pull}"\n[[input]]'
         self.story.file.write_text(text.replace("[[input]]", pulled))

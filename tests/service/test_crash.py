@@ -118,20 +118,15 @@ class History:
         assert rows == [(daemon.journal.stats.rows, daemon.journal.stats.bytes)]
 
 
-@pytest.mark.parametrize("weights", ["per_stream", "pooled"])
-@pytest.mark.parametrize("durability", ["commit", "interval"])
-def test_killed_at_any_step_nothing_is_lost_or_applied_twice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durability: str, weights: str
-) -> None:
-    monkeypatch.setattr(journal_module, "TRIM_ROWS", 2)
-    monkeypatch.setattr(journal_module, "BLOCK", 5)
-    empty = tmp_path / "empty"
+def histories(path: Path, durability: str, weights: str, count: int) -> None:
+    """So many of them, each from an empty store."""
+    empty = path / "empty"
     Store(empty, durability, 1.0).close()
 
     @given(lives=lives)
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     def history(lives: list[tuple[list[tuple[str, object]], int, int]]) -> None:
-        with tempfile.TemporaryDirectory(dir=tmp_path) as root:
+        with tempfile.TemporaryDirectory(dir=path) as root:
             shutil.copytree(empty, Path(root) / "0")
             story = History(Path(root), durability, weights)
             for done, after, write_after in lives:
@@ -139,6 +134,17 @@ def test_killed_at_any_step_nothing_is_lost_or_applied_twice(
             story.run([], 0, 0)
 
     history()
+
+
+@pytest.mark.parametrize("weights", ["per_stream", "pooled"])
+@pytest.mark.parametrize("durability", ["commit", "interval"])
+@pytest.mark.parametrize("count", [40, pytest.param(5000, marks=pytest.mark.long)])
+def test_killed_at_any_step_nothing_is_lost_or_applied_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, durability: str, weights: str
+) -> None:
+    monkeypatch.setattr(journal_module, "TRIM_ROWS", 2)
+    monkeypatch.setattr(journal_module, "BLOCK", 5)
+    histories(tmp_path, durability, weights, count)
 
 
 def test_a_kill_at_each_statement_of_a_round(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import os
 import random
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,22 +56,22 @@ def held(path: Path) -> int:
         return daemon.at
 
 
-def places(size: int) -> Iterator[int]:
-    """Every byte in the long run, else some."""
-    return iter(range(size)) if os.environ.get("STREAMRNN_EVERY_BYTE") else iter(range(0, size, 499))
+every = pytest.mark.parametrize("step", [1499, pytest.param(31, marks=pytest.mark.long)])
 
 
-def test_a_log_that_is_cut_anywhere_holds_what_was_committed_before(killed: Killed) -> None:
-    for cut in places(len(killed.log)):
+@every
+def test_a_log_that_is_cut_anywhere_holds_what_was_committed_before(killed: Killed, step: int) -> None:
+    for cut in range(0, len(killed.log), step):
         whole = sum(end <= cut for end in killed.ends)
         before = held(killed.with_log(killed.log[:cut])) if cut else 0
         assert cut < killed.ends[0] or before == 2 * (6 + whole)
 
 
-def test_a_flipped_bit_is_told_where_it_takes_back_more_than_the_last_commit(killed: Killed) -> None:
+@every
+def test_a_flipped_bit_is_told_where_it_takes_back_more_than_the_last_commit(killed: Killed, step: int) -> None:
     chance, refused = random.Random(3), 0
     total = 2 * len(FRAMES)
-    for place in places(len(killed.log)):
+    for place in range(0, len(killed.log), step):
         log = bytearray(killed.log)
         log[place] ^= 1 << chance.randrange(8)
         path = killed.with_log(log)
