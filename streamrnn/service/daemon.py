@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import structlog
 from msgspec import structs
 
@@ -52,6 +53,7 @@ STATUS = 10.0  # seconds between lines for `systemctl status`
 REPLAY = 8.0  # a checkpoint is due when the work since the last one would take so many seconds to do again
 PAUSE = 3.0  # times as long as a part of a checkpoint took, it leaves the turns to the messages that wait
 GATHER = 0.1  # of the time that a commit takes, a turn goes on taking messages
+FUTURE = 300.0  # seconds that a sender's clock may be ahead before it is counted; what is learned does not change
 SUBSCRIBERS = 0.5  # seconds that subscribers get to come back before they are sent what a stop held up
 EXTENSION = 60  # seconds more that each part of a replay may take before the service manager loses patience
 
@@ -209,6 +211,8 @@ class Daemon:
         self._refuse(admitted.refused)
         if served:
             self._telemetry.received(*by_input(served, decoded), served[-1].received)
+            ahead = np.count_nonzero(decoded.batch.time > served[-1].received + FUTURE)
+            self._telemetry.count("streamrnn_observations_future_total", int(ahead))
         self._work += time.perf_counter() - started
 
     def _apply(self, batch: Batch, rows: Ints, lsns: list[int], served: list[Frame]) -> None:

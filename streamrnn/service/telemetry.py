@@ -49,6 +49,7 @@ METRICS = (
     Metric("streamrnn_observations_applied_total", "counter", "Observations given to the engine."),
     Metric("streamrnn_observations_learned_total", "counter", "Observations the engine learned from."),
     Metric("streamrnn_observations_late_total", "counter", "Older than their stream: answered, not learned."),
+    Metric("streamrnn_observations_future_total", "counter", "Of a time over 5 minutes ahead of the clock here."),
     Metric("streamrnn_observations_reordered_total", "counter", "Older than one before, and put in its place."),
     Metric("streamrnn_observations_held", "gauge", "Observations that wait for older ones (model.lateness)."),
     Metric("streamrnn_observations_duplicate_total", "counter", "Sequence number seen before: answered, not learned."),

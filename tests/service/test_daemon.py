@@ -1,6 +1,7 @@
 """The daemon over the fake engine and real sockets, journal and checkpoint; turned by hand."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -130,6 +131,15 @@ def test_what_nobody_hears_is_not_written_and_counts_all_the_same(turned: Make) 
     subscriber.close()
     one.until(lambda: not one.daemon._sockets.heard)
     assert one.value("streamrnn_messages_published_total", "prediction") == 3
+
+
+def test_a_time_from_the_future_is_counted_and_answered(turned: Make) -> None:
+    one = turned()
+    subscriber = one.subscribed(b"prediction/a/")
+    for ahead, count in ((60.0, 0), (3600.0, 1)):
+        one.send(1.0, time=time.time() + ahead)
+        assert "late" not in one.received(subscriber)[1]
+        assert one.value("streamrnn_observations_future_total") == count
 
 
 def test_a_name_with_slashes_has_a_last_value(turned: Make) -> None:
