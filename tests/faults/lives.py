@@ -22,13 +22,20 @@ from streamrnn.cli.child import fetch, free_ports, samples
 from streamrnn.client import Producer, ProducerError
 from streamrnn.service import stored
 
+FORECAST = """features = ["flow"]
+preset = "light"
+layers = [{kind = "gru", size = 8}]
+rule = {kind = "tbptt", window = 8, stride = 4}
+horizons = [1, 3]"""
+EVENTS = """task = "events"
+weights = "pooled"
+layers = [{kind = "embedding", size = 8}, {kind = "memory", size = 8, slots = 8}, {kind = "gru", size = 8}]
+rule = {kind = "tbptt", window = 8, stride = 4}
+experts = [{kind = "context", longest = 3, contexts = 256}]
+vocabulary = {kind = "vocabulary", symbols = 16}"""
 CONFIG = """
 [model]
-features = ["flow"]
-preset = "light"
-layers = [{{kind = "gru", size = 8}}]
-rule = {{kind = "tbptt", window = 8, stride = 4}}
-horizons = [1, 3]
+{model}
 lateness = {lateness}
 [[input]]
 kind = "router"
@@ -68,6 +75,14 @@ def strace() -> str:
     return path
 
 
+def event(k: int) -> bytes:
+    """Number k, from 1, of cases that take turns at random; some symbols are new, some end a session."""
+    chance = random.Random(k)
+    stream, symbol, end = chance.randrange(STREAMS), chance.choice("aabbbcd"), chance.random() < 0.1
+    symbol = symbol if chance.random() < 0.99 else f"new-{k}"
+    return b'{"stream":"s%d","time":%d,"event":"%s","end":%s}' % (stream, k, symbol.encode(), b"true" if end else b"false")
+
+
 def observation(k: int, lateness: int = 0) -> bytes:
     """Number k, from 1; the streams take turns at random, so that batches are mixed."""
     chance = random.Random(k)
@@ -83,6 +98,7 @@ class Story:
     more: str = ""  # TOML, in [state]
     lateness: int = 0  # seconds by which observations are out of order, and are waited for
     checkpoint: float = 0.05
+    events: bool = False
     deaths: list[int] = field(default_factory=list)  # exit codes
     starts: list[float] = field(default_factory=list)  # seconds from the start to the first ack of that life
     told: dict[tuple[str, int], Any] = field(default_factory=dict)  # (stream, seq) -> what was foretold
@@ -92,6 +108,7 @@ class Story:
         self.file = self.path / "config.toml"
         (self.port,) = free_ports(1)
         settings = {"port": self.port, "more": self.more, "lateness": self.lateness, "checkpoint": self.checkpoint}
+        settings["model"] = EVENTS if self.events else FORECAST
         self.file.write_text(CONFIG.format(path=self.path, **settings))
         self._end = threading.Event()
 
@@ -170,7 +187,8 @@ class Story:
         """A handful of observations, if there is room in the window."""
         for _ in range(8):
             if producer.pending < producer.window and producer._next <= most:
-                producer.send(observation(producer._next, self.lateness))
+                number = producer._next
+                producer.send(event(number) if self.events else observation(number, self.lateness))
         producer.serve(0.01)
 
     def conserved(self) -> bool:
@@ -194,7 +212,8 @@ class Story:
                 if socket.poll(50):
                     body = json.loads(socket.recv_multipart()[1])
                     key = body["stream"], body["seq"]
-                    assert self.told.setdefault(key, body["forecasts"]) == body["forecasts"], key
+                    foretold = body["next" if self.events else "forecasts"]
+                    assert self.told.setdefault(key, foretold) == foretold, key
 
     def log(self) -> str:
         return (self.path / "log").read_text()[-3000:]
@@ -203,7 +222,7 @@ class Story:
         with stored.opened(self.path / "state") as store:
             lines = list(stored.dump(store))
         assert lines[-1]["waiting"] == 0
-        assert len(lines) == STREAMS + 2
+        assert len(lines) == STREAMS + 2 + self.events  # the pool
         return str(lines[-1]["sha256"])
 
 

@@ -54,6 +54,16 @@ def test_what_waits_for_older_observations_is_not_lost_either(tmp_path: Path) ->
     same(tmp_path, lives, least=1500, lateness=20)
 
 
+@pytest.mark.faults
+def test_events_that_were_acknowledged_are_not_lost_either(tmp_path: Path) -> None:
+    """Pooled weights, tables, vocabulary, an external memory and sessions, over the acknowledged input."""
+    chance = random.Random(11)
+    lives = at_calls(chance, 6) + at_times(chance, 6)
+    chance.shuffle(lives)
+    story = same(tmp_path, lives, least=1500, events=True)
+    assert len(story.deaths) == 12
+
+
 @pytest.mark.long
 def test_a_thousand_kills(tmp_path: Path) -> None:
     seed = random.SystemRandom().randrange(2**32)
