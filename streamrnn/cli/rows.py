@@ -20,6 +20,7 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from streamrnn.cli.cells import Bad, counts, numbers, times
+from streamrnn.cli.templates import miner
 from streamrnn.config import Columns, Config
 from streamrnn.errors import EXIT_DATA, StreamrnnError
 from streamrnn.messages import END, LABEL_ONLY, STAMPED, Batch, Floats, digest
@@ -36,6 +37,7 @@ class Form(StrEnum):
 
     TABLE = "table"
     LINES = "lines"
+    TEMPLATES = "templates"
     BYTES = "bytes"
 
 
@@ -72,8 +74,9 @@ class Rows:
     """A file of observations. Without `features` the names decide: those of ROLES are what they say, all others are
     features. With `events` each is one, numbers are their context.
 
-    `form` is "table" (names over columns, or in objects), "lines" or "bytes": an event each, without a time. `ahead`
-    names the columns of what is known ahead, like "holiday+24"; an object has them as the wire form, under `future`.
+    `form` is "table" (names over columns, or in objects), "lines", the "templates" of lines, or "bytes": an event each,
+    without a time. `ahead` names the columns of what is known ahead, like "holiday+24"; an object has them as the wire
+    form, under `future`.
     """
 
     def __init__(
@@ -99,7 +102,7 @@ class Rows:
     def batches(self, size: int = BATCH) -> Iterator[Batch]:
         """The file from the start, at most `size` rows at a time. Raises FileError."""
         of_tables = self._csv if self.path.suffix.lower() == ".csv" else self._ndjson
-        read = {Form.TABLE: of_tables, Form.LINES: self._text, Form.BYTES: self._bytes}[self.form]
+        read = {Form.TABLE: of_tables, Form.BYTES: self._bytes}.get(self.form, self._text)
         with self.path.open("rb") as file:
             for table, lines in read(file, size):
                 batch = self._batch(table, lines)
@@ -136,10 +139,11 @@ class Rows:
             yield dict(zip(header, cells, strict=True)), [line for line, _ in kept]
 
     def _text(self, file: BinaryIO, size: int) -> Iterator[tuple[Table, list[int]]]:
-        """An event a line that is not blank, of a long one the beginning."""
+        """An event a line that is not blank, or its template; of a long one the beginning."""
+        said = miner() if self.form is Form.TEMPLATES else str
         lines = enumerate((line.rstrip("\r\n") for line in self._lines(file)), start=1)
         while chunk := list(islice(lines, size)):
-            kept = [(number, _cut(line)) for number, line in chunk if line.strip()]
+            kept = [(number, _cut(said(line))) for number, line in chunk if line.strip()]
             self.tally.read += len(kept)
             yield {"event": [line for _, line in kept]}, [number for number, _ in kept]
 

@@ -44,10 +44,13 @@ def command(
 
     Without --columns every column that is not stream, time, event, label, id, seq or end is a feature of its own name.
     Of a .log or .txt file every line is an event (its first 256 bytes); with --as bytes, every byte of any file.
+    --as templates sends of every line what it has in common with others like it: numbers and names that vary are left
+    out (by drain3: the extra "logs").
 
     \b
     Examples:
       streamrnn send flow.csv tcp://127.0.0.1:5555
+      streamrnn send system.log tcp://127.0.0.1:5555 --as templates
       streamrnn send past.ndjson tcp://127.0.0.1:5555 --rate 100
       streamrnn send big.csv ipc:///run/streamrnn/in --columns config.toml --frame 64 --format msgpack
     """

@@ -31,7 +31,6 @@ from streamrnn.kernels import table as c
     BUCKETS,  # (2 V rounded to a power of two): symbol + 1 by hash of its digest
     BUCKET_MASK,
     WAITING,  # (WAITERS) digests that were seen once
-    HEARD,  # (V) how often each symbol came
     TEXTS,  # (V, TEXT): length, then bytes; written by the engine
     KNOWN,  # n
     TABLE_AT,  # first word of the tables
@@ -43,8 +42,8 @@ from streamrnn.kernels import table as c
     SCRATCH_MIXED,  # (V) the mix
     SCRATCH_FINAL,  # (V) what is published
     SCRATCH_DELTA,  # (rows, O)
-) = range(c.INTS, c.INTS + 27)
-INTS = c.INTS + 27
+) = range(c.INTS, c.INTS + 26)
+INTS = c.INTS + 26
 
 # --- plan.orders (K, ORDER_WIDTH)
 ORDER, TABLE, MASK, PLACES = range(4)  # symbols of the context, first word of its table, contexts - 1, S

@@ -1,6 +1,7 @@
 """Recorded events: a log, bytes and a process in a CSV file, replayed and sent as they stand there."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from streamrnn import config, engines
 from streamrnn.cli.rows import FileError, Form, Rows
 from streamrnn.cli.send import messages_of, open_rows
 from streamrnn.config import Columns
+from streamrnn.errors import StreamrnnError
 from streamrnn.event_engine import EventEngine, batch_of
 from streamrnn.messages import END, STAMPED
 from streamrnn.wire import Decoder, Frame, Source
@@ -56,6 +58,39 @@ def test_a_line_is_an_event(tmp_path):
     assert (batch.names, batch.lengths.tolist(), batch.columnar) == (["host"], [4], [True])
     assert (batch.bits == STAMPED).all()
     assert batch.values.shape == (4, 0)
+
+
+LOG = """\
+2024-05-02 09:31:00 INFO Receiving block blk_17 src: /10.0.0.1:4711 dest: /10.0.0.2:50010
+2024-05-02 09:31:07 INFO Receiving block blk_18 src: /10.0.0.7:4712 dest: /10.0.0.2:50010
+2024-05-02 09:31:09 WARN cannot reach node seven
+
+2024-05-02 09:32:10 INFO Receiving block blk_19 src: /10.0.0.3:4713 dest: /10.0.0.4:50010
+2024-05-02 09:32:11 WARN cannot reach node eight
+"""
+
+
+def test_the_template_of_a_line_is_an_event(tmp_path):
+    pytest.importorskip("drain3")
+    file = tmp_path / "system.log"
+    file.write_text(LOG)
+    rows = Rows(file, Columns(name="host"), form=Form.TEMPLATES)
+    events, batch = read(rows)
+    assert len(set(events)) == 2
+    assert [events.index(event) for event in events] == [0, 0, 2, 0, 2]
+    assert events[0].startswith("<*> <*> INFO Receiving block") and "10.0.0" not in events[0]
+    assert (batch.bits == STAMPED).all() and rows.tally.read == 5
+    [message] = [message for message, _ in messages_of(batch, (), 8)]
+    assert message == {"stream": "host", "event": events}
+
+
+def test_without_the_miner_of_templates_it_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "drain3", None)
+    file = tmp_path / "system.log"
+    file.write_text(LOG)
+    with pytest.raises(StreamrnnError, match="drain3") as raised:
+        read(Rows(file, Columns(name="host"), form=Form.TEMPLATES))
+    assert "pip install drain3" in raised.value.hint
 
 
 def test_a_byte_is_an_event_of_any_file(tmp_path):

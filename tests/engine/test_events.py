@@ -171,6 +171,28 @@ def test_a_flood_of_new_symbols_leaves_room_and_the_known_ones_in_proportion():
     assert engine.symbol(0, engine.symbols(0) - 1) == "twice"
 
 
+@pytest.mark.parametrize("flood", [20_000, pytest.param(1_000_000, marks=pytest.mark.long)])
+def test_known_symbols_keep_their_proportion_in_a_flood_of_new_ones(flood):
+    model = spec.Model(task="events", preset="light", vocabulary=spec.Vocabulary(symbols=64, shown=32))
+    engine, random, letters = EventEngine(model, 1), np.random.default_rng(0), list("abcde")
+
+    def known():
+        told = engine.outlook("a")
+        pairs = zip(told.following[0].tolist(), told.shares[0].tolist(), strict=True)
+        found = {engine.symbol(0, number): share for number, share in pairs if number > 0}
+        return np.array([found[letter] for letter in letters]) / sum(found[letter] for letter in letters)
+
+    end = [*(random.random(9_999) < 0.1).tolist(), True]
+    feed(engine, "a", random.choice(letters, 10_000, p=[0.5, 0.25, 0.13, 0.07, 0.05]).tolist(), end=end)
+    before, size = known(), len(engine.export("a"))
+    for start in range(0, flood, 10_000):
+        last = start + 10_000 >= flood
+        feed(engine, "a", [f"noise-{start + i}" for i in range(10_000)], end=[False] * 9_999 + [last])
+    assert len(engine.export("a")) == size == engine.bytes_per_stream
+    assert engine.symbols(0) == 33  # half of the places, and the one that took them beyond
+    assert (before * np.log2(before / known())).sum() < 0.02  # bits
+
+
 def test_the_mix_is_hardly_worse_than_the_best_and_usually_better(light):
     told = feed(light, "mix", sequence(2000, 5))
     best = min(told.surprise_network.sum(), told.surprise_table.sum())

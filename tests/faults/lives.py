@@ -80,7 +80,12 @@ def event(k: int) -> bytes:
     chance = random.Random(k)
     stream, symbol, end = chance.randrange(STREAMS), chance.choice("aabbbcd"), chance.random() < 0.1
     symbol = symbol if chance.random() < 0.99 else f"new-{k}"
-    return b'{"stream":"s%d","time":%d,"event":"%s","end":%s}' % (stream, k, symbol.encode(), b"true" if end else b"false")
+    return b'{"stream":"s%d","time":%d,"event":"%s","end":%s}' % (
+        stream,
+        k,
+        symbol.encode(),
+        b"true" if end else b"false",
+    )
 
 
 def observation(k: int, lateness: int = 0) -> bytes:
