@@ -235,7 +235,7 @@ class Engine:
         targets, horizons = len(self.targets), len(self.horizons)
         drifts = c.DRIFT_TOLD if self.model.drift else 0
         width = c.OUT_FORECAST + targets * (3 * (horizons + 1) + len(self.experts)) + drifts
-        return Outcomes(np.empty((n, c.OUT_INTS), np.int64), np.empty((n, width)), targets, horizons, drifts)
+        return Outcomes(np.empty((n, c.OUT_WIDTH), np.int64), np.empty((n, width)), targets, horizons, drifts)
 
 
 def _median(values: Floats) -> Floats:

@@ -19,6 +19,11 @@ END = 1  # the sequence ends here: the hidden state is reset afterwards, and onl
 LABEL_ONLY = 2  # a label for an earlier observation, no values
 STAMPED = 4  # the sender gave no time: it is the time of arrival
 FREEZE = 8  # nothing is to be learned from it; the engine sets it
+# A word on an alarm, no values: `ident` is the number of the event.
+TRUE_ALARM = 16
+FALSE_ALARM = 32
+IGNORE = 64  # until `time`
+WORDS = {"true_alarm": TRUE_ALARM, "false_alarm": FALSE_ALARM, "ignore": IGNORE}
 
 # Bits of an outcome.
 LEARNED = 1  # settled and taken into the statistics, the experts and the tape
@@ -44,6 +49,8 @@ STRANGE = 524288  # the session that ended here was surprising as a whole
 SILENCE = 1048576  # nothing had come for too long: an anomaly event opened, or was taken over
 FROZEN = 2097152  # not learned, because the model is frozen
 INVALID = 4194304  # a value lay outside its valid range and counts as missing; of an observation: the engine sets it
+JUDGED = 8388608  # a word on an alarm was taken
+UNJUDGED = 16777216  # there is no such event
 
 SEVERITIES = ("none", "minor", "major", "critical")
 
@@ -75,7 +82,7 @@ class Outcomes(Struct, frozen=True):
     Two arrays, whose columns are the properties below: they are views, made when they are asked for.
     """
 
-    ints: Ints  # (n, 8)
+    ints: Ints  # (n, 12)
     reals: Floats  # (n, 6 + 3 T K + 3 T + T (E + 1) + drift)
     targets: int  # T
     horizons: int  # K
@@ -123,6 +130,26 @@ class Outcomes(Struct, frozen=True):
     def monitor(self) -> Ints:
         """(n) index of the monitor that was most surprised, -1 while there was none."""
         return self.ints[:, 7]
+
+    @property
+    def spoken(self) -> Ints:
+        """(n) number of the event that feedback spoke of last, 0: of none."""
+        return self.ints[:, 8]
+
+    @property
+    def word(self) -> Ints:
+        """(n) what was said of it: TRUE_ALARM, FALSE_ALARM, IGNORE; 0: nothing."""
+        return self.ints[:, 9]
+
+    @property
+    def steps(self) -> Ints:
+        """(n) by feedback the alert rate asked for is multiplied with 2^(-steps / 2)."""
+        return self.ints[:, 10]
+
+    @property
+    def muted(self) -> Ints:
+        """(n) time until which no alarm is raised, 0: it was never asked for."""
+        return self.ints[:, 11]
 
     @property
     def time(self) -> Floats:

@@ -25,6 +25,7 @@ import numpy as np
 from msgspec import Struct
 
 from streamrnn.kernels.step import MOST_LATE
+from streamrnn.kernels.table import WORD
 from streamrnn.messages import END, Batch, Floats
 
 MOST = 256  # held of a stream
@@ -51,7 +52,10 @@ class Stream(Struct, array_like=True):
     held: list[Held] = []
 
     def take(self, one: Held, lateness: float) -> Iterator[Held]:
-        """Receive one; those that are let go."""
+        """Receive one; those that are let go. A word on an alarm has no place in time."""
+        if one.bits & WORD:
+            yield one
+            return
         if self.passed is not None and one.time < self.passed:
             self.late += 1
             if self.late > MOST_LATE:
@@ -104,7 +108,7 @@ class Reorder:
             self._dirty[name] = None
             for each in _observations(batch, start, start + length):
                 passed, newest = stream.passed or -math.inf, stream.newest or -math.inf
-                self.reordered += passed <= each.time < newest
+                self.reordered += passed <= each.time < newest and not each.bits & WORD
                 taken += stream.take(each, self.lateness)
             start, count = start + length, len(taken) - before
             runs += [(name, count, True, lsn)] if columnar and count else [(name, 1, False, lsn)] * count

@@ -18,6 +18,7 @@ Examples:
   streamrnn ctl forget config.toml pump-1
   streamrnn ctl backup config.toml /var/backups/streamrnn.sqlite
   streamrnn ctl reload config.toml --dry-run
+  streamrnn ctl feedback config.toml pump-1/3 false_alarm
 """
 
 SECONDS = 60.0  # a backup takes its time
@@ -118,6 +119,27 @@ def reload(
       streamrnn ctl reload config.toml
     """
     show(ask(config, command="reload", **({"dry_run": "yes"} if dry_run else {})))
+
+
+@app.command("feedback")
+def feedback(
+    config: Config,
+    event_id: Annotated[str, typer.Argument(help="As it stands in the anomaly message.", show_default=False)],
+    verdict: Annotated[str, typer.Argument(help="true_alarm, false_alarm or ignore.", show_default=False)],
+    until: Annotated[float, typer.Option(help="ignore: seconds since the epoch, in the stream's time.")] = 0.0,
+) -> None:
+    """Say of an alarm that it was one, or none, or that there shall be none until a time. It is journaled.
+
+    A false alarm halves the alerts asked for of this stream, a true one brings back the root of two times as many;
+    between a sixteenth and four times as many. The same word on the same event counts once.
+
+    \b
+    Examples:
+      streamrnn ctl feedback config.toml pump-1/3 false_alarm
+      streamrnn ctl feedback config.toml pump-1/4 ignore --until 1647774000
+    """
+    asked = {"until": repr(until)} if until else {}
+    show(ask(config, command="feedback", event_id=event_id, verdict=verdict, **asked))
 
 
 @app.command("generate")

@@ -30,10 +30,15 @@ def asked(alerts, interval):
 
 
 @jit
-def alarm(latest, count, surprise, rate):
-    """Whether this surprise is an alarm; moves the threshold. Returns (alarm, threshold before)."""
+def alarm(latest, count, surprise, rate, muted):
+    """Whether this surprise is an alarm; moves the threshold. Returns (alarm, threshold before).
+
+    While alarms are muted there is none, and the threshold stays.
+    """
     start = START + RARER * math.log(DENSEST / rate)
-    threshold = start + latest[c.OFFSET]
+    threshold = min(max(start + latest[c.OFFSET], LEAST), MOST)
+    if muted:
+        return False, threshold
     since, rest = count[c.SEEN] - latest[c.ALARMED], min(REST, REST_SHARE * count[c.SEEN])
     first = count[c.ALARMS] == 0
     raised = surprise >= threshold and (first or since > rest or surprise > ESCAPE * latest[c.SIZE_THEN])

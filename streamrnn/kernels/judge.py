@@ -4,7 +4,7 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels import anomaly, surprise
+from streamrnn.kernels import anomaly, feedback, surprise
 from streamrnn.kernels import table as c
 from streamrnn.kernels.call import call, shift
 from streamrnn.kernels.jit import jit
@@ -123,11 +123,12 @@ def judge(plan, row, scratch, learn, known):
     for j in range(targets):
         share[j] = share[j] / total if total > 0.0 else 1.0 / targets
     sum_ = max(largest - math.log(targets), 0.0)  # Bonferroni: the least of T tail probabilities, times T
-    rate = anomaly.asked(plan.reals[c.ALERTS], row.real[p[c.CLOCK] + c.INTERVAL])
-    offset = latest[c.OFFSET]
-    raised, threshold = anomaly.alarm(latest, q, sum_, rate)
+    rate, own = anomaly.asked(plan.reals[c.ALERTS], row.real[p[c.CLOCK] + c.INTERVAL]), shift(q, p[c.FEEDBACK])
+    muted, offset = time < own[c.F_MUTED], latest[c.OFFSET]
+    raised, threshold = anomaly.alarm(latest, q, sum_, rate * feedback.factor(own[c.F_STEPS]), muted)
     if not learn:
         latest[c.OFFSET] = offset
     latest[c.TAIL_P] = math.exp(-sum_)
     latest[c.SCORE] = anomaly.score(sum_, threshold, raised)
-    return anomaly.follow(latest, q, anomaly.severity(sum_, threshold), raised, time, p[c.QUIET])
+    level = 0 if muted else anomaly.severity(sum_, threshold)
+    return anomaly.follow(latest, q, level, raised, time, p[c.QUIET])

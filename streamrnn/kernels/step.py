@@ -13,7 +13,7 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels import rtrl, scale, silence, tbptt
+from streamrnn.kernels import feedback, rtrl, scale, silence, tbptt
 from streamrnn.kernels import table as c
 from streamrnn.kernels.advance import advance
 from streamrnn.kernels.call import at, point, shift
@@ -173,7 +173,7 @@ def door(plan, row, time, seq, bits):
     lost = min(seq - q[c.SEQ] - 1, MOST_LOST) if seq > q[c.SEQ] >= 0 else 0
     if seq >= 0:
         q[c.SEQ] = seq
-    if bits & c.LABEL_ONLY:
+    if bits & (c.LABEL_ONLY | c.WORD):
         return 0, lost
     q[c.LATENESS] = q[c.LATENESS] + 1 if seen and time < clock[c.TIME] else 0
     if 0 < q[c.LATENESS] <= MOST_LATE:
@@ -197,7 +197,8 @@ def deadline(plan, row):
     after, q, clock = plan.reals[c.SILENCE_AFTER], row.count, shift(row.real, plan.ints[c.CLOCK])
     if after == 0.0 or q[c.OPEN] == silence.QUIET or q[c.FRESH] != 0 or clock[c.INTERVAL] <= 0.0 or warming(plan, row):
         return math.nan
-    return clock[c.TIME] + after * clock[c.INTERVAL]
+    until = clock[c.TIME] + after * clock[c.INTERVAL]
+    return math.nan if until < q[plan.ints[c.FEEDBACK] + c.F_MUTED] else until
 
 
 @jit
@@ -206,6 +207,8 @@ def observe(plan, row, scratch, batch, i):
     p, q = plan.ints, row.count
     time, flags, label, ident = batch.time[i], batch.bits[i], batch.label[i], batch.ident[i]
     bits, lost = door(plan, row, time, batch.seq[i], flags)
+    if flags & c.WORD and bits == 0:
+        return feedback.take(shift(q, p[c.FEEDBACK]), q[c.EVENT], flags & c.WORD, ident, time), lost
     learn, known = 0 if flags & c.FREEZE else 1, at(batch.known, i * p[c.KNOWN])
     if flags & c.LABEL_ONLY and bits == 0:
         bits = late_label(plan, row, scratch, ident, label, known, learn)
@@ -269,6 +272,9 @@ def emit(plan, row, r, bits, lost, out_ints, out_reals):
     out_ints[c.OUT_SEQ], out_ints[c.OUT_SEVERITY] = q[c.SEEN], q[c.SEVERITY]
     out_ints[c.OUT_EVENT], out_ints[c.OUT_LEARNED] = q[c.EVENT], q[c.LEARNT]
     out_ints[c.OUT_MONITOR] = q[c.LOUDEST]
+    own = shift(q, p[c.FEEDBACK])
+    out_ints[c.OUT_SPOKEN], out_ints[c.OUT_WORD] = own[c.F_EVENT], own[c.F_WORD]
+    out_ints[c.OUT_STEPS], out_ints[c.OUT_MUTED] = own[c.F_STEPS], own[c.F_MUTED]
     out_reals[c.OUT_TIME] = row.real[p[c.CLOCK] + c.TIME]
     out_reals[c.OUT_INTERVAL] = row.real[p[c.CLOCK] + c.INTERVAL]
     out_reals[c.OUT_SCORE], out_reals[c.OUT_TAIL] = latest[c.SCORE], latest[c.TAIL_P]
@@ -297,7 +303,7 @@ def run(places, real, order, batch, changed, stamp, out_ints, out_reals):
     `changed` are written.
 
     places: table.addresses; real: any array of the network's precision; batch: table.Batch; changed (streams): gets
-    `stamp` where it is 0; out_ints (N, OUT_INTS), out_reals (N, OUT_FORECAST + 3 T K + 3 T +
+    `stamp` where it is 0; out_ints (N, OUT_WIDTH), out_reals (N, OUT_FORECAST + 3 T K + 3 T +
     T (E + 1), and DRIFT_TOLD where there are detectors).
     """
     plan, planes, scratch = borrow(places, real, batch.time, batch.seq)
@@ -305,7 +311,7 @@ def run(places, real, order, batch, changed, stamp, out_ints, out_reals):
         r = batch.row[i]
         row = view(plan, planes, r)
         bits, lost = observe(plan, row, scratch, batch, i)
-        emit(plan, row, r, bits, lost, at(out_ints, i * c.OUT_INTS), at(out_reals, i * out_reals.shape[1]))
+        emit(plan, row, r, bits, lost, at(out_ints, i * c.OUT_WIDTH), at(out_reals, i * out_reals.shape[1]))
         if changed[r] == 0:
             changed[r] = stamp
 
@@ -316,7 +322,7 @@ def tell(places, real, rows, out_ints, out_reals):
     plan, planes, _ = borrow(places, real, out_reals, rows)
     for i in range(len(rows)):
         row = view(plan, planes, rows[i])
-        emit(plan, row, rows[i], 0, 0, at(out_ints, i * c.OUT_INTS), at(out_reals, i * out_reals.shape[1]))
+        emit(plan, row, rows[i], 0, 0, at(out_ints, i * c.OUT_WIDTH), at(out_reals, i * out_reals.shape[1]))
 
 
 @jit
@@ -336,7 +342,7 @@ def wait(places, real, rows, changed, stamp, out_ints, out_reals):
             if changed[rows[i]] == 0:
                 changed[rows[i]] = stamp
         reals = at(out_reals, i * out_reals.shape[1])
-        emit(plan, row, rows[i], bits, 0, at(out_ints, i * c.OUT_INTS), reals)
+        emit(plan, row, rows[i], bits, 0, at(out_ints, i * c.OUT_WIDTH), reals)
         reals[c.OUT_TIME] = until
         n, behind = p[c.TARGETS], c.OUT_FORECAST + 3 * p[c.TARGETS] * p[c.HORIZONS]
         for j in range(n):

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 # --- plan.ints
-INTS = 99
+INTS = 100
 (
     FEATURES,
     TARGETS,
@@ -110,6 +110,7 @@ INTS = 99
     DETECTORS,  # of drift; 0: the plan has none
     DETECTOR_LENGTH,  # numbers of all their states
     REACTIONS,
+    FEEDBACK,  # state i64, from BASE_I64: what was said of alarms
     DRIFT,  # state f64: DRIFT_WIDTH, then usual error and its count for each target, then the detectors
     SCRATCH_COMING,
     COMING,  # features whose values are known ahead: what each of G shows now and at K horizons
@@ -192,19 +193,25 @@ OPEN, CALM, SEVERITY, ALARMS, LOUDEST, HELD = range(7, 13)  # of its latest anom
 WRITTEN, POSITION, OLDEST, NEWEST, LABELS, FRESH, LEARNT = range(13, 20)  # of the tape
 SLOT = 20  # latest pending place
 STREAM_COUNTS, EVENT_COUNTS, TAPE_COUNTS = 7, 6, 7
+# Of feedback: the event spoken of last, what was said, steps and those before it, and until when alarms are muted.
+F_EVENT, F_WORD, F_STEPS, F_BEFORE, F_MUTED = range(5)
+FEEDBACK_WIDTH = 5
 PLACE_STEP, PLACE_ROW, PLACE_IDENT = range(3)
 PLACE_WIDTH = 3
 
 # --- bits, as messages.py names them
-END, LABEL_ONLY, STAMPED, FREEZE = 1, 2, 4, 8
+END, LABEL_ONLY, STAMPED, FREEZE, TRUE_ALARM, FALSE_ALARM, IGNORE = 1, 2, 4, 8, 16, 32, 64
+WORD = TRUE_ALARM | FALSE_ALARM | IGNORE
 LEARNED, LATE, DUPLICATE, ANOMALY, WARMING, OPENED, WORSENED, CLOSED = 1, 2, 4, 8, 16, 32, 64, 128
 UPDATED, SKIPPED, ROLLED_BACK, MISSING, GAP, UNMATCHED, SETTLED = 256, 512, 1024, 2048, 4096, 8192, 16384
 RESTED, REGIME, HELD_OFF, DRIFT_FOUND, STRANGE = 32768, 65536, 131072, 262144, 524288
-SILENCE, FROZEN, INVALID = 1048576, 2097152, 4194304
+SILENCE, FROZEN, INVALID, JUDGED, UNJUDGED = 1048576, 2097152, 4194304, 8388608, 16777216
 
 # --- columns of outcomes, as messages.Outcomes names them
 OUT_ROW, OUT_BITS, OUT_SEQ, OUT_SEVERITY, OUT_EVENT, OUT_LEARNED, OUT_LOST, OUT_MONITOR = range(8)
-OUT_INTS = 8
+OUT_INTS = 8  # of all tasks; behind them of these alone:
+OUT_SPOKEN, OUT_WORD, OUT_STEPS, OUT_MUTED = range(8, 12)
+OUT_WIDTH = 12
 OUT_TIME, OUT_INTERVAL, OUT_SCORE, OUT_TAIL, OUT_STARTED, OUT_SKILL, OUT_FORECAST = range(7)
 
 

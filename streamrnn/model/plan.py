@@ -390,6 +390,7 @@ def _count(sizes: Sizes, ints: NDArray[np.int64], i64: Plane) -> NDArray[np.int6
     slots = int(ints[c.SLOTS])
     start = i64.add(f"places {sizes.experts}{name} {slots}", 1 + slots * c.PLACE_WIDTH)
     ints[c.PLACES] = start + 1 - int(ints[c.BASE_I64])
+    ints[c.FEEDBACK] = i64.add(f"feedback {sizes.targets}", c.FEEDBACK_WIDTH) - int(ints[c.BASE_I64])
     ints[c.TRACED] = -1
     if sizes.delay >= 0:
         ints[c.TRACED] = i64.add(f"traced {forward.tag(sizes.rule)} {name}", 1) - int(ints[c.BASE_I64])

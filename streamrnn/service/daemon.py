@@ -21,9 +21,9 @@ from streamrnn import __version__
 from streamrnn.config import Config, Output, load
 from streamrnn.engines import AnyEngine
 from streamrnn.errors import ConfigError, FullError, StreamrnnError
-from streamrnn.messages import Batch, Ints
+from streamrnn.messages import JUDGED, Batch, Ints
 from streamrnn.reorder import Reorder
-from streamrnn.service import backfill, build, catchup, changes, control, logs, machine, poison, recovery
+from streamrnn.service import backfill, build, catchup, changes, control, feedback, logs, machine, poison, recovery
 from streamrnn.service.admission import Refused, admit, by_input
 from streamrnn.service.backfill import History
 from streamrnn.service.backup import back_up
@@ -276,6 +276,25 @@ class Daemon:
         self._do(kind, "", lsn)
         return {"frozen": self._engine.frozen, "lsn": lsn}
 
+    def _judge(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        """What somebody says of an alarm. Raises StreamrnnError."""
+        if self.config.model.task == "events":
+            raise StreamrnnError("feedback with task 'events'", "its alarms have no threshold that could be moved")
+        command, name = feedback.order(asked)
+        if not self._streams.known(name):
+            raise StreamrnnError(f"no stream {name!r} is known", "EVENT_ID stands in the anomaly message")
+        frame = Frame(COMMAND, time.time(), command.encode(), name.encode())
+        self._published = self._journal.append([frame], self._published)[-1]
+        taken = self._hear_word(command, name, self._published)
+        self._telemetry.count("streamrnn_feedback_total", 1, "taken" if taken else "unknown")
+        return {"stream": name, "lsn": self._published, "taken": taken}
+
+    def _hear_word(self, command: str, name: str, lsn: int) -> bool:
+        """What was said of an alarm, now or in a journal that is replayed; whether there was such an event."""
+        said = feedback.batch(command, name, len(self.config.model.features))
+        outcomes = self._engine.step(said, self._streams.row(name, lsn - 1))
+        return bool(outcomes.bits[0] & JUDGED)
+
     def _do(self, kind: str, name: str, lsn: int) -> None:
         """What an operator ordered, now or in a journal that is replayed."""
         if kind in ORDERS:
@@ -430,6 +449,9 @@ class Daemon:
 
         def obey(kind: str, name: str, lsn: int) -> None:
             nonlocal held
+            if kind.startswith(feedback.ORDER):
+                self._hear_word(kind, name, lsn)
+                return
             if kind != ORDER:
                 self._do(kind, name, lsn)
                 return
@@ -536,6 +558,7 @@ class Daemon:
             "unfreeze": lambda _: self._order_freeze("unfreeze"),
             "backup": lambda asked: self._back_up(Path(asked["path"])),
             "reload": self._asked_reload,
+            "feedback": self._judge,
             "generate": lambda asked: generate(self._engine, asked),
         }
         if config.control.enabled:

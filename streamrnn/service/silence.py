@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from streamrnn.engines import AnyEngine
-from streamrnn.messages import END, Batch, EventOutcomes, Ints, Outcomes
+from streamrnn.messages import END, JUDGED, UNJUDGED, Batch, EventOutcomes, Ints, Outcomes
 
 ORDER = "silence"  # the command
 MOST = 1000  # streams a round, so that a turn stays short
@@ -39,7 +39,8 @@ class Silence:
         """A batch that was received at `now` has been applied. After the end of a sequence none is due."""
         if self._engine.model.silence:
             span = self._engine.patience(outcomes)  # type: ignore[arg-type]
-            self._due[outcomes.row] = np.where(batch.bits & END, np.inf, now + span)
+            heard = (outcomes.bits & (JUDGED | UNJUDGED)) == 0
+            self._due[outcomes.row[heard]] = np.where(batch.bits & END, np.inf, now + span)[heard]
 
     def overdue(self, now: float) -> Overdue:
         """Those that should have been heard by `now`, each once, at most MOST of them."""

@@ -67,6 +67,7 @@ METRICS = (
     Metric("streamrnn_rollbacks_total", "counter", "Streams put back to their last good weights."),
     Metric("streamrnn_anomaly_events_total", "counter", "Anomalies opened, or worsened to, a severity.", ("severity",)),
     Metric("streamrnn_silences_total", "counter", "Streams that were not heard when they should have been."),
+    Metric("streamrnn_feedback_total", "counter", "Words on alarms: taken, or of no event.", ("word",)),
     Metric("streamrnn_drifts_total", "counter", "Drifts found: forecasts became worse for good (model.drift)."),
     Metric("streamrnn_sessions_strange_total", "counter", "Sessions of events that were surprising as a whole."),
     Metric("streamrnn_batch_observations", "histogram", "Observations in a turn.", bounds=_SIZES),
@@ -133,6 +134,8 @@ _BITS = (
     (messages.SKIPPED, "streamrnn_updates_skipped_total", ()),
     (messages.RESTED, "streamrnn_updates_rested_total", ()),
     (messages.ROLLED_BACK, "streamrnn_rollbacks_total", ()),
+    (messages.JUDGED, "streamrnn_feedback_total", ("taken",)),
+    (messages.UNJUDGED, "streamrnn_feedback_total", ("unknown",)),
     (messages.DRIFT_FOUND, "streamrnn_drifts_total", ()),
 )
 _RAISED = messages.OPENED | messages.WORSENED
@@ -147,6 +150,7 @@ _CLOSED = {
     "severity": messages.SEVERITIES[1:],
     "answer": desk.RESULTS,
     "cause": ("ordered", "idle"),
+    "word": ("taken", "unknown"),
     "kind": ("prediction", "anomaly", "drift", "status", "deadletter"),
 }
 

@@ -28,7 +28,7 @@ def columns(rows: Rows) -> tuple[Batch, list[Place], Faults]:
         time=_times(rows, faults),
         values=_values(rows, faults),
         label=_labels(rows, faults),
-        ident=_sparse({row: digest(text) for row, text in rows.ids.items()}, count),
+        ident=_sparse({row: digest(text) for row, text in rows.ids.items()} | rows.words, count),
         seq=_sequence(rows.seq),
         bits=_sparse(rows.bits, count),
         ids=rows.ids,

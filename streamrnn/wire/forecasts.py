@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from msgspec import UNSET, Struct, UnsetType, defstruct
 
-from streamrnn.messages import ANOMALY, SEVERITIES, WARMING, Batch, Floats, Outcomes
+from streamrnn.messages import ANOMALY, SEVERITIES, WARMING, WORDS, Batch, Floats, Outcomes
 from streamrnn.wire.marks import MARKS, SILENT, mark
-from streamrnn.wire.outgoing import Anomaly, Forecast, Prediction, plain
+from streamrnn.wire.outgoing import Anomaly, Feedback, Forecast, Prediction, plain
 from streamrnn.wire.sentence import reason, silence_reason
 from streamrnn.wire.topics import Topics
 
@@ -103,6 +103,7 @@ class Forecasts:
             skill=plain(float(outcomes.skill[i])),
             learned=int(outcomes.learned[i]),
             warming_up=bool(outcomes.bits[i] & WARMING),
+            feedback=feedback(topic.name, outcomes, i),
         )
 
     def _plain(self, outcomes: Outcomes, topics: list[Topics], lsn: Sequence[int | None]) -> Answers:
@@ -254,3 +255,13 @@ class Forecasts:
             sheet.learned[stop - 1],
             sheet.bits[stop - 1] & WARMING != 0,
         )
+
+
+def feedback(name: str, outcomes: Outcomes, i: int) -> Feedback | UnsetType:
+    """What was said last of an alarm of this stream; UNSET when nothing was."""
+    word = int(outcomes.word[i])
+    if word == 0:
+        return UNSET
+    verdict = next(verdict for verdict, bit in WORDS.items() if bit == word)
+    rate, until = 2.0 ** (-0.5 * int(outcomes.steps[i])), float(outcomes.muted[i]) or None
+    return Feedback(f"{name}/{outcomes.spoken[i]}", verdict, rate, until)

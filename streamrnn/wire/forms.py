@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Generic, Protocol, TypeVar
+from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -21,6 +21,14 @@ Ahead = TypeVar("Ahead")
 UNREADABLE = (ValueError, RecursionError, MemoryError, OverflowError)
 
 
+class Feedback(Struct, forbid_unknown_fields=True, gc=False):
+    """What somebody says of an alarm."""
+
+    event_id: Annotated[str, Meta(max_length=256)]  # of the anomaly message
+    verdict: Literal["true_alarm", "false_alarm", "ignore"]
+    until: float | datetime | None = None  # of "ignore"
+
+
 class Observation(Struct, Generic[Values], gc=False):
     """One observation. Keys that are not named here are skipped: senders add what they like beside them."""
 
@@ -31,6 +39,7 @@ class Observation(Struct, Generic[Values], gc=False):
     id: Id | None = None
     seq: Count | None = None
     end: bool = False
+    feedback: Feedback | None = None  # alone
 
 
 class AheadObservation(Observation[Values], Generic[Values, Ahead], gc=False):

@@ -26,6 +26,7 @@ REASONS = (
     "stream_name",  # not 1 to 128 bytes of printable UTF-8
     "too_many",  # more observations in one frame than the limit
     "event",  # missing, neither text nor a whole number, empty or too long
+    "feedback",  # not alone, on what is no event, or without what its verdict needs
     "label",  # not a number, neither 0 nor 1 where it must be, or late and without the id of its observation
     "denied",  # a stream that the sender's key does not allow; counted by the service
     "new_streams",  # more of them than a sender may bring; counted by the service

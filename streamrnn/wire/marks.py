@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from msgspec import UNSET, UnsetType
 
-from streamrnn.messages import DUPLICATE, FROZEN, LATE, MISSING, SETTLED, UNMATCHED
+from streamrnn.messages import DUPLICATE, FROZEN, JUDGED, LATE, MISSING, SETTLED, UNJUDGED, UNMATCHED
 from streamrnn.wire.outgoing import EventPrediction, Prediction
 
 MARKS = LATE | DUPLICATE | MISSING | FROZEN
-SILENT = SETTLED | UNMATCHED  # a late label has no forecast of its own
+SILENT = SETTLED | UNMATCHED | JUDGED | UNJUDGED  # a late label has no forecast of its own, nor has feedback
 
 
 def mark(message: Prediction | EventPrediction, bits: Sequence[int], where: int | slice, ids: dict[int, str]) -> None:

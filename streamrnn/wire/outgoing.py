@@ -98,6 +98,15 @@ class EventPrediction(Struct, gc=False):
     id: str | list[str | None] | UnsetType = UNSET
 
 
+class Feedback(Struct, gc=False):
+    """What was said last of an alarm of the stream, and what it did."""
+
+    event_id: str
+    verdict: str  # true_alarm, false_alarm or ignore
+    alert_rate: float  # by all that was said: times as many alerts as configured are asked for
+    ignored_until: float | None  # seconds; null: no alarm was ever to be ignored
+
+
 class Anomaly(Struct, gc=False):
     """An anomaly event opened, worsened, closed or ended in another regime, or a session was strange."""
 
@@ -120,6 +129,7 @@ class Anomaly(Struct, gc=False):
     skill: float | None
     learned: int
     warming_up: bool
+    feedback: Feedback | UnsetType = UNSET  # once there was any
     replayed: bool | UnsetType = UNSET
 
 
@@ -163,6 +173,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "next": Next.__struct_fields__,
     "session": Session.__struct_fields__,
     "anomaly": Anomaly.__struct_fields__,
+    "feedback": Feedback.__struct_fields__,
     "drift": Drift.__struct_fields__,
     "deadletter": DeadLetter.__struct_fields__,
 }

@@ -32,6 +32,8 @@ def explain(error: Exception, body: bytes) -> WireError:
 
 def _invalid(text: str, path: str) -> str:
     """The reason for a message that can be read but is not an observation."""
+    if path.startswith("feedback"):
+        return "feedback"
     if text.startswith("Object contains unknown field"):
         return "unknown_feature"
     if "`array` of length" in text:

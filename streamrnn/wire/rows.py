@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from streamrnn.errors import WireError
-from streamrnn.messages import END, LABEL_ONLY, STAMPED, digest
+from streamrnn.messages import END, LABEL_ONLY, STAMPED, WORDS, digest
 from streamrnn.wire.forms import (
     SYMBOL_BYTES,
     AheadColumns,
@@ -17,6 +17,7 @@ from streamrnn.wire.forms import (
     Columns,
     EventColumns,
     EventObservation,
+    Feedback,
     Observation,
     Symbol,
 )
@@ -56,9 +57,13 @@ class Rows:
     ids: dict[int, str] = field(default_factory=dict)
     bits: dict[int, int] = field(default_factory=dict)
     ahead: dict[int, list[list[float | None] | None]] = field(default_factory=dict)  # (G) lists of K
+    words: dict[int, int] = field(default_factory=dict)  # numbers of the events that feedback speaks of
 
     def one(self, item: Observation[Any], place: Place) -> None:
         """Append an observation as a run of its own. Raises WireError."""
+        if item.feedback is not None:
+            self._word(item, item.feedback, place)
+            return
         name = place.stream if item.stream is None else item.stream
         if name is None or not 0 < len(name) <= 32 or not name.isprintable():
             name = checked_name(name)
@@ -91,13 +96,34 @@ class Rows:
         if item.end:
             self.bits[row] = self.bits.get(row, 0) | END
 
+    def _word(self, item: Observation[Any], said: Feedback, place: Place) -> None:
+        """Append what is said of an alarm. Raises WireError."""
+        if item.values is not None or item.label is not None or self.task == "events":
+            where = "with task 'events'" if self.task == "events" else "with values or a label"
+            raise WireError("feedback", f"feedback {where}", "send it alone, with event_id and verdict")
+        name, number = event_of(said.event_id)
+        if item.stream not in (None, name):
+            raise WireError("feedback", f"feedback of {item.stream!r} on an event of {name!r}", "leave the stream out")
+        if (said.verdict == "ignore") != (said.until is not None):
+            raise WireError("feedback", "'until' belongs to the verdict 'ignore'", "say until when, in seconds")
+        row = len(self.time)
+        self.values += [None] * len(self.features)
+        self.names.append(name)
+        self.lengths.append(1)
+        self.columnar.append(False)
+        self.places.append(place)
+        self.time.append(place.received if said.until is None else said.until)
+        self.seq.append(None)
+        self.words[row] = number
+        self.bits[row] = WORDS[said.verdict]
+
     def many(self, item: Columns[Any], place: Place) -> None:
         """Append a columnar message as one run. Raises WireError, and ValueError when nothing in it is a column."""
+        columns = item.values if type(item.values) is list else _columns(item.values, len(self.features))
+        length = self._length(item, columns)
         name = place.stream if item.stream is None else item.stream
         if name is None or not 0 < len(name) <= 32 or not name.isprintable():
             name = checked_name(name)
-        columns = item.values if type(item.values) is list else _columns(item.values, len(self.features))
-        length = self._length(item, columns)
         if isinstance(item, EventColumns):
             self._series(item)
         elif item.values is None:
@@ -179,6 +205,14 @@ class Rows:
             raise WireError("schema", "no values", "send an object of values by feature name, {} if all are missing")
         if ident is None:
             raise WireError("label", "a label without values and id", "repeat the id of the observation it belongs to")
+
+
+def event_of(event_id: str) -> tuple[str, int]:
+    """Stream and number of an event by its id, `<stream>/<number>`. Raises WireError."""
+    name, _, number = event_id.rpartition("/")
+    if not number.isdecimal() or len(number) > 18 or not number.isascii():
+        raise WireError("feedback", f"not the id of an event: {event_id[:64]!r}", "it stands in the anomaly message")
+    return checked_name(name), int(number)
 
 
 def checked_name(name: str | None) -> str:

@@ -6,7 +6,8 @@ from streamrnn import messages
 from streamrnn.kernels import table
 
 BITS = [
-    "END", "LABEL_ONLY", "STAMPED", "LEARNED", "LATE", "DUPLICATE", "ANOMALY", "WARMING", "OPENED", "WORSENED",
+    "END", "LABEL_ONLY", "STAMPED", "TRUE_ALARM", "FALSE_ALARM", "IGNORE", "JUDGED", "UNJUDGED",
+    "LEARNED", "LATE", "DUPLICATE", "ANOMALY", "WARMING", "OPENED", "WORSENED",
     "CLOSED", "UPDATED", "SKIPPED", "ROLLED_BACK", "MISSING", "GAP", "UNMATCHED", "SETTLED", "RESTED",
     "REGIME", "HELD_OFF", "SILENCE", "DRIFT_FOUND", "STRANGE", "FREEZE", "FROZEN", "INVALID",
 ]  # fmt: skip

@@ -133,7 +133,7 @@ def _alarms(values: NDArray[np.float64], rate: float) -> tuple[list[bool], list[
     raised, thresholds = [], []
     for value in values:
         count[c.SEEN] += 1
-        alarm, threshold = anomaly.alarm(latest, count, value, rate)
+        alarm, threshold = anomaly.alarm(latest, count, value, rate, False)
         raised.append(bool(alarm))
         thresholds.append(threshold)
     return raised, thresholds

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from streamrnn.errors import ConfigError
-from streamrnn.messages import END, LABEL_ONLY, STAMPED
+from streamrnn.messages import END, FALSE_ALARM, IGNORE, LABEL_ONLY, STAMPED
 from streamrnn.wire import REASONS, Decoded, Decoder, Frame, Source
 
 FEATURES = ("flow", "a temperature")
@@ -286,9 +286,10 @@ def test_the_refusals_cover_every_reason_that_is_ours() -> None:
         "capacity",
         "denied",
         "event",
+        "feedback",
         "new_streams",
         "poison",
-    }  # those of the admission, the doors and another task
+    }  # those of the admission, the doors and another task; feedback: below
 
 
 def test_details_say_what_to_do() -> None:
@@ -342,3 +343,35 @@ def test_no_frames_are_an_empty_batch() -> None:
 def test_features_that_no_message_can_name_are_the_operators_fault(features: tuple[str, ...]) -> None:
     with pytest.raises(ConfigError, match="feature names"):
         Decoder(features, "forecast", [Source()], 10)
+
+
+def test_feedback_is_an_observation_without_values() -> None:
+    said = {"event_id": "pump/1/3", "verdict": "false_alarm"}
+    muted = {"event_id": "a/1", "verdict": "ignore", "until": "2001-09-09T01:46:40Z"}
+    found = decode(dumped({"feedback": said}), dumped({"stream": "a", "feedback": muted}))
+    batch = found.batch
+    assert not found.refusals
+    assert batch.names == ["pump/1", "a"]
+    assert batch.bits.tolist() == [FALSE_ALARM, IGNORE]
+    assert batch.ident.tolist() == [3, 1]
+    assert batch.time[1] == 1e9
+    assert np.isnan(batch.values).all()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"feedback": {"event_id": "a", "verdict": "true_alarm"}},
+        {"feedback": {"event_id": "a/x", "verdict": "true_alarm"}},
+        {"feedback": {"event_id": "a/1", "verdict": "maybe"}},
+        {"feedback": {"event_id": "a/1", "verdict": "ignore"}},
+        {"feedback": {"event_id": "a/1", "verdict": "true_alarm", "until": 5}},
+        {"feedback": {"event_id": "a/1", "verdict": "true_alarm", "more": 5}},
+        {"feedback": {"event_id": "a/1", "verdict": "true_alarm"}, "values": {"flow": 1.0}},
+        {"stream": "b", "feedback": {"event_id": "a/1", "verdict": "true_alarm"}},
+    ],
+)
+def test_feedback_that_says_nothing_is_refused(message: dict[str, object]) -> None:
+    found = decode(dumped(message))
+    assert len(found.batch) == 0
+    assert [refused.reason for refused in found.refusals] == ["feedback"]

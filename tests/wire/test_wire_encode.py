@@ -58,8 +58,10 @@ ANOMALY = [
     "skill",
     "learned",
     "warming_up",
+    "feedback",
     "replayed",
 ]
+FEEDBACK = ["event_id", "verdict", "alert_rate", "ignored_until"]
 DRIFT = [
     *("stream", "seq", "topic_seq", "lsn", "time", "since", "detector", "loss_before", "loss_after", "reactions"),
     *("skill", "learned", "replayed"),
@@ -102,7 +104,7 @@ def sent(messages: list[tuple[bytes, bytes]]) -> list[dict[str, Any]]:
 
 def test_the_fields_are_those_that_are_documented() -> None:
     expected = {"prediction": PREDICTION, "forecast": FORECAST, "anomaly": ANOMALY, "drift": DRIFT}
-    expected["deadletter"] = DEAD_LETTER
+    expected |= {"deadletter": DEAD_LETTER, "feedback": FEEDBACK}
     events = {"event prediction", "next", "session"}  # see test_wire_events
     assert {kind: list(fields) for kind, fields in FIELDS.items() if kind not in events} == expected
 
@@ -237,7 +239,7 @@ def test_an_anomaly_tells_what_where_and_why() -> None:
     messages = encoder(("level", "flow")).encode(batch(["a/b"], [2], True), out, ["a/b"], [7], False)
     assert [topic for topic, _ in messages] == [b"prediction/a%2Fb/", b"anomaly/a%2Fb/"]
     message = json.loads(messages[1][1])
-    assert list(message) == ANOMALY[:-1]
+    assert list(message) == ANOMALY[:-2]
     assert message == {
         "stream": "a/b",
         "seq": 2,
