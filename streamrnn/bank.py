@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from streamrnn.errors import ConfigError, SnapshotError
 from streamrnn.kernels import table as c
-from streamrnn.messages import Ints
+from streamrnn.messages import Floats, Ints
 from streamrnn.model import init
 from streamrnn.model.layout import Plane
 from streamrnn.model.prior import Prior, begin
@@ -55,6 +55,14 @@ class Bank:
     def bytes_per_stream(self) -> int:
         """What one stream's row takes."""
         return int(self._f32.itemsize * self.plan.f32.width + 8 * (self.plan.f64.width + self.plan.i64.width))
+
+    def half(self, dtype: str) -> tuple[NDArray[Any], Floats, Ints]:
+        """A challenger that has seen nothing: half a row, in each plane; all begin with the same weights."""
+        p = self.plan.table.ints
+        first, (real, count) = np.zeros(int(p[c.HALF_F32]), dtype), self._fresh
+        weights, counts = self._first.learned(self.plan, "challenger", dtype)
+        first[: len(weights)] = weights
+        return first, real[: p[c.HALF_F64]].copy(), np.concatenate([counts, count])[: p[c.HALF_I64]]
 
     def find(self, name: str) -> int | None:
         """Row of a known stream."""

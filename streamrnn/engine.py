@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from streamrnn import spec
 from streamrnn.bank import Bank
-from streamrnn.kernels import jit, step
+from streamrnn.kernels import duel, jit, step
 from streamrnn.kernels import table as c
 from streamrnn.messages import FREEZE, WARMING, Batch, Floats, Health, Ints, Outcomes
 from streamrnn.model import plan as plans
@@ -42,6 +42,7 @@ class Engine:
             self._plan.table.reals[c.AGE] = answers(prior)
         self._bank = Bank(self._plan, capacity, dtype, prior=prior)
         plans.link(self._plan, dtype)
+        self._half = self._bank.half(dtype) if plans.challenged(model) else None
         f32, f64 = self._plan.scratch
         self._threads = 1 if self._plan.pooled else threads
         self._pool = ThreadPoolExecutor(self._threads - 1, "step") if self._threads > 1 else None
@@ -217,7 +218,11 @@ class Engine:
 
     def _run(self, thread: int, order: Ints, columns: c.Batch, stamp: int, told: Outcomes) -> None:
         places, real = self._places[thread], self._scratch[thread].f32
-        step.run(places, real, order, columns, self._bank.changed, stamp, told.ints, told.reals)
+        if self._half is None:
+            step.run(places, real, order, columns, self._bank.changed, stamp, told.ints, told.reals)
+        else:
+            changed, half = self._bank.changed, self._half
+            duel.run(places, real, order, columns, changed, stamp, told.ints, told.reals, *half)
 
     def _order(self, rows: Ints) -> Ints:
         """The order in which to step through observations of `rows`: stream by stream, while it is in the cache.

@@ -51,6 +51,8 @@ FROZEN = 2097152  # not learned, because the model is frozen
 INVALID = 4194304  # a value lay outside its valid range and counts as missing; of an observation: the engine sets it
 JUDGED = 8388608  # a word on an alarm was taken
 UNJUDGED = 16777216  # there is no such event
+TOOK_OVER = 33554432  # a challenger serves from here on
+WITHDRAWN = 67108864  # a challenger was not better in time
 
 SEVERITIES = ("none", "minor", "major", "critical")
 

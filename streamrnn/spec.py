@@ -358,7 +358,7 @@ class Drift(Part, frozen=True, tag="drift"):
     """What watches the standardised loss for a change to the worse, and what is done when it comes."""
 
     detectors: tuple[Adwin | PageHinkley, ...] = (Adwin(),)
-    reactions: tuple[Literal["rate", "scaler", "forget"], ...] = ("rate", "forget")
+    reactions: tuple[Literal["rate", "scaler", "forget", "challenger"], ...] = ("rate", "forget")
 
 
 class Flat(Part, frozen=True, tag="flat"):

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 # --- plan.ints
-INTS = 100
+INTS = 105
 (
     FEATURES,
     TARGETS,
@@ -111,6 +111,11 @@ INTS = 100
     DETECTOR_LENGTH,  # numbers of all their states
     REACTIONS,
     FEEDBACK,  # state i64, from BASE_I64: what was said of alarms
+    HALF_F32,  # where the challenger's half of a row begins in each plane; 0: the plan has none
+    HALF_F64,
+    HALF_I64,
+    DUEL,  # state i64, from BASE_I64, and f64: who is ahead
+    DUEL_LOSS,
     DRIFT,  # state f64: DRIFT_WIDTH, then usual error and its count for each target, then the detectors
     SCRATCH_COMING,
     COMING,  # features whose values are known ahead: what each of G shows now and at K horizons
@@ -180,6 +185,8 @@ ANCHOR, UNIT, MIXED, LOWER, UPPER, ISSUE, FORECASTS = range(7)
 # Of the latest drift: detector, when it began, mean loss before, after; number of drifts; updates at a raised rate.
 D_WHICH, D_SINCE, D_BEFORE, D_AFTER, D_COUNT, D_RAISED = range(6)
 DRIFT_WIDTH, DRIFT_TOLD = 6, 5  # the first so many are told in outcomes
+BEGAN, SERVING, CHALLENGING = range(3)  # of a duel: since when, discounted losses
+DUEL_LOSS_WIDTH = 3
 SCORE, TAIL_P, STARTED, PEAK, ALARMED, SIZE_THEN, OFFSET = range(7)  # of the latest outcome, event and alarm,
 TARGETS_FROM = 7  # then expected, actual, attribution (3, T)
 
@@ -193,6 +200,8 @@ OPEN, CALM, SEVERITY, ALARMS, LOUDEST, HELD = range(7, 13)  # of its latest anom
 WRITTEN, POSITION, OLDEST, NEWEST, LABELS, FRESH, LEARNT = range(13, 20)  # of the tape
 SLOT = 20  # latest pending place
 STREAM_COUNTS, EVENT_COUNTS, TAPE_COUNTS = 7, 6, 7
+ACTIVE, ANSWERED, LEADING = range(3)  # of a duel: is there one; answers in it, and the challenger's last ones ahead
+DUEL_WIDTH = 3
 # Of feedback: the event spoken of last, what was said, steps and those before it, and until when alarms are muted.
 F_EVENT, F_WORD, F_STEPS, F_BEFORE, F_MUTED = range(5)
 FEEDBACK_WIDTH = 5
@@ -206,6 +215,7 @@ LEARNED, LATE, DUPLICATE, ANOMALY, WARMING, OPENED, WORSENED, CLOSED = 1, 2, 4, 
 UPDATED, SKIPPED, ROLLED_BACK, MISSING, GAP, UNMATCHED, SETTLED = 256, 512, 1024, 2048, 4096, 8192, 16384
 RESTED, REGIME, HELD_OFF, DRIFT_FOUND, STRANGE = 32768, 65536, 131072, 262144, 524288
 SILENCE, FROZEN, INVALID, JUDGED, UNJUDGED = 1048576, 2097152, 4194304, 8388608, 16777216
+TOOK_OVER, WITHDRAWN = 33554432, 67108864
 
 # --- columns of outcomes, as messages.Outcomes names them
 OUT_ROW, OUT_BITS, OUT_SEQ, OUT_SEVERITY, OUT_EVENT, OUT_LEARNED, OUT_LOST, OUT_MONITOR = range(8)

@@ -271,7 +271,11 @@ DETECTORS: dict[type[Any], Detector] = {
     spec.PageHinkley: Detector(page_hinkley.update, page_hinkley.LENGTH, lambda it: (it.delta, it.threshold, it.alpha)),
 }
 
-REACTIONS: dict[str, Any] = {"rate": reaction.rate, "scaler": reaction.scaler, "forget": reaction.forget}
+REACTIONS: dict[str, Any] = {
+    "rate": reaction.rate,
+    "scaler": reaction.scaler,
+    "forget": reaction.forget,
+}  # and "challenger", which is the step itself: see kernels/duel.py
 
 OPTIMISERS: dict[type[Any], Optimiser] = {
     spec.Adam: Optimiser(optim.adam, 2, lambda it: (it.beta1, it.beta2, it.decay)),

@@ -1,5 +1,6 @@
 """From a spec to the plan that the kernels run: defaults, refusals, offsets, addresses."""
 
+import hashlib
 import statistics
 from dataclasses import dataclass
 from typing import Any
@@ -189,6 +190,8 @@ def compose(model: spec.Model) -> Plan:
     detectors, tuning = _drift(sizes, ints, f64)
     slots = _count(sizes, ints, i64)
     scratch = _scratch(sizes, layers, ints)
+    if challenged(model):
+        _halves(sizes, ints, f32, f64, i64)
     ints[[c.WIDTH_F32, c.WIDTH_F64, c.WIDTH_I64]] = f32.close(), f64.close(), i64.close()
     ints[[c.WIDTH_LEARNED, c.WIDTH_COUNTS]] = learned.width, counts.width
     _numbers(sizes, ints)
@@ -234,7 +237,7 @@ def link(plan: Plan, dtype: str) -> None:
     if drift := sizes.model.drift:
         for row, each in zip(table.detectors, drift.detectors, strict=True):
             row[c.UPDATE] = DETECTORS[type(each)].update.address(dtype)
-        table.reactions[:] = [REACTIONS[name].address(dtype) for name in drift.reactions]
+        table.reactions[:] = [REACTIONS[name].address(dtype) for name in _reactions(drift)]
     head = HEADS[type(sizes.model.head)]
     table.ints[c.HEAD_GRAD], table.ints[c.HEAD_READ] = head.grad.address(dtype), head.read.address(dtype)
     table.ints[c.OPTIMISE] = OPTIMISERS[type(sizes.model.optimiser)].update.address(dtype)
@@ -362,6 +365,26 @@ def _monitors(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> NDArray[np.i
     return table
 
 
+def challenged(model: spec.Model) -> bool:
+    """Whether a drift begins a challenger."""
+    return model.drift is not None and "challenger" in model.drift.reactions
+
+
+def _reactions(drift: spec.Drift) -> list[str]:
+    """Those that are parts."""
+    return [name for name in drift.reactions if name in REACTIONS]
+
+
+def _halves(sizes: Sizes, ints: NDArray[np.int64], f32: Plane, f64: Plane, i64: Plane) -> None:
+    """A second half of every row for a challenger, as long as the first, and the account of the duel behind it."""
+    name = f"challenger {hashlib.blake2b(repr([f32, f64, i64]).encode(), digest_size=8).hexdigest()}"
+    for plane, half in ((f32, c.HALF_F32), (f64, c.HALF_F64), (i64, c.HALF_I64)):
+        ints[half] = plane.close()
+        plane.add(name, plane.width)
+    ints[c.DUEL] = i64.add(f"duel {name}", c.DUEL_WIDTH) - int(ints[c.BASE_I64])
+    ints[c.DUEL_LOSS] = f64.add(f"duel {name}", c.DUEL_LOSS_WIDTH)
+
+
 def _drift(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """State of the drift detectors, if there are any. Returns their table and their own reals."""
     drift = sizes.model.drift
@@ -375,7 +398,7 @@ def _drift(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> tuple[NDArray[n
         length += kind.state
     ints[c.DETECTORS], ints[c.DETECTOR_LENGTH] = len(detectors), length
     if drift:
-        ints[c.REACTIONS] = len(drift.reactions)
+        ints[c.REACTIONS] = len(_reactions(drift))
         record = c.DRIFT_WIDTH + 2 * len(sizes.targets) + length
         ints[c.DRIFT] = f64.add(f"drift {detectors}{sizes.targets}", record)
     return table, tuning

@@ -230,6 +230,11 @@ def _drift(model: spec.Model) -> list[Refusal]:
             "a reaction stands twice in model.drift.reactions",
             "name each once",
         ),
+        (
+            "challenger" in drift.reactions and model.weights == "pooled",
+            "the reaction 'challenger' with pooled weights",
+            'a challenger is a stream\'s own: set weights = "per_stream"',
+        ),
     ]
 
 

@@ -21,6 +21,7 @@ from streamrnn import __version__, messages
 from streamrnn.messages import EventHealth, EventOutcomes, Health, Outcomes
 from streamrnn.service import desk, doors, peers
 from streamrnn.wire import REASONS
+from streamrnn.wire.drifts import DRIFTS
 from streamrnn.wire.encode import STATES
 
 Kind = Literal["counter", "gauge", "histogram"]
@@ -70,6 +71,7 @@ METRICS = (
     Metric("streamrnn_feedback_total", "counter", "Words on alarms: taken, or of no event.", ("word",)),
     Metric("streamrnn_drifts_total", "counter", "Drifts found: forecasts became worse for good (model.drift)."),
     Metric("streamrnn_sessions_strange_total", "counter", "Sessions of events that were surprising as a whole."),
+    Metric("streamrnn_challengers_total", "counter", "Challengers that ended, and how (model.drift).", ("end",)),
     Metric("streamrnn_batch_observations", "histogram", "Observations in a turn.", bounds=_SIZES),
     Metric("streamrnn_latency_seconds", "histogram", "From received to published.", bounds=_LATENCIES),
     Metric("streamrnn_queue_frames", "gauge", "Messages found waiting at the last poll."),
@@ -137,6 +139,8 @@ _BITS = (
     (messages.JUDGED, "streamrnn_feedback_total", ("taken",)),
     (messages.UNJUDGED, "streamrnn_feedback_total", ("unknown",)),
     (messages.DRIFT_FOUND, "streamrnn_drifts_total", ()),
+    (messages.TOOK_OVER, "streamrnn_challengers_total", ("takeover",)),
+    (messages.WITHDRAWN, "streamrnn_challengers_total", ("withdrawn",)),
 )
 _RAISED = messages.OPENED | messages.WORSENED
 
@@ -151,6 +155,7 @@ _CLOSED = {
     "answer": desk.RESULTS,
     "cause": ("ordered", "idle"),
     "word": ("taken", "unknown"),
+    "end": ("takeover", "withdrawn"),
     "kind": ("prediction", "anomaly", "drift", "status", "deadletter"),
 }
 
@@ -271,7 +276,7 @@ class Telemetry:
             for severity in outcomes.severity[(bits & _RAISED) != 0].tolist():
                 values["streamrnn_anomaly_events_total"][(messages.SEVERITIES[severity],)] += 1
         anomalies = sum(int(np.count_nonzero(bits & bit)) for bit in STATES if seen & bit)
-        drifts = int(np.count_nonzero(bits & messages.DRIFT_FOUND)) if seen & messages.DRIFT_FOUND else 0
+        drifts = int(np.count_nonzero(bits & DRIFTS)) if seen & DRIFTS else 0
         published = values["streamrnn_messages_published_total"]
         published[("prediction",)] += sent - anomalies - drifts
         published[("anomaly",)] += anomalies

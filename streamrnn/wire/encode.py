@@ -13,9 +13,9 @@ import msgspec
 import numpy as np
 from msgspec import UNSET
 
-from streamrnn.messages import CLOSED, DRIFT_FOUND, OPENED, REGIME, SILENCE, STRANGE, WORSENED, Batch
+from streamrnn.messages import CLOSED, OPENED, REGIME, SILENCE, STRANGE, WORSENED, Batch
 from streamrnn.spec import Drift
-from streamrnn.wire.drifts import drift
+from streamrnn.wire.drifts import DRIFTS, drift
 from streamrnn.wire.frames import Refusal
 from streamrnn.wire.marks import SILENT
 from streamrnn.wire.outgoing import Anomaly, DeadLetter, EventPrediction, Prediction, plain
@@ -102,7 +102,7 @@ class Encoder:
             states = sum(bool(bits[i] & bit) for bit in STATES)
             topics[rows[i]].anomalies += states
             count += states
-        return count + (int(np.count_nonzero(outcomes.bits & DRIFT_FOUND)) if self._drift else 0)
+        return count + (int(np.count_nonzero(outcomes.bits & DRIFTS)) if self._drift else 0)
 
     def encode(
         self, batch: Batch, outcomes: Told, names: list[str], lsn: Sequence[int | None], replayed: bool
@@ -114,9 +114,9 @@ class Encoder:
         messages = [(topic, self._body(message)) for topic, message in told]
         if np.bitwise_or.reduce(outcomes.bits) & _EVENTS:
             messages += self._anomalies(batch, outcomes, lsn, replayed)
-        if self._drift and np.bitwise_or.reduce(outcomes.bits) & DRIFT_FOUND:
+        if self._drift and np.bitwise_or.reduce(outcomes.bits) & DRIFTS:
             ends = np.cumsum(batch.lengths)
-            for i in np.flatnonzero(outcomes.bits & DRIFT_FOUND).tolist():
+            for i in np.flatnonzero(outcomes.bits & DRIFTS).tolist():
                 topic, position = self._topics[outcomes.row[i]], lsn[int(np.searchsorted(ends, i, "right"))]
                 told_of = drift(self._drift, outcomes, i, topic, position, replayed)
                 messages.append((topic.drift, self._body(told_of)))

@@ -134,17 +134,18 @@ class Anomaly(Struct, gc=False):
 
 
 class Drift(Struct, gc=False):
-    """The forecasts of a stream have become worse for good."""
+    """The forecasts of a stream have become worse for good, or what became of the challenger that this began."""
 
     stream: str
     seq: int
-    topic_seq: int  # drifts of the stream since it began, or was reset
+    topic_seq: int  # messages on this topic since the stream began, or was reset
     lsn: int | None
+    state: str  # drift, takeover or withdrawn
     time: float  # at which it was found,
-    since: float  # and at which it began, by the detector
+    since: float  # and at which it began, by the detector; or the challenger did
     detector: str  # its kind
     loss_before: float  # mean standardised loss: |error| / (|error| + usual error), 0 to 1; a half is usual
-    loss_after: float
+    loss_after: float  # of a challenger: the champion's discounted error in deviations of the target, then its own
     reactions: tuple[str, ...]  # what was done about it
     skill: float | None
     learned: int

@@ -63,8 +63,8 @@ ANOMALY = [
 ]
 FEEDBACK = ["event_id", "verdict", "alert_rate", "ignored_until"]
 DRIFT = [
-    *("stream", "seq", "topic_seq", "lsn", "time", "since", "detector", "loss_before", "loss_after", "reactions"),
-    *("skill", "learned", "replayed"),
+    *("stream", "seq", "topic_seq", "lsn", "state", "time", "since", "detector", "loss_before", "loss_after"),
+    *("reactions", "skill", "learned", "replayed"),
 ]
 DEAD_LETTER = ["reason", "detail", "input", "received", "size", "offender", "encoding", "topic_seq"]
 
@@ -355,6 +355,7 @@ def test_a_drift_is_told_behind_the_predictions_with_the_number_of_its_stream() 
     messages = encoder(drift=settings).encode(batch(["a/b"], [3], columnar=True), told, ["a/b"], [7], True)
     assert [topic for topic, _ in messages] == [b"prediction/a%2Fb/", b"drift/a%2Fb/"]
     assert sent(messages)[1] == {
-        "stream": "a/b", "seq": 2, "topic_seq": 3, "lsn": 7, "time": 1010.0, "since": 940.0, "detector": "page_hinkley",
+        "stream": "a/b", "seq": 2, "topic_seq": 3, "lsn": 7, "state": "drift", "time": 1010.0, "since": 940.0,
+        "detector": "page_hinkley",
         "loss_before": 0.4, "loss_after": 0.7, "reactions": ["forget"], "skill": 0.5, "learned": 40, "replayed": True,
     }  # fmt: skip
