@@ -306,6 +306,13 @@ class Daemon:
         else:
             self._streams.forget(name)
 
+    def _order_due(self) -> None:
+        """What time alone brings about. Raises FullError; then it is still to be done."""
+        if self.config.state.retention:
+            for name in self._streams.over(self.config.state.retention, time.time()):
+                self._order("forget", name, "idle")
+        self._tell_silence()
+
     def _tell_silence(self) -> None:
         """Journal which streams should have been heard by now, then tell of it."""
         now = time.time()
@@ -315,6 +322,7 @@ class Daemon:
         frames = [Frame(COMMAND, now, ORDER.encode(), name.encode()) for name in names]
         lsns = self._journal.append(frames, self._published)
         self._published = lsns[-1]
+        self._silence.told(rows)
         outcomes = self._engine.wait(rows)
         messages = self._encoder.silences(outcomes, self._engine.names, lsns, False)
         self._publish(messages)
@@ -393,11 +401,11 @@ class Daemon:
         self._desk.passed.clear()
         self._telemetry.observe("streamrnn_journal_commit_seconds", self._journal.take_commit_seconds())
         self._telemetry.observe("streamrnn_checkpoint_seconds", self._checkpoint.take_seconds())
-        if self.config.state.retention and not self._hold.full:
-            for name in self._streams.over(self.config.state.retention, time.time()):
-                self._order("forget", name, "idle")
         if not self._hold.full:
-            self._tell_silence()
+            try:
+                self._order_due()
+            except FullError as error:
+                self._wait([], error)
         if now - self._told > STATUS:
             self._told = now
             self._supervisor.tell(f"STATUS=serving {len(self._streams)} streams, lsn {self._journal.last}")

@@ -43,11 +43,14 @@ class Silence:
             self._due[outcomes.row[heard]] = np.where(batch.bits & END, np.inf, now + span)[heard]
 
     def overdue(self, now: float) -> Overdue:
-        """Those that should have been heard by `now`, each once, at most MOST of them."""
+        """Those that should have been heard by `now` and are not told of yet, at most MOST of them."""
         if not self._engine.model.silence:
             return Overdue([], np.empty(0, np.int64))
         names = self._engine.names
         late = np.flatnonzero(self._due[: len(names)] < now)[:MOST]
-        self._due[late] = np.inf
         rows = [row for row in late.tolist() if names[row]]
         return Overdue([names[row] for row in rows], np.array(rows, np.int64))
+
+    def told(self, rows: Ints) -> None:
+        """They are waited for no more until they are heard."""
+        self._due[rows] = np.inf

@@ -3,11 +3,13 @@
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from conftest import Turned
 
 from streamrnn import config
+from streamrnn.errors import FullError
 from streamrnn.service import daemon as module
 
 Make = Callable[..., Turned]
@@ -73,13 +75,14 @@ def test_over_a_crash_it_is_the_same_silence(serving: Callable[[float], Turned])
     subscriber = one.subscribed(b"anomaly/")
     fed(one, "a")
     one.received(subscriber)
-    state, lsn = one.daemon._engine.export("a"), one.daemon._journal.last
+    state = one.daemon._engine.export("a")
     one.kill()
     one.start()
     assert one.daemon._engine.export("a") == state
     assert one.daemon._streams.counts("a") == (len(WORD), 1)
     one.until(lambda: not one.daemon._silence.overdue(time.time() + 1e9).names)
-    assert one.daemon._journal.last == lsn
+    assert one.daemon._streams.counts("a") == (len(WORD), 1)
+    assert one.daemon._engine.export("a") == state
 
 
 def test_what_may_not_have_been_sent_before_a_crash_is_sent_after_it(
@@ -95,13 +98,34 @@ def test_what_may_not_have_been_sent_before_a_crash_is_sent_after_it(
     assert [(told["state"], told["topic_seq"], told["replayed"]) for told in held] == [("silence", 1, True)]
 
 
+def test_a_silence_that_a_full_disk_cannot_hold_is_told_when_there_is_room(
+    serving: Callable[[float], Turned], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = serving(1.0)
+    append, failed = one.daemon._journal.append, []
+
+    def once(frames: Any, *more: Any) -> list[int]:
+        if frames and frames[0].topic == b"silence" and not failed:
+            failed.append(frames)
+            raise FullError("the disk is full")
+        return append(frames, *more)
+
+    monkeypatch.setattr(one.daemon._journal, "append", once)
+    fed(one, "a")
+    one.until(lambda: one.value("streamrnn_silences_total") == 1)
+    assert len(failed) == 1
+    assert not one.daemon._hold.full
+
+
 def test_streams_that_are_known_after_a_start_are_waited_for(serving: Callable[[float], Turned]) -> None:
     one = serving(1e4)
     fed(one, "a")
     one.stop()
     one.start()
     assert one.daemon._silence.overdue(time.time()).names == []
-    assert one.daemon._silence.overdue(time.time() + 1e9).names == ["a"]
+    names, rows = one.daemon._silence.overdue(time.time() + 1e9)
+    assert names == ["a"]
+    one.daemon._silence.told(rows)
     assert one.daemon._silence.overdue(time.time() + 1e9).names == []
 
 
