@@ -12,7 +12,7 @@ from streamrnn.kernels import table as c
 from streamrnn.kernels.jit import jit
 
 START = 3.75  # threshold of a stream that has seen nothing, in nats, when as many are asked for as can be
-RARER = 0.7  # of it, for e times fewer
+RARER = 1.2  # more, for each e times fewer
 LEAST, MOST = 2.0, 60.0
 GAIN = 0.3  # of the threshold, an alarm
 FIRST_GAIN = 0.5  # of the first alarm, a half of the second, ...: noise finds its threshold soon

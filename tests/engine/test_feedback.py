@@ -52,8 +52,7 @@ def test_a_false_alarm_raises_the_threshold_and_a_true_one_lowers_it() -> None:
         if verdict:
             assert has(say(engine, verdict, event), m.JUDGED).all()
         scores[verdict] = feed(engine, values[500:700], time=times(500, 700)).score
-    assert (scores["false_alarm"] < scores[""]).all()
-    assert (scores["true_alarm"] > scores[""]).all()
+    assert np.median(scores["false_alarm"]) < np.median(scores[""]) < np.median(scores["true_alarm"])
 
 
 def test_nothing_alarms_until_the_time_that_was_said_and_something_does_after() -> None:
@@ -72,9 +71,10 @@ def test_nothing_alarms_until_the_time_that_was_said_and_something_does_after() 
 def test_feedback_moves_nothing_but_the_alarms_and_is_answered_by_a_bit_alone() -> None:
     values, plain, judged = spiky(), Engine(tiny(), 1), Engine(tiny(), 1)
     one = feed(plain, values[:600])
-    two = join([feed(judged, values[:500]), say(judged, "true_alarm", 1)])
+    two = join([feed(judged, values[:500]), say(judged, "ignore", 1, START)])
     assert two.seq[-1] == 500
-    assert has(say(judged, "true_alarm", 9), m.UNJUDGED).all()
+    assert has(two, m.JUDGED)[-1]
+    assert has(say(judged, "true_alarm", 99), m.UNJUDGED).all()
     rest = feed(judged, values[500:600], time=times(500, 600))
     assert rest.forecast.tobytes() == one.forecast[500:].tobytes()
 
