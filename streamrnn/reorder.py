@@ -115,6 +115,15 @@ class Reorder:
         self._held -= len(taken)
         return _batch(taken, runs, batch.values.shape[1]), [lsn for *_, lsn in runs]
 
+    def drain(self) -> Batch:
+        """All that is held, let go at once. Not to be called with nothing held."""
+        taken = [each for stream in self._streams.values() for each in stream.held]
+        runs = [(name, 1, False, 0) for name, stream in self._streams.items() for _ in stream.held]
+        for stream in self._streams.values():
+            stream.held = []
+        self._held = 0
+        return _batch(taken, runs, len(taken[0].values))
+
     def forget(self, name: str) -> None:
         """Drop what is held of a stream, and its place in time."""
         if (gone := self._streams.pop(name, None)) is not None:

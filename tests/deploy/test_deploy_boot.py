@@ -148,7 +148,8 @@ def test_with_sockets_of_systemd_it_is_started_by_who_sends_and_has_no_network(m
     pid = machine.show("MainPID")
     own = machine.inside("readlink", f"/proc/{pid}/ns/net").stdout
     assert own != machine.inside("readlink", "/proc/1/ns/net").stdout
-    assert "streamrnn_observations_learned_total 1000.0" in machine.fetched("http://127.0.0.1:9464/metrics")
+    learned = "streamrnn_observations_learned_total 1000.0"  # after the ack
+    machine.until(lambda: learned in machine.fetched("http://127.0.0.1:9464/metrics"), 30.0)
     for ends in ("KILL", "STOP"):  # the latter is ended by the watchdog
         before = machine.show("NRestarts")
         machine.inside("kill", f"-{ends}", machine.show("MainPID"))

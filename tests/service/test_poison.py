@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import conftest
 import pytest
 from conftest import Turned
 
@@ -76,6 +77,28 @@ def test_a_frame_that_ends_the_process_is_passed_over_and_told(turned: Make, flo
     one.start()  # an ordinary replay passes over it too
     assert one.daemon._engine.outlook("a").seq[0] == 2
     assert one.value("streamrnn_observations_refused_total", "poison") == 0
+
+
+def test_who_is_held_and_ends_the_process_is_found_and_not_who_lets_go(
+    turned: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conftest, "CONFIG", conftest.CONFIG.replace("[[input]]", "lateness = 10.0\n[[input]]", 1))
+    one = turned()
+    one.send(0.5, time=99.0)
+    one.until(lambda: one.daemon._reorder.held)
+    journal = one.daemon._journal
+    one.daemon._checkpoint.finish(one.daemon._engine, journal.last)  # stored as held: a trial begins with it
+    for at, flow in ((100.0, 1.0), (101.0, -999.0), (105.0, 2.0), (130.0, 3.0)):
+        body = json.dumps({"stream": "a", "time": at, "values": {"flow": flow}}).encode()
+        journal.append([Frame(0, at, b"", body)], journal.last)
+    with one.daemon._store.writing() as connection:
+        connection.execute("INSERT INTO meta VALUES (?, 'yes')", (poison._KEY,))
+    one.kill()
+    one.start()
+    kept = {lsn: frame.origin for part in one.daemon._journal.replay(0) for lsn, frame in part}
+    assert kept == {2: 0, 3: POISON, 4: 0, 5: 0}
+    assert one.daemon._engine.outlook("a").seq[0] == 3
+    assert one.daemon._reorder.held == 1
 
 
 def test_a_mark_without_a_cause_changes_nothing(turned: Make) -> None:
