@@ -20,12 +20,15 @@ MODEL = spec.Model(
 
 
 class Event(NamedTuple):
-    """One event of a case; `end` marks the case's last."""
+    """One event of a case; `end` marks the case's last. `beside` are numbers that come with it, `given` is what a table
+    may know of it before it comes."""
 
     case: str
     symbol: str
     time: float | None = None
     end: bool = False
+    beside: tuple[float, ...] = ()
+    given: str = ""
 
 
 class Told(NamedTuple):
@@ -63,6 +66,7 @@ def feed(engine: EventEngine, events: Sequence[Event], chunk: int = 512) -> Told
             [event.case for event in part],
             [event.symbol for event in part],
             time=np.array([event.time for event in part]) if timed else None,
+            values=np.array([event.beside for event in part], np.float64) if part[0].beside else None,
             end=[event.end for event in part],
         )
         told = engine.step(batch, engine.admit(batch.names))
@@ -82,12 +86,15 @@ def feed(engine: EventEngine, events: Sequence[Event], chunk: int = 512) -> Told
 
 
 def beside(events: Sequence[Event], order: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Bits and hits of a Witten-Bell blend over the case's own history; the alphabet is known to it."""
+    """Bits and hits of a Witten-Bell blend over the case's own history; the alphabet is known to it.
+
+    What is given of an event stands before the history: the shortest context but the empty one is that alone.
+    """
     table = WittenBell(order, len({event.symbol for event in events}))
     history: dict[str, list[str]] = {}
     told = []
     for event in events:
         past = history.setdefault(event.case, [])
-        told.append(table.observe(past, event.symbol))
+        told.append(table.observe([*past, event.given] if event.given else past, event.symbol))
         past.append(event.symbol)
     return np.array([bits for bits, _ in told]), np.array([hit for _, hit in told])
