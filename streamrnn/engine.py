@@ -214,7 +214,8 @@ class Engine:
         values = np.empty((0, len(self.model.features)))
         self._run(0, none, c.Batch(none, none, none, none, floats, floats, values, NONE), 0, told)
         step.tell(self._places[0], self._scratch[0].f32, none, told.ints, told.reals)
-        self.wait(none)
+        if self.model.silence:
+            self.wait(none)
 
     def _run(self, thread: int, order: Ints, columns: c.Batch, stamp: int, told: Outcomes) -> None:
         places, real = self._places[thread], self._scratch[thread].f32

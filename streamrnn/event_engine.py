@@ -223,7 +223,8 @@ class EventEngine:
         values = np.empty((0, len(self.model.features)))
         self._run(none, c.Batch(none, none, none, none, floats, floats, values, NONE), told)
         events.tell(self._places, self._scratch.f32, none, told.ints, told.reals)
-        self.wait(none)
+        if self.model.silence:
+            self.wait(none)
 
     def _run(self, order: Ints, columns: c.Batch, told: EventOutcomes) -> None:
         bank = self._bank

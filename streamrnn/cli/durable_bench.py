@@ -35,7 +35,7 @@ rule = {{ kind = "tbptt", window = 16, stride = 16 }}
 kind = "router"
 endpoint = "{endpoint}"
 """
-SETTINGS = '[state]\npath = "{path}"\ndurability = "commit"\n[limits]\nthreads = 2\n[log]\nlevel = "warning"\n'
+SETTINGS = '[state]\npath = "{path}"\ndurability = "commit"\n[log]\nlevel = "warning"\n'
 STREAMS = 16
 FRAME = 64  # observations in a columnar frame
 WINDOW, FRAME_WINDOW, SLOW_WINDOW = 512, 32, 1024  # messages under way
@@ -83,11 +83,10 @@ def command(
 ) -> None:
     """Durable observations a second and the time to their ack, with the fsync policy and the loss beside them.
 
-    A producer and the daemon, of two threads, share all cores. Every ack follows an fdatasync. Preset light with
-    GRU(32), window 16, stride 16, one horizon, intervals and anomalies on, 16 streams, no subscriber. Rates are the
-    most with a window under way, the median of three; times to the ack are at 20,000 messages a second (slow disk:
-    10,000), or three quarters of the most if that is less, counted from the time a message should have been sent. Each
-    daemon is killed
+    A producer and the daemon share all cores. Every ack follows an fdatasync. Preset light with GRU(32), window 16,
+    stride 16, one horizon, intervals and anomalies on, 16 streams, no subscriber. Rates are the most with a window
+    under way, the median of three; times to the ack are at 20,000 messages a second (slow disk: 10,000), or three
+    quarters of the most if that is less, counted from the time a message should have been sent. Each daemon is killed
     with SIGKILL under load, started again and fed the rest: lost and twice say what became of the acknowledged. The
     slow disk (10 ms more for every fdatasync) needs strace.
 

@@ -175,10 +175,7 @@ class Daemon:
         frames = self._sockets.poll(timeout)
         until = time.monotonic() + self._store.commit_seconds * GATHER
         while frames and len(frames) < self.config.limits.max_batch and (left := until - time.monotonic()) > 0:
-            more = self._sockets.poll(left)
-            if not more:
-                break
-            frames += more
+            frames += self._sockets.poll(left)
         return frames
 
     def _serve(self, frames: list[Frame]) -> None:
