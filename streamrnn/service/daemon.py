@@ -171,8 +171,10 @@ class Daemon:
         self._supervisor.tell("READY=1", f"STATUS={state}: {told or 'as the file says'}")
 
     def _gather(self, timeout: float) -> list[Frame]:
-        """What is waiting; where a commit is slow, what comes within a tenth of its time too: it is one for all."""
+        """What is waiting; with a commit a turn, what comes within a tenth of its time too: it is one for all."""
         frames = self._sockets.poll(timeout)
+        if self._store.durability != "commit":
+            return frames
         until = time.monotonic() + self._store.commit_seconds * GATHER
         while frames and len(frames) < self.config.limits.max_batch and (left := until - time.monotonic()) > 0:
             frames += self._sockets.poll(left)
