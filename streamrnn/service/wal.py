@@ -1,10 +1,11 @@
 """Whether SQLite's write-ahead log was damaged after it was written, and how much of it is good.
 
-SQLite reads a log up to the first frame whose checksum does not fit, and takes that for the place where a power cut
-came. One flipped bit in the middle then takes back, without a word, every commit behind it, though all were
+SQLite reads a log up to the first frame whose salts or checksum do not fit, and takes that for the place where a power
+cut came. One flipped bit in the middle then takes back, without a word, every commit behind it, though all were
 acknowledged. The two can be told apart: with synchronous FULL a transaction is on the disk before the next one begins.
-So if a commit stands behind the last good one and another frame of the same log (its salts) behind that, the former had
-been whole.
+So if a commit stands behind the last good one and another frame of the same log (its salts) behind that, the former
+had been whole. Frames of an older log may stand between: what a power cut kept from being written over. A frame with
+other salts is one of this log all the same if the checksum of the next, which goes on from its own, fits.
 
 Formats: https://www.sqlite.org/fileformat2.html#walformat and https://www.sqlite.org/walformat.html#the_wal_index_file_format
 """
@@ -29,24 +30,48 @@ def good_bytes(log: Path, index: Path) -> int | None:
             return None
         if not _whole(head):
             return 0
-        page, salts = int.from_bytes(head[8:12], "big"), head[16:24]
+        size = _FRAME_BYTES + int.from_bytes(head[8:12], "big")
         last = int(struct.unpack_from("=I", index.read_bytes(), _LAST)[0])
-        good = at = len(head) + last * (_FRAME_BYTES + page)
-        committed = False
-        while file.seek(at) and (frame := file.read(_FRAME_BYTES))[8:16] == salts:
-            if committed:
+        good = file.seek(len(head) + last * size)
+        salts, order, committed = head[16:24], _order(head), False
+        frame = file.read(size)
+        while len(frame) > _FRAME_BYTES:
+            follower = file.read(size)
+            ours = frame[8:16] == salts
+            if ours and committed:
                 return good
-            committed = frame[4:8] != bytes(4)  # the size of the database, in the last frame of a transaction
-            at += _FRAME_BYTES + page
+            if ours or (follower[8:16] == salts and _follows(follower, frame, order)):
+                committed = committed or _commits(frame)
+            frame = follower
     return None
+
+
+def _commits(frame: bytes) -> bool:
+    """Whether it is the last of a transaction: the size of the database stands in it."""
+    return frame[4:8] != bytes(4)
+
+
+def _follows(frame: bytes, before: bytes, order: str) -> bool:
+    """Whether the checksum of a frame goes on from that of the one before it."""
+    start = struct.unpack(">2I", before[16:24])
+    return _checksum(frame[:8] + frame[24:], order, start) == struct.unpack(">2I", frame[16:24])
 
 
 def _whole(head: bytes) -> bool:
     """Whether the checksum of the log's header fits."""
     magic = int.from_bytes(head[:4], "big")
-    words = struct.unpack(">6I" if magic & 1 else "<6I", head[:24])
-    one = two = 0
-    for first, second in zip(words[::2], words[1::2], strict=True):
+    return magic & ~1 == _MAGIC and struct.unpack(">2I", head[24:32]) == _checksum(head[:24], _order(head), (0, 0))
+
+
+def _order(head: bytes) -> str:
+    """In which order the checksum reads the bytes of a word."""
+    return ">" if head[3] & 1 else "<"
+
+
+def _checksum(data: bytes, order: str, start: tuple[int, ...]) -> tuple[int, int]:
+    one, two = start
+    words = struct.unpack(f"{order}{len(data) // 4}I", data[: len(data) // 4 * 4])
+    for first, second in zip(words[::2], words[1::2], strict=False):
         one = (one + first + two) & _WORD
         two = (two + second + one) & _WORD
-    return magic & ~1 == _MAGIC and struct.unpack(">2I", head[24:32]) == (one, two)
+    return one, two

@@ -4,15 +4,17 @@ import os
 import random
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from ledger import STREAMS, Values, running, uninterrupted
 
 from streamrnn.errors import SnapshotError
-from streamrnn.service.store import FILE
+from streamrnn.service.store import FILE, PAGE_BYTES
 
 LOG = f"{FILE}-wal"
+HEAD, FRAME = 32, 24 + PAGE_BYTES  # of the log: its header, a page with its own
 FRAMES: list[list[Values]] = [[[(name, 10 * n)], [(name, 10 * n + 1)]] for n, name in enumerate(STREAMS * 3)]
 
 
@@ -69,9 +71,19 @@ def test_a_log_that_is_cut_anywhere_holds_what_was_committed_before(killed: Kill
 
 @every
 def test_a_flipped_bit_is_told_where_it_takes_back_more_than_the_last_commit(killed: Killed, step: int) -> None:
+    flip(killed, range(0, len(killed.log), step))
+
+
+def test_a_flipped_bit_in_what_stands_before_a_page_is_told_too(killed: Killed) -> None:
+    """The page's number, the size at a commit, the salts and the checksum of every frame."""
+    flip(killed, (start + place for start in range(HEAD, len(killed.log), FRAME) for place in (3, 7, 9, 14, 19, 23)))
+
+
+def flip(killed: Killed, places: Iterable[int]) -> None:
+    """A bit at each of these places, one at a time."""
     chance, refused = random.Random(3), 0
     total = 2 * len(FRAMES)
-    for place in range(0, len(killed.log), step):
+    for place in places:
         log = bytearray(killed.log)
         log[place] ^= 1 << chance.randrange(8)
         path = killed.with_log(log)
@@ -84,3 +96,10 @@ def test_a_flipped_bit_is_told_where_it_takes_back_more_than_the_last_commit(kil
             os.truncate(path / LOG, size)
             assert held(path) < total  # as told, it goes on from there
     assert refused > 10
+
+
+@pytest.mark.parametrize("left", [bytes(FRAME), bytes(range(1, 9)) * (FRAME // 8)])
+def test_a_last_commit_of_which_the_beginning_was_not_written_is_no_damage(killed: Killed, left: bytes) -> None:
+    """The disk need not write pages in order: what an older log left may stand before the end of the last commit."""
+    at = len(killed.log) - 2 * FRAME
+    assert held(killed.with_log(killed.log[:at] + left + killed.log[at + FRAME :])) == 2 * len(FRAMES) - 2
