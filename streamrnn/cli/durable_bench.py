@@ -1,6 +1,7 @@
 """`bench durable`: the acked input, from a producer's send to the ack that says it is on the disk."""
 
 import math
+import os
 import shutil
 import statistics
 import tempfile
@@ -35,7 +36,7 @@ rule = {{ kind = "tbptt", window = 16, stride = 16 }}
 kind = "router"
 endpoint = "{endpoint}"
 """
-SETTINGS = '[state]\npath = "{path}"\ndurability = "commit"\n[log]\nlevel = "warning"\n'
+SETTINGS = '[limits]\nthreads = {threads}\n[state]\npath = "{path}"\ndurability = "commit"\n[log]\nlevel = "warning"\n'
 STREAMS = 16
 FRAME = 64  # observations in a columnar frame
 WINDOW, FRAME_WINDOW, SLOW_WINDOW = 512, 32, 1024  # messages under way
@@ -83,12 +84,12 @@ def command(
 ) -> None:
     """Durable observations a second and the time to their ack, with the fsync policy and the loss beside them.
 
-    A producer and the daemon share all cores. Every ack follows an fdatasync. Preset light with GRU(32), window 16,
-    stride 16, one horizon, intervals and anomalies on, 16 streams, no subscriber. Rates are the most with a window
-    under way, the median of three; times to the ack are at 20,000 messages a second (slow disk: 10,000), or three
-    quarters of the most if that is less, counted from the time a message should have been sent. Each daemon is killed
-    with SIGKILL under load, started again and fed the rest: lost and twice say what became of the acknowledged. The
-    slow disk (10 ms more for every fdatasync) needs strace.
+    A producer and the daemon, with limits.threads as many, share all cores. Every ack follows an fdatasync. Preset
+    light with GRU(32), window 16, stride 16, one horizon, intervals and anomalies on, 16 streams, no subscriber. Rates
+    are the most with a window under way, the median of three; times to the ack are at 20,000 messages a second (slow
+    disk: 10,000), or three quarters of the most if that is less, counted from the time a message should have been sent.
+    Each daemon is killed with SIGKILL under load, started again and fed the rest: lost and twice say what became of the
+    acknowledged. The slow disk (10 ms more for every fdatasync) needs strace.
 
     \b
     Examples:
@@ -177,7 +178,7 @@ class Bench:
     def _serving(self) -> Iterator[tuple[Child, Producer]]:
         """A daemon on the state as it is, and a producer that goes on where it was."""
         endpoint = f"tcp://127.0.0.1:{free_ports(1)[0]}"
-        settings = SETTINGS.format(path=self._directory / "state")
+        settings = SETTINGS.format(path=self._directory / "state", threads=len(os.sched_getaffinity(0)))
         with daemon(MODEL.format(endpoint=endpoint), self._directory, settings, under=self._under) as child:
             producer = Producer(endpoint, "bench", epoch=1, window=self._window, patience=PATIENCE)
             try:

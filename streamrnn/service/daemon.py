@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ CHORES = 0.1  # seconds between rounds of what need not be done every turn
 STATUS = 10.0  # seconds between lines for `systemctl status`
 REPLAY = 8.0  # a checkpoint is due when the work since the last one would take so many seconds to do again
 PAUSE = 3.0  # times as long as a part of a checkpoint took, it leaves the turns to the messages that wait
-GATHER = 0.1  # of the time that a commit takes, a turn goes on taking messages
+GATHER = 0.3  # of the time that a commit takes, a turn goes on taking messages
 FUTURE = 300.0  # seconds that a sender's clock may be ahead before it is counted; what is learned does not change
 SUBSCRIBERS = 0.5  # seconds that subscribers get to come back before they are sent what a stop held up
 EXTENSION = 60  # seconds more that each part of a replay may take before the service manager loses patience
@@ -171,12 +171,15 @@ class Daemon:
         self._supervisor.tell("READY=1", f"STATUS={state}: {told or 'as the file says'}")
 
     def _gather(self, timeout: float) -> list[Frame]:
-        """What is waiting; with a commit a turn, what comes within a tenth of its time too: it is one for all."""
+        """What is waiting; with a commit a turn, what comes within a part of its time too: it is one for all.
+
+        A message that comes alone is from somebody who may wait for the ack before sending the next.
+        """
         frames = self._sockets.poll(timeout)
         if self._store.durability != "commit":
             return frames
         until = time.monotonic() + self._store.commit_seconds * GATHER
-        while frames and len(frames) < self.config.limits.max_batch and (left := until - time.monotonic()) > 0:
+        while 1 < len(frames) < self.config.limits.max_batch and (left := until - time.monotonic()) > 0:
             frames += self._sockets.poll(left)
         return frames
 
@@ -351,6 +354,8 @@ class Daemon:
         self._journal.tick(now)
         if len(self._desk):
             self._acknowledge()
+        with suppress(FullError):  # the next commit will tell
+            self._store.fold()
         if self._round:
             if not waiting or now >= self._next_part:
                 self._save(now)
