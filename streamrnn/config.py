@@ -57,6 +57,7 @@ class State(Struct, frozen=True, forbid_unknown_fields=True):
     durability: Literal["commit", "interval", "off"] = "commit"
     interval: Seconds = 1.0  # durability "interval": at most so much is lost when the machine dies
     checkpoint: Seconds = 30.0  # seconds between checkpoints
+    replay: Seconds = 8.0  # seconds of work that a crash may leave to be done again
     retention: Annotated[float, Meta(ge=0.0)] = 0.0  # seconds of silence after which a stream is forgotten; 0: never
 
 

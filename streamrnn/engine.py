@@ -164,6 +164,12 @@ class Engine:
         row = self._bank.find(name)
         return row is not None and bool(self._bank.changed[row])
 
+    def settle(self, name: str) -> None:
+        """What a stream is now is stored: it counts as unchanged from now on."""
+        row = self._bank.find(name)
+        if row is not None:
+            self._bank.changed[row] = 0
+
     def export(self, name: str) -> bytes:
         """A stream's row as bytes; "" is the pool's row when weights are pooled."""
         return self._bank.export(name)

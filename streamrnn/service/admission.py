@@ -91,7 +91,7 @@ def _left_out(origin: Sequence[int], keep: Sequence[bool]) -> dict[int, list[int
 def by_input(frames: Sequence[Frame], decoded: Decoded) -> tuple[dict[int, int], dict[int, int]]:
     """Frames and observations of each input."""
     first = frames[0].origin
-    if first == frames[-1].origin:  # inputs are drained one after the other
+    if all(frame.origin == first for frame in frames):
         return {first: len(frames)}, {first: decoded.observations}
     observations: Counter[int] = Counter(frames[found.frame].origin for found in decoded.refusals)
     for index, length in zip(decoded.frame, decoded.batch.lengths.tolist(), strict=True):

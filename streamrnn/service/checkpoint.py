@@ -20,7 +20,8 @@ at a time, so each holds at least the effects up to B. A stream outside D was cl
 stored row, because names leave the list only after the commit of their rows and a round begins only when the round
 before is complete; or it never had an effect. So with the last rows of the round committed, every stream's row holds
 all effects up to B, and the floor becomes B in that same transaction. A stream that changes again during the round is
-dirty again and belongs to the next one; its newer row only raises its `applied`. Rows of the journal at or below the
+dirty again and belongs to the next one; its newer row only raises its `applied`. One that changed before its row was
+exported is clean once that row is committed: nothing is applied in between. Rows of the journal at or below the
 floor are of no more use and are deleted, a slice a transaction, the first in the transaction that moved the floor:
 600,000 rows at once would hold the daemon for a second.
 
@@ -50,6 +51,7 @@ others are served.
 """
 
 import json
+import math
 import platform
 import sqlite3
 import struct
@@ -122,6 +124,7 @@ class Checkpoint:
         self._gone: dict[str, None] = {}  # forgotten since the round began
         self._empty: dict[int, int] = {}  # rows of forgotten streams: id -> applied
         self._names: dict[str, None] = {}  # still to be written in this round, in order
+        self._total = 0  # that were to be written when it began
         self._start: int | None = None  # lsn at which the round began; None between rounds
         self._trimming = False
         self._engine: AnyEngine | None = None  # the one that is described as the writer
@@ -140,6 +143,11 @@ class Checkpoint:
     def age(self) -> float:
         """Seconds since the last round was complete, or since the start."""
         return time.monotonic() - self._completed
+
+    @property
+    def progress(self) -> float:
+        """How much of the round is written, from 0 to 1; between rounds 1."""
+        return 1.0 - len(self._names) / max(1, self._total, len(self._names))
 
     def load(self) -> Iterator[Stored]:
         """Every usable row; the others are named in `damaged`. Raises SnapshotError when the table cannot be read."""
@@ -195,12 +203,20 @@ class Checkpoint:
         self._seconds.append(time.perf_counter() - started)
         return bool(self._names) or self._trimming
 
-    def finish(self, engine: "AnyEngine", applied_lsn: int) -> None:
-        """Complete the round under way and then a whole one: nothing is left to replay. At a clean stop."""
+    def finish(self, engine: "AnyEngine", applied_lsn: int, seconds: float = math.inf) -> bool:
+        """Complete the round under way and then a whole one: nothing is left to replay. At a clean stop.
+
+        False when that takes longer than so many seconds; it can be gone on with.
+        """
+        until = time.monotonic() + seconds
         while self._trimming or self._start is not None:
             self.write(engine, applied_lsn)
+            if time.monotonic() > until:
+                return False
         while self.write(engine, applied_lsn):
-            pass
+            if time.monotonic() > until:
+                return False
+        return True
 
     def take_seconds(self) -> list[float]:
         """How long each `write` held the daemon since the last call, in seconds."""
@@ -216,6 +232,7 @@ class Checkpoint:
         self._commit(engine, rows)
         for row in rows:
             del self._names[row.stream]
+            engine.settle(row.stream)
         if not self._names:
             self._start = None
             self._completed = time.monotonic()
@@ -228,6 +245,7 @@ class Checkpoint:
         self._gone = {}
         if pooled and self._names:
             self._names[POOL] = None
+        self._total = len(self._names)
         if self._applied and applied_lsn >= max(self._applied.values()):
             self._applied = {}
 

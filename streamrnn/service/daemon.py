@@ -37,6 +37,7 @@ from streamrnn.service.generate import generate
 from streamrnn.service.hold import Hold
 from streamrnn.service.journal import COMMAND, Journal
 from streamrnn.service.letters import Letters
+from streamrnn.service.pace import Pace
 from streamrnn.service.retained import Retained
 from streamrnn.service.silence import ORDER, Silence
 from streamrnn.service.sockets import Message, Sockets
@@ -50,8 +51,8 @@ from streamrnn.wire import Frame
 IDLE = 0.1  # seconds a poll waits; how soon a signal is noticed
 CHORES = 0.1  # seconds between rounds of what need not be done every turn
 STATUS = 10.0  # seconds between lines for `systemctl status`
-REPLAY = 8.0  # a checkpoint is due when the work since the last one would take so many seconds to do again
-PAUSE = 3.0  # times as long as a part of a checkpoint took, it leaves the turns to the messages that wait
+PARTS = 0.2  # seconds a turn may write parts of a checkpoint that is behind
+STOP = 7.0  # seconds a stop may take to write what has changed; the rest is replayed at the next start
 GATHER = 0.3  # of the time that a commit takes, a turn goes on taking messages
 FUTURE = 300.0  # seconds that a sender's clock may be ahead before it is counted; what is learned does not change
 SUBSCRIBERS = 0.5  # seconds that subscribers get to come back before they are sent what a stop held up
@@ -74,10 +75,8 @@ class Daemon:
         self._source = source
         self._supervisor = Supervisor(os.environ)
         self._stopping = self._reload = False
-        self._work = self._covered = 0.0  # seconds of serving since the last checkpoint, and when this one began
-        self._round = False  # a checkpoint is under way
-        self._next_part = 0.0  # when its next part may hold up messages that wait
-        self._saved = self._chores = self._told = time.monotonic()  # when each was last done
+        self._pace = Pace(config.state)
+        self._chores = self._told = time.monotonic()  # when each was last done
         with ExitStack() as opened:
             self._store = Store(directory(config), config.state.durability, config.state.interval, lock)
             opened.callback(self._store.close)
@@ -194,10 +193,12 @@ class Daemon:
             if self._hold.full and not admitted.frames:
                 self._journal.mark(self._published)  # is there room?
             frames, place = admitted.journaled()
+            committing = time.perf_counter()
             lsns = self._journal.append(frames, self._published, self._desk.beside)
         except FullError as error:
             self._wait(served, error)
             return
+        started += time.perf_counter() - committing  # a replay need not do that again
         if self._hold.full:
             self._go_on()
         self._desk.refuse(served, admitted.refused)
@@ -215,7 +216,7 @@ class Daemon:
             self._telemetry.received(*by_input(served, decoded), served[-1].received)
             ahead = np.count_nonzero(decoded.batch.time > served[-1].received + FUTURE)
             self._telemetry.count("streamrnn_observations_future_total", int(ahead))
-        self._work += time.perf_counter() - started
+        self._pace.work += time.perf_counter() - started
 
     def _apply(self, batch: Batch, rows: Ints, lsns: list[int], served: list[Frame]) -> None:
         """Observations through the engine, and out."""
@@ -356,10 +357,7 @@ class Daemon:
             self._acknowledge()
         with suppress(FullError):  # the next commit will tell
             self._store.fold()
-        if self._round:
-            if not waiting or now >= self._next_part:
-                self._save(now)
-        elif self._work > REPLAY or now - self._saved > self.config.state.checkpoint:
+        if self._pace.due(now, waiting > 0, self._checkpoint.progress):
             self._save(now)
         if now - self._chores > CHORES:
             self._chores = now
@@ -367,19 +365,20 @@ class Daemon:
         self._supervisor.alive(now)
 
     def _save(self, now: float) -> None:
-        """The next part of a checkpoint."""
+        """The next part of a checkpoint; of one that is behind, several."""
         if self._hold.full:
             return
+        until = now + PARTS
         try:
-            if not self._round:
-                self._covered = self._work
-            self._round = self._checkpoint.write(self._engine, self._journal.last)
+            while True:
+                self._pace.begin()
+                more = self._checkpoint.write(self._engine, self._journal.last)
+                self._pace.wrote(now, more)
+                now = time.monotonic()
+                if now > until or not self._pace.behind(self._checkpoint.progress):
+                    break
         except FullError as error:
             self._wait([], error)
-            return
-        self._next_part = now + (1.0 + PAUSE) * (time.monotonic() - now)
-        if not self._round:
-            self._saved, self._work = now, self._work - self._covered  # a round covers what was before it
 
     def _do_chores(self, now: float) -> None:
         self._refuse_malformed()
@@ -536,13 +535,14 @@ class Daemon:
         )
 
     def _finish(self) -> None:
-        """A clean stop: nothing is left to replay."""
+        """A clean stop: nothing is left to replay, if there is the time."""
         self._supervisor.tell("STOPPING=1", "STATUS=stopping")
         self._telemetry.checks = dict.fromkeys(self._telemetry.checks, False)
-        self._checkpoint.finish(self._engine, self._journal.last)
+        whole = self._checkpoint.finish(self._engine, self._journal.last, STOP)
         self._journal.mark(self._published)
         self._publish_status("stopping")
-        _log.info("stopped", lsn=self._journal.last, streams=len(self._streams))
+        left = 0 if whole else self._journal.waiting
+        _log.info("stopped", lsn=self._journal.last, streams=len(self._streams), to_replay=left)
 
     def _publish(self, messages: list[Message]) -> None:
         self._sockets.send(messages)
@@ -656,7 +656,7 @@ class Daemon:
             encoder.go_on_from(self._encoder, engine.names)
             self._encoder = encoder
         self.config, self._engine, self._decoder = config, engine, decoder
-        self._reorder.lateness = config.model.lateness
+        self._reorder.lateness, self._pace.state = config.model.lateness, config.state
         self._streams.follow(engine, self._encoder, config.limits.max_streams, time.time())
         self._silence = Silence(engine, time.time())
         self._telemetry.listen_to([spec.endpoint for spec in config.input])

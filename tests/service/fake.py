@@ -99,6 +99,9 @@ class Engine:
     def changed(self, name: str) -> bool:
         return name in self._dirty
 
+    def settle(self, name: str) -> None:
+        self._dirty.pop(name, None)
+
     def export(self, name: str) -> bytes:
         return json.dumps(self._state[name]).encode()
 

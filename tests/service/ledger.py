@@ -54,6 +54,9 @@ class Engine:
             del self.dirty[name]
         return taken
 
+    def settle(self, name: str) -> None:
+        self.dirty.pop(name, None)
+
     def export(self, name: str) -> bytes:
         return json.dumps(self.rows[name] if name else self.pool).encode().ljust(self.blob_bytes)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from fake import Engine
 
-from streamrnn.service.admission import Admitted, admit
+from streamrnn.service.admission import Admitted, admit, by_input
 from streamrnn.service.streams import Streams
 from streamrnn.spec import Model
 from streamrnn.wire import Decoder, Frame, Source
@@ -53,3 +53,11 @@ def test_a_frame_is_let_in_partly() -> None:
     assert len(got.frames) == 2
     assert [(refusal.reason, count) for _, refusal, count in got.refused] == [("capacity", 1), ("capacity", 3)]
     assert "limits.max_streams" in got.refused[0][1].detail
+
+
+def test_frames_of_two_inputs_that_take_turns_are_counted_where_they_came_in() -> None:
+    """A turn that goes on taking messages drains each input more than once."""
+    frames = [Frame(origin, 0.0, b"", b"{}") for origin in (0, 1, 0)]
+    decoded = Decoder(("flow",), "forecast", [Source(), Source()], 100).decode(frames)
+    assert len(decoded.refusals) == 3
+    assert by_input(frames, decoded) == ({0: 2, 1: 1}, {0: 2, 1: 1})

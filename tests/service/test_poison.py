@@ -159,25 +159,25 @@ def test_a_round_of_a_checkpoint_counts_only_what_it_covers(turned: Make, monkey
     daemon = one.daemon
     rounds = iter([True, True, False])
     monkeypatch.setattr(daemon._checkpoint, "write", lambda *_: next(rounds))
-    daemon._work = 5.0
+    daemon._pace.work = 2.0
     for _ in range(3):
         daemon._save(0.0)
-        daemon._work += 1.0
-    assert daemon._work == pytest.approx(3.0)
+        daemon._pace.work += 1.0
+    assert daemon._pace.work == pytest.approx(3.0)
 
 
 def test_a_checkpoint_makes_way_for_messages_that_wait(turned: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     one, written = turned(), []
     daemon = one.daemon
     monkeypatch.setattr(daemon._checkpoint, "write", lambda *_: written.append(1) or time.sleep(0.02) or True)
-    daemon._round = True
+    daemon._pace.round = True
     daemon._tend(1)
-    assert (len(written), daemon._next_part > time.monotonic() + 0.04) == (1, True)
+    assert (len(written), daemon._pace.next_part > time.monotonic() + 0.04) == (1, True)
     daemon._tend(1)
     assert len(written) == 1
     daemon._tend(0)  # nobody waits
     assert len(written) == 2
-    daemon._next_part = 0.0
+    daemon._pace.next_part = 0.0
     daemon._tend(1)
     assert len(written) == 3
-    daemon._round = False
+    daemon._pace.round = False
