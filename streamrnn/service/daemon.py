@@ -75,8 +75,8 @@ class Daemon:
         self._source = source
         self._supervisor = Supervisor(os.environ)
         self._stopping = self._reload = False
-        self._pace = Pace(config.state)
         self._chores = self._told = time.monotonic()  # when each was last done
+        self._pace = Pace(config.state, self._told)
         with ExitStack() as opened:
             self._store = Store(directory(config), config.state.durability, config.state.interval, lock)
             opened.callback(self._store.close)
@@ -373,8 +373,8 @@ class Daemon:
             while True:
                 self._pace.begin()
                 more = self._checkpoint.write(self._engine, self._journal.last)
-                self._pace.wrote(now, more)
-                now = time.monotonic()
+                began, now = now, time.monotonic()
+                self._pace.wrote(began, now, more)
                 if now > until or not self._pace.behind(self._checkpoint.progress):
                     break
         except FullError as error:

@@ -6,8 +6,6 @@ after a crash: no more than `replay` seconds of it. A round begins when half of 
 being used up faster than the round is being written, its parts come one after the other: throughput gives way.
 """
 
-import time
-
 from streamrnn.config import State
 
 PAUSE = 3.0  # times as long as a part took, the turns are left to the messages that wait
@@ -16,13 +14,13 @@ PAUSE = 3.0  # times as long as a part took, the turns are left to the messages 
 class Pace:
     """The work since the last checkpoint, in seconds of serving, and the round under way."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, now: float) -> None:
         self.state = state
         self.work = 0.0  # that a crash would have to do again
         self._covered = 0.0  # of it, what the round under way will have covered
         self.round = False
         self.next_part = 0.0  # when it may hold up messages that wait
-        self._saved = time.monotonic()
+        self._saved = now
 
     def due(self, now: float, waiting: bool, progress: float) -> bool:
         """Whether to write a part now; `progress`: how much of the round is written, from 0 to 1."""
@@ -40,9 +38,8 @@ class Pace:
         if not self.round:
             self._covered = self.work
 
-    def wrote(self, began: float, more: bool) -> None:
-        """A part was written, and whether there are more; `began` in monotonic seconds."""
-        now = time.monotonic()
-        self.round, self.next_part = more, now + PAUSE * (now - began)
+    def wrote(self, began: float, ended: float, more: bool) -> None:
+        """A part was written, and whether there are more; in monotonic seconds."""
+        self.round, self.next_part = more, ended + PAUSE * (ended - began)
         if not more:
             self._saved, self.work = began, self.work - self._covered

@@ -125,6 +125,33 @@ def test_a_stream_that_changes_during_a_round_belongs_to_the_next(tmp_path: Path
         assert daemon.checkpoint.floor == 5
 
 
+def test_a_stream_that_changed_before_its_row_was_written_is_not_written_again(tmp_path: Path) -> None:
+    with running(tmp_path) as daemon:
+        daemon.feed([[(name, 1)] for name in "abc"])
+        assert daemon.write(limit=1)
+        daemon.feed([[("c", 2)]])
+        assert daemon.checkpoint.progress == pytest.approx(1 / 3)
+        assert transactions(daemon) == [["b", "c"]]
+        assert transactions(daemon) == [[]]  # the floor alone
+        assert daemon.checkpoint.floor == 4
+        assert daemon.checkpoint.progress == 1.0
+        state = daemon.engine.state()
+    with running(tmp_path) as daemon:
+        assert daemon.engine.state() == state
+
+
+def test_a_stop_that_has_no_time_leaves_the_rest_to_the_replay(tmp_path: Path) -> None:
+    with running(tmp_path, engine=Engine(blob_bytes=600_000)) as daemon:
+        daemon.feed([[(name, 1)] for name in "abc"])
+        assert not daemon.checkpoint.finish(daemon.engine, daemon.at, 0.0)
+        assert daemon.checkpoint.floor == 0
+        state = daemon.engine.state()
+    with running(tmp_path, engine=Engine(blob_bytes=600_000)) as daemon:
+        assert daemon.engine.state() == state
+        assert daemon.checkpoint.finish(daemon.engine, daemon.at, 60.0)
+        assert daemon.checkpoint.floor == 3
+
+
 def test_a_full_disk_is_told_and_the_round_can_be_made_up_for(tmp_path: Path) -> None:
     with running(tmp_path / "0", engine=Engine(blob_bytes=100_000)) as daemon:
         daemon.feed([[(name, 1)] for name in "abcdef"])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from streamrnn.errors import EXIT_DATA, SnapshotError, StorageError
-from streamrnn.service.store import FILE, PAGE_BYTES, Store
+from streamrnn.service.store import FILE, FOLD_COMMITS, PAGE_BYTES, Store
 
 
 def open_store(path: Path, durability: str = "commit") -> Store:
@@ -224,3 +224,27 @@ def test_an_open_transaction_is_committed_by_close(tmp_path: Path) -> None:
     store.close()
     with closing(open_store(tmp_path)) as store:
         assert store.marks.published == 5
+
+
+def test_the_log_is_folded_in_when_it_has_become_long_and_nothing_is_open(tmp_path: Path) -> None:
+    def commit(store: Store, times: int) -> None:
+        for _ in range(times):
+            with store.writing():
+                store.note(issued=store.marks.issued + 1)
+
+    def folded() -> int:
+        """What stands in the database file alone."""
+        with closing(sqlite3.connect(f"{(tmp_path / FILE).as_uri()}?immutable=1", uri=True)) as connection:
+            return int(connection.execute("SELECT issued FROM mark").fetchone()[0])
+
+    with closing(open_store(tmp_path)) as store:
+        commit(store, FOLD_COMMITS - 1)
+        store.fold()
+        assert folded() == 0
+        commit(store, 1)
+        with store.writing(commit=False):
+            store.fold()
+        store._roll_back()
+        assert folded() == 0
+        store.fold()
+        assert folded() == FOLD_COMMITS
