@@ -578,7 +578,7 @@ class Daemon:
             if not config.control.endpoint and len(endpoint) > control.LONGEST:
                 _log.warning("no control socket", reason=f"{endpoint} is too long", hint="set control.endpoint")
                 return
-            self._sockets.open_beside(endpoint, control.OPTIONS, control.Control(commands).serve)
+            self._sockets.open_beside(endpoint, control.OPTIONS, control.Control(commands).serve, always=True)
 
     def _open_catchup(self, output: Output) -> tuple[Catchup | None, str]:
         """Where subscribers ask for what they missed, and its endpoint."""

@@ -75,6 +75,19 @@ class Port:
         self.socket.close()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Beside:
+    """One open socket that has to do with no input."""
+
+    socket: zmq.Socket[bytes]
+    peers: Peers
+    serve: Callable[[zmq.Socket[bytes]], None]
+
+    def close(self) -> None:
+        self.peers.close()
+        self.socket.close()
+
+
 class Sockets:
     """All sockets of a daemon, bound or connected when this returns.
 
@@ -94,7 +107,7 @@ class Sockets:
         self._paused = False
         self._context = zmq.Context()
         self._ports: list[Port] = []  # the inputs in order, then the output
-        self._beside: dict[zmq.Socket[bytes], Callable[[zmq.Socket[bytes]], None]] = {}
+        self._beside: list[Beside] = []
         self.doors = doors or Doors()
         self.doors.full = self._full
         self._most = limits.max_connections
@@ -115,6 +128,16 @@ class Sockets:
     def heard(self) -> bool:
         """Whether anybody may have subscribed."""
         return self._subscribers.peers.any
+
+    @property
+    def connections(self) -> int:
+        """How many there are, greeted or not."""
+        return sum(len(peers) for peers in self._peers())
+
+    @property
+    def beside(self) -> list[Beside]:
+        """What has been opened beside them."""
+        return list(self._beside)
 
     @property
     def ports(self) -> list[Port]:
@@ -152,21 +175,28 @@ class Sockets:
             socket.send(route, _MORE)
             socket.send(frame, _NOBLOCK)
 
-    def open_beside(self, endpoint: str, options: Mapping[int, Any], serve: Callable[[zmq.Socket[bytes]], None]) -> str:
+    def open_beside(
+        self,
+        endpoint: str,
+        options: Mapping[int, Any],
+        serve: Callable[[zmq.Socket[bytes]], None],
+        always: bool = False,
+    ) -> str:
         """A ROUTER that has to do with no input: `serve` is called when it has something. Returns where it listens.
 
-        Raises StreamrnnError.
+        `always`: its peers are let in however many connections there are. Raises StreamrnnError.
         """
         socket = self._context.socket(zmq.ROUTER)
-        for option, value in {**COMMON, **ROUTER, **options}.items():
+        for option, value in {**COMMON, **_tcp(endpoint), **ROUTER, **options}.items():
             socket.setsockopt(option, value)
+        made = Beside(socket, Peers(socket, self.ended, (lambda: False) if always else self._crowded), serve)
         try:
             paths.bind(socket, endpoint)
         except (zmq.ZMQError, OSError) as error:
-            socket.close(0)
+            made.close()
             hint = f"stop who listens there, or choose another one (a path has at most {IPC_BYTES} bytes)"
             raise StreamrnnError(f"cannot open {endpoint}: {error.strerror}", hint) from None
-        self._beside[socket] = serve
+        self._beside.append(made)
         self._listen()
         return _last_endpoint(socket)
 
@@ -199,18 +229,22 @@ class Sockets:
         """Close all; what was published is still sent to subscribers that take it within a second."""
         for port in self._ports:
             port.close()
-        for socket in self._beside:
-            socket.close()
-        self._ports, self._beside = [], {}
+        for each in self._beside:
+            each.close()
+        self._ports, self._beside = [], []
         self._zap.close()
         self._context.term()
 
     def _full(self) -> bool:
-        return sum(port.peers.greeted for port in self._ports) >= self._most
+        return sum(peers.greeted for peers in self._peers()) >= self._most
 
     def _crowded(self) -> bool:
         """Whether there are more connections than may greet, and as many again that have not."""
-        return sum(len(port.peers) for port in self._ports) > CROWD * self._most
+        return self.connections > CROWD * self._most
+
+    def _peers(self) -> list[Peers]:
+        """Those of every socket."""
+        return [port.peers for port in self._ports] + [each.peers for each in self._beside]
 
     def _arrange(self, wanted: Sequence[Wanted]) -> None:
         """Make the ports those that are wanted, in their order."""
@@ -277,10 +311,10 @@ class Sockets:
                 self._serve[port.socket] = _receiver(receive, port, origin, share)
         self._serve[output.socket] = self._subscriptions
         self._serve[self._zap] = lambda _: self.doors.serve(self._zap)
-        for port in self._ports:
-            self._serve[port.peers.monitor] = _listener(port.peers)
-        for socket, serve in self._beside.items():
-            self._serve[socket] = _server(serve, socket)
+        for peers in self._peers():
+            self._serve[peers.monitor] = _listener(peers)
+        for each in self._beside:
+            self._serve[each.socket] = _server(each.serve, each.socket)
         for socket in self._serve:
             self._poller.register(socket, zmq.POLLIN)
         self._output, self._subscribers = output.socket, output
@@ -463,15 +497,18 @@ def queued_frames(limit: int) -> int:
 
 
 def _options(spec: Input | Output, limit: int) -> dict[int, int]:
-    options: dict[int, int] = {zmq.MAXMSGSIZE: limit, **COMMON}
-    if spec.endpoint.startswith("tcp:"):
-        options |= TCP
+    options: dict[int, int] = {zmq.MAXMSGSIZE: limit, **COMMON, **_tcp(spec.endpoint)}
     if isinstance(spec, Output):
         return options | {zmq.SNDHWM: spec.high_water, zmq.LINGER: 1000, zmq.XPUB_MANUAL: 1}
     if spec.kind == "router":
         most = min(ROUTED_FRAMES, queued_frames(limit))
         return options | {zmq.RCVHWM: most, zmq.SNDHWM: 1000, zmq.LINGER: 0, **ROUTER}
     return options | {zmq.RCVHWM: queued_frames(limit), zmq.LINGER: 0}
+
+
+def _tcp(endpoint: str) -> dict[int, int]:
+    """What finds out that a peer's machine is gone; a local peer cannot go without a word."""
+    return TCP if endpoint.startswith("tcp:") else {}
 
 
 def _attach(socket: zmq.Socket[bytes], spec: Input | Output) -> None:

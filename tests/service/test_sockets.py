@@ -11,6 +11,7 @@ import zmq
 
 from streamrnn.config import Input, Limits, Output
 from streamrnn.errors import ConfigError, StreamrnnError
+from streamrnn.service import catchup, control
 from streamrnn.service import sockets as module
 from streamrnn.service.sockets import Message, Sockets
 from streamrnn.wire import Frame
@@ -120,6 +121,19 @@ def test_every_limit_of_a_router_is_set(room: Room) -> None:
     write_only = {zmq.ROUTER_MANDATORY: 1, zmq.ROUTER_HANDOVER: 1}
     assert {key: module._options(*port.wanted)[key] for key in write_only} == write_only
     sockets.reply(0, b"nobody", b"is there")  # an error inside, for ROUTER_MANDATORY is on, and none outside
+
+
+def test_every_limit_of_a_socket_beside_them_is_set(room: Room) -> None:
+    sockets = room.open(Input(endpoint=f"ipc://{room.path}/in"))
+    sockets.open_beside(TCP, catchup.OPTIONS, lambda _: None)
+    sockets.open_beside(f"ipc://{room.path}/beside", control.OPTIONS, lambda _: None, always=True)
+    remote, local = (each.socket for each in sockets.beside)
+    wanted = {zmq.MAXMSGSIZE: 2048, zmq.RCVHWM: 10, zmq.SNDHWM: 10, zmq.LINGER: 0, zmq.HANDSHAKE_IVL: 5000}
+    wanted |= {zmq.BACKLOG: 256, zmq.HEARTBEAT_IVL: 5000, zmq.HEARTBEAT_TIMEOUT: 15000, zmq.HEARTBEAT_TTL: 20000}
+    wanted |= {zmq.TCP_KEEPALIVE: 1, zmq.TCP_KEEPALIVE_IDLE: 30, zmq.TCP_KEEPALIVE_INTVL: 10, zmq.TCP_KEEPALIVE_CNT: 3}
+    assert {option: remote.getsockopt(option) for option in wanted} == wanted
+    assert local.getsockopt(zmq.MAXMSGSIZE) == control.REQUEST_BYTES
+    assert local.getsockopt(zmq.HANDSHAKE_IVL) == 5000
 
 
 def test_what_waits_for_us_is_bounded_in_bytes(room: Room) -> None:
@@ -411,6 +425,28 @@ def test_there_are_only_so_many_connections_greeted_or_not(room: Room) -> None:
     room.until(lambda: sum(len(port.peers) for port in sockets.ports) == 1)
     room.arrived.clear()
     room.sent(room.peer(zmq.PUSH, sockets.endpoints[0]), b"new")
+
+
+def test_connections_beside_the_inputs_count_too(room: Room) -> None:
+    """But who is to give orders is let in however many there are."""
+    sockets = room.open(Input(endpoint=f"ipc://{room.path}/in"), max_connections=5)
+    sockets.open_beside(f"ipc://{room.path}/beside", catchup.OPTIONS, lambda _: None)
+    sockets.open_beside(f"ipc://{room.path}/orders", control.OPTIONS, lambda _: None, always=True)
+    crowd = []
+    try:
+        for _ in range(40):
+            crowd.append(plain.socket(plain.AF_UNIX))
+            crowd[-1].connect(str(room.path / "beside"))
+        room.until(lambda: sockets.ended["full"] == 30)
+        assert sockets.connections == 10
+        crowd.append(plain.socket(plain.AF_UNIX))
+        crowd[-1].connect(str(room.path / "orders"))
+        room.until(lambda: sockets.connections == 11)
+    finally:
+        for each in crowd:
+            each.close()
+    room.until(lambda: sockets.connections == 0)
+    assert sockets.ended["full"] == 30
 
 
 def test_a_peer_that_is_half_open_is_dropped(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
