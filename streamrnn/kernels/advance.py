@@ -4,7 +4,7 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels import gate, mix, scale, seasons
+from streamrnn.kernels import doubt, gate, mix, scale, seasons
 from streamrnn.kernels import table as c
 from streamrnn.kernels.call import at, call, shift
 from streamrnn.kernels.jit import jit
@@ -59,7 +59,7 @@ def inputs(plan, row, scratch, values, known, time, learn):
         s = carray(shift(row.real, p[c.SCALE] + f * c.SCALE_WIDTH), c.SCALE_WIDTH)
         x[3 * f], x[3 * f + 1], x[3 * f + 2] = s[c.SCALED], 0.0, 1.0
         v = values[f]
-        if math.isnan(v):
+        if math.isnan(v) or doubt.doubted(plan, row, f):
             missing += 1
             continue
         s[c.SIZE] += learn

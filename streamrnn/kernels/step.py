@@ -13,7 +13,7 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels import feedback, rtrl, scale, silence, tbptt
+from streamrnn.kernels import doubt, feedback, rtrl, scale, silence, tbptt
 from streamrnn.kernels import table as c
 from streamrnn.kernels.advance import advance
 from streamrnn.kernels.call import at, point, shift
@@ -100,11 +100,11 @@ def learn_if_due(plan, row, scratch, end):
 
 
 @jit
-def receive(plan, row, scratch, values, skipped, known, learn):
+def receive(plan, row, scratch, values, odd, skipped, known, learn):
     """Forecast task: judge, settle, and let scalers and experts have the targets' values, unless they are held off.
 
     Without `learn` nothing is given to them either. What is not learned is still the last value, stands in the history,
-    and counts in the published figures.
+    and counts in the published figures; not so what is doubted. `odd`: something is.
     """
     p = plan.ints
     latest, place = shift(row.real, p[c.LATEST] + c.TARGETS_FROM), place_of(plan, row, 0)
@@ -116,6 +116,8 @@ def receive(plan, row, scratch, values, skipped, known, learn):
     held, more = hold(plan, row) if learn else (False, 0)
     for j in range(p[c.TARGETS]):
         y, error = values[plan.targets[j]], math.nan
+        if doubt.doubted(plan, row, plan.targets[j]):
+            y = math.nan
         if (held or not learn) and not math.isnan(y):
             measured = measure_due(plan, row, j, y)
             error = math.nan if held else measured
@@ -125,7 +127,7 @@ def receive(plan, row, scratch, values, skipped, known, learn):
             welcome(plan, row, j, y)
         show(plan, row, j, y, skipped, local_time(plan, row, known), learn)
         row.real[p[c.TARGET] + j * c.TARGET_WIDTH + c.T_ERROR] = 0.0 if math.isnan(error) else error
-    return bits | more | (0 if held or not learn else look(plan, row, scratch))
+    return bits | more | (0 if held or odd or not learn else look(plan, row, scratch))
 
 
 @jit
@@ -228,6 +230,9 @@ def observe(plan, row, scratch, batch, i):
     if skipped > 0:
         bits |= c.GAP
     values = at(batch.values, i * p[c.FEATURES])
+    odd = doubt.look(plan, row, values)
+    if odd:
+        bits |= c.INVALID
     end, local = flags & c.END != 0, local_time(plan, row, known)
     if p[c.LABEL_TASK]:
         bits |= advance(plan, row, scratch, values, known, local, ident, learn)
@@ -237,7 +242,7 @@ def observe(plan, row, scratch, batch, i):
             row.real[p[c.LATEST] + c.SCORE], row.real[p[c.LATEST] + c.TAIL_P] = math.nan, math.nan
             carray(shift(row.real, p[c.LATEST] + c.TARGETS_FROM), 3)[:] = math.nan
     else:
-        bits |= receive(plan, row, scratch, values, skipped, known, learn)
+        bits |= receive(plan, row, scratch, values, odd, skipped, known, learn)
     if learn:
         bits |= learn_if_due(plan, row, scratch, end)
     if not p[c.LABEL_TASK]:

@@ -335,7 +335,7 @@ def _real(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> tuple[NDArray[np
     width = c.FORECASTS + e + sizes.last_round + (e if sizes.gate else 0)
     ints[c.SLOTS], ints[c.SLOT_WIDTH] = slots, width
     ints[c.CLOCK] = f64.add("clock with elapsed time", c.CLOCK_WIDTH)
-    ints[c.SCALE] = f64.add(f"scale {sizes.model.features}", len(sizes.model.features) * c.SCALE_WIDTH)
+    ints[c.SCALE] = f64.add(f"scale with doubt {sizes.model.features}", len(sizes.model.features) * c.SCALE_WIDTH)
     ints[c.TARGET] = f64.add(f"target {sizes.targets}", n * c.TARGET_WIDTH)
     ints[c.EXPERT] = f64.add(f"experts {sizes.experts}{what} {sizes.past.name}", n * length)
     ints[c.HISTORY_LENGTH] = sizes.past.length
