@@ -102,3 +102,35 @@ def test_the_scaler_follows_and_the_rate_is_raised_for_a_while() -> None:
     assert spread > 3
     feed(engine, values[2200:], time=1_700_000_000.0 + 60 * np.arange(2200, 3000))
     assert real(engine, c.DRIFT, c.DRIFT_WIDTH)[c.D_RAISED] == 0
+
+
+def sinking(seed: int, rounds: int = 100, length: int = 60, before: int = 3000) -> Any:
+    """A process that becomes three times as restless in a hundred rounds, each by too little to be seen."""
+    random, n = np.random.default_rng(seed), before + rounds * length
+    size = np.concatenate([np.ones(before), 1 + 2 * (1 + np.arange(rounds * length) // length) / rounds])
+    values, noise = np.zeros(n), size * random.normal(size=n)
+    for t in range(1, n):
+        values[t] = 0.7 * values[t - 1] + noise[t]
+    return values
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_hundred_small_steps_to_the_worse_are_a_drift(seed: int) -> None:
+    """The frog in the pot: no step is a change, all together are; on the way there is hardly an alarm of values."""
+    told = feed(Engine(model(**LINEAR), 1), sinking(seed))
+    found = np.flatnonzero(has(told, m.DRIFT_FOUND))
+    assert found.size
+    assert (found > 3000).all()
+    assert found[0] < 3000 + 50 * 60
+    assert has(told, m.OPENED)[3000:].sum() < 10
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_level_that_creeps_away_is_followed_and_no_drift(seed: int) -> None:
+    """The forecasts stay as good as they were, and that is what a drift is about."""
+    values = sinking(seed, rounds=0, before=9000)
+    values[3000:] += 0.03 * (1 + np.arange(6000) // 60)
+    told = feed(Engine(model(**LINEAR), 1), values)
+    errors = np.abs(told.expected - told.actual)[:, 0]
+    assert not has(told, m.DRIFT_FOUND).any()
+    assert errors[8000:].mean() < 1.05 * errors[1000:3000].mean()
