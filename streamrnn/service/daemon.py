@@ -92,7 +92,7 @@ class Daemon:
             self._journal = Journal(self._store)
             self._checkpoint = Checkpoint(self._store, self._counts, self._reorder)
             self._streams = Streams(
-                self._engine, self._encoder, self._checkpoint, config.limits.max_streams, time.time()
+                self._engine, self._encoder, self._checkpoint, config.limits.max_streams, time.monotonic()
             )
             self._desk, self._hold, self._freeze = Desk(self._store, config.limits), Hold(), Freeze(self._store)
             agreed = recovery.agree(self._store, self._journal, recovery.reading(config))
@@ -102,7 +102,7 @@ class Daemon:
                 self._settle(config)
             if history is not None and learn_first:
                 self._learn(history, replay)
-            self._silence = Silence(self._engine, time.time())
+            self._silence = Silence(self._engine, time.monotonic())
             self._published = self._journal.last  # everything up to this lsn has been sent, or is in `held`
             self._sockets = Sockets(config.input, config.output, config.limits, self._retained.answer, self._doors)
             opened.callback(self._sockets.close)
@@ -206,7 +206,7 @@ class Daemon:
         if lsns:
             batch, runs = admitted.batch, [lsns[place[index]] for index in admitted.frame]
             if self._reorder.active:
-                self._streams.hear(self._engine.admit(batch.names), served[-1].received)
+                self._streams.hear(self._engine.admit(batch.names), time.monotonic())
                 batch, runs = self._reorder.pass_on(batch, runs)
             for part in self._streams.parts(batch, runs):
                 self._apply(*part, served)
@@ -220,16 +220,17 @@ class Daemon:
 
     def _apply(self, batch: Batch, rows: Ints, lsns: list[int], served: list[Frame]) -> None:
         """Observations through the engine, and out."""
-        self._streams.hear(rows, served[-1].received)
+        now = time.monotonic()  # how long a stream has been silent is no matter of a clock that may be set
+        self._streams.hear(rows, now)
         outcomes = self._engine.step(batch, rows)
-        self._silence.hear(batch, outcomes, served[-1].received)
+        self._silence.hear(batch, outcomes, now)
         if self._sockets.heard or self._catchup:
             messages = self._encoder.encode(batch, outcomes, self._engine.names, lsns, False)
             self._publish(messages)
             count = len(messages)
         else:  # half of a turn's work is writing
             count = self._encoder.pass_over(batch, outcomes, self._engine.names, lsns)
-        self._telemetry.served(outcomes, count, time.time() - served[0].received)
+        self._telemetry.served(outcomes, count, max(0.0, time.time() - served[0].received))
 
     def _acknowledge(self) -> None:
         """Answer the producers; what is not yet on the disk is answered when it is."""
@@ -312,17 +313,16 @@ class Daemon:
     def _order_due(self) -> None:
         """What time alone brings about. Raises FullError; then it is still to be done."""
         if self.config.state.retention:
-            for name in self._streams.over(self.config.state.retention, time.time()):
+            for name in self._streams.over(self.config.state.retention, time.monotonic()):
                 self._order("forget", name, "idle")
         self._tell_silence()
 
     def _tell_silence(self) -> None:
         """Journal which streams should have been heard by now, then tell of it."""
-        now = time.time()
-        names, rows = self._silence.overdue(now)
+        names, rows = self._silence.overdue(time.monotonic())
         if not names:
             return
-        frames = [Frame(COMMAND, now, ORDER.encode(), name.encode()) for name in names]
+        frames = [Frame(COMMAND, time.time(), ORDER.encode(), name.encode()) for name in names]
         lsns = self._journal.append(frames, self._published)
         self._published = lsns[-1]
         self._silence.told(rows)
@@ -447,7 +447,7 @@ class Daemon:
         """Restore and replay; the messages that a stop may have held up."""
         began, held, count = time.monotonic(), list[Message](), 0
         engine, encoder = self._engine, self._encoder
-        applied = recovery.restore(self._streams, self._checkpoint, self._reorder, time.time())
+        applied = recovery.restore(self._streams, self._checkpoint, self._reorder, time.monotonic())
 
         def tell(part: recovery.Replayed) -> None:
             nonlocal count, held
@@ -657,8 +657,8 @@ class Daemon:
             self._encoder = encoder
         self.config, self._engine, self._decoder = config, engine, decoder
         self._reorder.lateness, self._pace.state = config.model.lateness, config.state
-        self._streams.follow(engine, self._encoder, config.limits.max_streams, time.time())
-        self._silence = Silence(engine, time.time())
+        self._streams.follow(engine, self._encoder, config.limits.max_streams, time.monotonic())
+        self._silence = Silence(engine, time.monotonic())
         self._telemetry.listen_to([spec.endpoint for spec in config.input])
         self._gate.rate = newcomers(config)
         self._letters.rate, self._letters.encoder = config.limits.dead_letters_per_second, self._encoder

@@ -8,7 +8,10 @@ MOST = 100  # streams a round, so that a turn stays short
 
 
 class Idle:
-    """When streams were last heard of, in seconds since the epoch; what is not known counts from `now`."""
+    """When streams were last heard of, in monotonic seconds; what is not known counts from `now`.
+
+    The time of day would not do: where it is set a day ahead, all streams would have been silent for a day.
+    """
 
     def __init__(self, capacity: int, now: float) -> None:
         self._heard = np.full(capacity, now)

@@ -1,6 +1,6 @@
 """Which streams have fallen silent: by row, when each should have been heard again (`model.silence`).
 
-How long a stream may take is the row's own (`Engine.patience`); the clock on the wall only tells that so much time has
+How long a stream may take is the row's own (`Engine.patience`); the monotonic clock only tells that so much time has
 passed since its last observation was received. What is found is journaled as a command before it is told, so a replay
 tells the same. A stream at rest is not waited for.
 """
@@ -28,7 +28,7 @@ class Silence:
 
     def __init__(self, engine: AnyEngine, now: float) -> None:
         self._engine = engine
-        self._due = np.full(engine.capacity, np.inf)  # seconds since the epoch
+        self._due = np.full(engine.capacity, np.inf)  # monotonic seconds
         if engine.model.silence:
             for name in engine.names:
                 told = engine.outlook(name) if name else None

@@ -31,7 +31,7 @@ Part = tuple[Batch, Ints, list[int]]  # observations, row and lsn of each run
 class Rest(NamedTuple):
     """What is remembered of a stream at rest."""
 
-    heard: float  # when it was last heard of
+    heard: float  # when it was last heard of, in monotonic seconds
     counts: Counts
 
 

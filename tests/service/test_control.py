@@ -1,6 +1,7 @@
 """What an operator asks of a running daemon, and that a recovery repeats it."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,25 @@ def test_silent_streams_are_forgotten_and_stay_so(turned: Make, monkeypatch: pyt
     one.kill()
     one.start()
     assert seqs(one) == {"b": 1}
+
+
+@pytest.mark.parametrize("step", [86_400.0, -3600.0])
+def test_a_clock_that_is_set_makes_nobody_silent_or_old(
+    turned: Make, monkeypatch: pytest.MonkeyPatch, step: float
+) -> None:
+    one = turned(f"{SLOW}retention = 1000.0\n")
+    fed(one, "a", "b")
+    before = time.time
+    monkeypatch.setattr(time, "time", lambda: before() + step)
+    fed(one, "a")
+    for _ in range(3):
+        one.daemon._do_chores(time.monotonic())
+    assert seqs(one) == {"a": 2, "b": 1}
+    assert one.value("streamrnn_streams_forgotten_total", "idle") == 0
+    assert one.daemon._telemetry._latency.sum >= 0.0
+    one.kill()
+    one.start()
+    assert seqs(one) == {"a": 2, "b": 1}
 
 
 def test_a_round_forgets_a_bounded_number() -> None:
