@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -177,6 +178,14 @@ def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield file
     for number, handler in zip(numbers, before, strict=True):
         signal.signal(number, handler)
+
+
+def test_a_watchdog_s_abort_tells_where_it_hung(child: Child) -> None:
+    assert child.end(signal.SIGABRT) == -signal.SIGABRT
+    told = child.log.read_text()
+    assert "Fatal Python error: Aborted" in told
+    assert re.search(r'daemon\.py", line \d+ in run', told)
+    child.start()  # and it goes on
 
 
 def test_a_wrong_file_is_78(at_home: Path) -> None:
