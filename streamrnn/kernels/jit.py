@@ -7,6 +7,9 @@ Numba notices an edited file but not an edited callee in another file, and would
 compiled from a module is cached under a digest of the sources that it reaches by its imports: an edited kernel is
 compiled again with all that is built on it, and nothing else is. The index is a pickle and the payload native code, so
 a directory that others can write is not used at all.
+
+Numba takes its files for whole, and raises where a power cut or a full disk left half of one, at every start anew.
+Ours bear a checksum: what is damaged is compiled again, and what cannot be written is not cached.
 """
 
 import ast
@@ -16,12 +19,15 @@ import os
 import platform
 import stat
 import warnings
+import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numba
 from llvmlite import binding
 from numba import types
+from numba.core import caching
 
 # nnan and ninf are never allowed: the firewall must see what is not finite.
 FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
@@ -80,6 +86,35 @@ def cache_directory() -> Path | None:
     return path
 
 
+class Whole(caching.IndexDataCacheFile):
+    """The cached files of one function; a damaged one is as good as none."""
+
+    def save(self, key: object, data: object) -> None:
+        with suppress(OSError):
+            super().save(key, data)
+
+    def _load_index(self) -> dict:
+        try:
+            return super()._load_index()
+        except Exception:  # whatever half a pickle raises
+            return {}
+
+    def _load_data(self, name: str) -> object:
+        content = Path(self._data_path(name)).read_bytes()
+        if _sum(content[:-4]) != content[-4:]:
+            raise OSError(f"{name} is damaged")  # which Numba takes for absent
+        return super()._load_data(name)
+
+    def _dump(self, obj: object) -> bytes:
+        content = super()._dump(obj)
+        return content + _sum(content)  # behind its end, where nobody reads on
+
+
+def _sum(content: bytes) -> bytes:
+    return zlib.crc32(content).to_bytes(4, "little")
+
+
+caching.IndexDataCacheFile = Whole
 CACHE = cache_directory()
 _OPTIONS = {"cache": CACHE is not None, "fastmath": FASTMATH, "error_model": "numpy", "nogil": True}
 
