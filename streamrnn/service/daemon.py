@@ -420,6 +420,8 @@ class Daemon:
         for name, value in (
             ("streamrnn_streams", len(self._streams)),
             ("streamrnn_streams_resting", self._streams.at_rest),
+            ("streamrnn_streams_brought_back_total", self._streams.brought_back),
+            ("streamrnn_streams_damaged_total", len(self._checkpoint.damaged)),
             ("streamrnn_streams_limit", self._streams.capacity),
             ("streamrnn_state_bytes", engine.streams * engine.bytes_per_stream),
             ("streamrnn_journal_rows", stats.rows),

@@ -19,6 +19,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+import structlog
+
 from streamrnn.engines import AnyEngine
 from streamrnn.messages import Batch, Ints, keep_runs
 from streamrnn.service.checkpoint import LIMIT_BYTES, Checkpoint, Counts, Stored
@@ -26,6 +28,8 @@ from streamrnn.service.idle import Idle
 from streamrnn.wire import Encoder
 
 Part = tuple[Batch, Ints, list[int]]  # observations, row and lsn of each run
+
+_log = structlog.get_logger("streamrnn")
 
 
 class Rest(NamedTuple):
@@ -169,8 +173,10 @@ class Streams:
             if self._resting.pop(name, None) is not None:
                 self.brought_back += 1
                 stored = self._checkpoint.fetch(name)
-                if stored is not None:  # otherwise its row is damaged, and it begins anew
+                if stored is not None:
                     self.put_back(stored)
+                else:
+                    _log.error("state damaged", streams=[name], count=1, hint="it begins anew")
 
     def _let_rest(self, count: int, needed: set[str], applied_lsn: int) -> None:
         """Store at least so many streams, those that have been silent the longest, and free their rows."""

@@ -79,6 +79,8 @@ METRICS = (
     Metric("streamrnn_streams_forgotten_total", "counter", "Streams let go of, by whom.", ("cause",)),
     Metric("streamrnn_streams_reset_total", "counter", "Streams begun anew by an operator."),
     Metric("streamrnn_streams_resting", "gauge", "Those of them whose state is in the store alone."),
+    Metric("streamrnn_streams_brought_back_total", "counter", "Streams at rest that were heard again."),
+    Metric("streamrnn_streams_damaged_total", "counter", "Streams begun anew: their stored state was damaged."),
     Metric("streamrnn_streams_limit", "gauge", "Streams there is room for."),
     Metric("streamrnn_state_bytes", "gauge", "State of the streams known."),
     Metric("streamrnn_journal_rows", "gauge", "Messages in the journal."),

@@ -278,6 +278,29 @@ def test_a_disk_that_refuses_ends_the_daemon_before_anything_is_answered(
     assert one.value("streamrnn_observations_applied_total") == 0
 
 
+def test_damaged_streams_begin_anew_and_are_counted(turned: Callable[..., Turned]) -> None:
+    """Those that are found at the start, and one that rests until it is heard."""
+    one = turned("[limits]\nmax_streams = 4\nresident_streams = 2\nmax_observations = 2\n")
+    for name in ("a", "b", "c", "d"):
+        one.send(1.0, stream=name)
+        one.until(lambda name=name: one.daemon._streams.known(name))
+    one.daemon._checkpoint.finish(one.daemon._engine, one.daemon._journal.last)
+    with one.daemon._store.writing() as connection:
+        connection.execute("UPDATE state SET blob = x'00' WHERE stream IN ('a', 'b')")
+    one.send(2.0, stream="a")
+    one.until(lambda: one.value("streamrnn_observations_applied_total") == 5)
+    one.daemon._measure(one.daemon._telemetry)
+    assert one.daemon._engine.outlook("a").seq[0] == 1
+    assert one.value("streamrnn_streams_brought_back_total") == 1
+    assert one.value("streamrnn_streams_damaged_total") == 1
+    one.kill()
+    one.start()
+    one.daemon._measure(one.daemon._telemetry)
+    assert one.value("streamrnn_streams_damaged_total") == 2
+    assert not one.daemon._streams.known("b")
+    assert one.daemon._engine.outlook("a").seq[0] == 1  # what the journal had of it since
+
+
 def test_the_gauges_are_set_at_a_scrape(turned: Make) -> None:
     one = turned()
     one.send(1.0)
