@@ -12,6 +12,7 @@ from conftest import Turned
 
 from streamrnn.errors import ConfigError, StorageError
 from streamrnn.service import daemon as module
+from streamrnn.service.supervisor import Supervisor
 
 Make = Callable[..., Turned]
 
@@ -299,6 +300,18 @@ def test_damaged_streams_begin_anew_and_are_counted(turned: Callable[..., Turned
     assert one.value("streamrnn_streams_damaged_total") == 2
     assert not one.daemon._streams.known("b")
     assert one.daemon._engine.outlook("a").seq[0] == 1  # what the journal had of it since
+
+
+def test_a_replay_asks_for_more_time(turned: Callable[..., Turned], monkeypatch: pytest.MonkeyPatch) -> None:
+    one = turned("checkpoint = 3600.0\n")
+    one.send(1.0)
+    one.until(lambda: one.value("streamrnn_observations_applied_total"))
+    one.kill()
+    said: list[str] = []
+    monkeypatch.setattr(Supervisor, "tell", lambda _, *lines: said.extend(lines))
+    one.start()
+    assert said.index("EXTEND_TIMEOUT_USEC=60000000") < said.index("READY=1")
+    assert "STATUS=replayed 1" in said
 
 
 def test_the_gauges_are_set_at_a_scrape(turned: Make) -> None:
