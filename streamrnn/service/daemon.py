@@ -449,6 +449,7 @@ class Daemon:
         """Restore and replay; the messages that a stop may have held up."""
         began, held, count = time.monotonic(), list[Message](), 0
         engine, encoder = self._engine, self._encoder
+        recovery.compare(self._checkpoint.writer, engine)
         applied = recovery.restore(self._streams, self._checkpoint, self._reorder, time.monotonic())
 
         def tell(part: recovery.Replayed) -> None:

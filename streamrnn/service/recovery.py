@@ -13,7 +13,7 @@ Rejected: replaying what can still be read, since the rest would be gone without
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
@@ -141,6 +141,14 @@ def restore(streams: Streams, checkpoint: Checkpoint, reorder: Reorder, now: flo
     if checkpoint.damaged:
         _log.error("state damaged", streams=checkpoint.damaged[:100], count=len(checkpoint.damaged))
     return applied
+
+
+def compare(writer: Mapping[str, str], engine: AnyEngine) -> None:
+    """Say when another build, or another processor, wrote the state: from here on bits may differ, and nothing else."""
+    before = writer.get("kernel_digest", engine.kernel_digest)
+    if before != engine.kernel_digest:
+        hint = "forecasts go on from the same state, but no more bit for bit as there"
+        _log.warning("state of another build", written=before, now=engine.kernel_digest, hint=hint)
 
 
 @dataclass(frozen=True, slots=True)

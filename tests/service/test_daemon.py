@@ -7,6 +7,7 @@ from typing import Any
 
 import fake
 import pytest
+import structlog
 import zmq
 from conftest import Turned
 
@@ -300,6 +301,22 @@ def test_damaged_streams_begin_anew_and_are_counted(turned: Callable[..., Turned
     assert one.value("streamrnn_streams_damaged_total") == 2
     assert not one.daemon._streams.known("b")
     assert one.daemon._engine.outlook("a").seq[0] == 1  # what the journal had of it since
+
+
+@pytest.mark.parametrize("build", ["fake", "newer"])
+def test_a_state_of_another_build_is_let_in_and_said(
+    turned: Callable[..., Turned], monkeypatch: pytest.MonkeyPatch, build: str
+) -> None:
+    one = turned()
+    one.send(1.0)
+    one.until(lambda: one.value("streamrnn_observations_applied_total"))
+    one.stop()
+    monkeypatch.setattr(fake.Engine, "kernel_digest", build)
+    with structlog.testing.capture_logs() as told:
+        one.start()
+    assert one.daemon._engine.outlook("a").seq[0] == 1
+    said = [(each["written"], each["now"]) for each in told if each["event"] == "state of another build"]
+    assert said == ([("fake", "newer")] if build == "newer" else [])
 
 
 def test_a_replay_asks_for_more_time(turned: Callable[..., Turned], monkeypatch: pytest.MonkeyPatch) -> None:
