@@ -63,7 +63,7 @@ class Turned:
     def __init__(self, path: Path, text: str) -> None:
         self.path = path
         self.file = path / "config.toml"
-        self.file.write_text(CONFIG.format(path=path) + text)
+        self.file.write_text(text)
         self.start()
 
     def start(self) -> None:
@@ -118,7 +118,7 @@ def turned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     with ExitStack() as made:
 
         def make(text: str = "") -> Turned:
-            one = Turned(tmp_path, text)
+            one = Turned(tmp_path, CONFIG.format(path=tmp_path) + text)
             made.callback(lambda: (one.daemon._opened.close(), one.peers.close()))
             return one
 
