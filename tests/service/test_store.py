@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from streamrnn.errors import EXIT_DATA, SnapshotError, StorageError
-from streamrnn.service.store import FILE, FOLD_COMMITS, PAGE_BYTES, Store
+from streamrnn.service.store import FILE, FOLD_COMMITS, FORMAT, PAGE_BYTES, READ_ONLY, Store
 
 
 def open_store(path: Path, durability: str = "commit") -> Store:
@@ -160,20 +160,36 @@ def test_what_cannot_be_used_is_refused_and_left_alone(tmp_path: Path, damage: s
     assert digests(tmp_path) == before
 
 
+def changed_in_the_log(path: Path, sql: str) -> Path:
+    """What is left of a daemon that was killed after such a change."""
+    with closing(sqlite3.connect(path / FILE, isolation_level=None)) as connection:
+        connection.execute(sql)
+        copy = crash(path, path.with_name("copy"))
+    (copy / f"{FILE}-shm").unlink()
+    return copy
+
+
 @pytest.mark.parametrize("damage", ["page", "marks in the log"])
 def test_a_damaged_database_with_a_log_is_left_alone(crashed: Path, damage: str) -> None:
     if damage == "page":
         overwrite(PAGE_BYTES, b"\xa5" * PAGE_BYTES)(crashed)
     else:
-        with closing(sqlite3.connect(crashed / FILE, isolation_level=None)) as connection:
-            connection.execute("UPDATE mark SET floor = 12")
-            copy = crash(crashed, crashed.with_name("copy"))
-        crashed = copy
-        (crashed / f"{FILE}-shm").unlink()
+        crashed = changed_in_the_log(crashed, "UPDATE mark SET floor = 12")
     before = digests(crashed)
     with pytest.raises(SnapshotError):
         open_store(crashed)
     assert digests(crashed) == before
+
+
+def test_a_newer_version_that_was_killed_is_left_to_its_own(crashed: Path) -> None:
+    path = changed_in_the_log(crashed, "UPDATE meta SET value = '999' WHERE key = 'format'")
+    before = digests(path)
+    for durability in ("commit", "off", READ_ONLY):
+        with pytest.raises(SnapshotError, match=f"format 999; this version reads format {FORMAT}") as refusal:
+            open_store(path, durability)
+        assert refusal.value.exit_code == EXIT_DATA
+        assert "start the version that wrote it" in refusal.value.hint
+    assert digests(path) == before
 
 
 def test_a_log_without_its_database_is_refused(crashed: Path) -> None:
