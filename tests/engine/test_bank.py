@@ -102,6 +102,65 @@ def test_a_changed_spec_keeps_what_still_means_the_same(
     assert np.isfinite(weights(after)).all()
 
 
+KINDS = {"f32": np.float32, "f64": np.float64, "i64": np.int64}
+Slices = dict[str, np.ndarray]
+
+
+def slices(blob: bytes, layout: dict[str, list[int]]) -> Slices:
+    """A stored row, taken apart."""
+    found, start = {}, 0
+    for plane, kind in KINDS.items():
+        width, size = layout[f"width.{plane}"]
+        row = np.frombuffer(blob[start : start + width * size], kind)
+        start += width * size
+        found |= {name: row[at : at + long] for name, (at, long) in layout.items() if name.startswith(f"{plane}.")}
+    return found
+
+
+def laid_out(row: Slices) -> tuple[bytes, dict[str, list[int]]]:
+    """A row as a version with these slices would have stored it."""
+    blob, layout = b"", dict[str, list[int]]()
+    for plane, kind in KINDS.items():
+        names, at = [name for name in row if name.startswith(f"{plane}.")], 0
+        for name in names:
+            layout[name] = [at, len(row[name])]
+            at += len(row[name])
+        layout[f"width.{plane}"] = [at, np.dtype(kind).itemsize]
+        blob += b"".join(row[name].astype(kind).tobytes() for name in names)
+    return blob, layout
+
+
+OTHER_VERSIONS = {
+    "it did not have one": lambda row, name: {each: row[each] for each in row if each != name},
+    "it had one more": lambda row, name: {f"{name[:4]}old": np.full(7, 3), **row},
+    "one was longer": lambda row, name: {**row, name: np.append(row[name], 3)},
+    "one was shorter": lambda row, name: {**row, name: row[name][:-1]},
+    "another order": lambda row, name: dict(reversed(row.items())),
+}
+
+
+@pytest.mark.parametrize("plane", KINDS)
+@pytest.mark.parametrize("version", OTHER_VERSIONS)
+def test_a_row_of_a_version_with_another_layout_keeps_what_fits(version: str, plane: str) -> None:
+    """What is lost is the longest slice of a plane, where the other version had none or a different one."""
+    before, after, fresh = Engine(tiny(), 1), Engine(tiny(), 1), Engine(tiny(), 1)
+    feed(before, noise(100))
+    fresh.admit(["a"])
+    row, first = (slices(engine.export("a"), engine.layout) for engine in (before, fresh))
+    name = max((name for name in row if name.startswith(f"{plane}.")), key=lambda name: len(row[name]))
+    other = OTHER_VERSIONS[version](row, name)
+    dropped = after.restore("a", *laid_out(other))
+    lost = {each for each in row if each not in other or len(other[each]) != len(row[each])}
+    assert set(dropped) == (lost | (other.keys() - row.keys())) & other.keys()
+    restored = slices(after.export("a"), after.layout)
+    for each, numbers in restored.items():
+        np.testing.assert_array_equal(numbers, first[each] if each in lost else row[each])
+    told, wanted = (feed(each, noise(50, 1), time=START + STEP * np.arange(100, 150)) for each in (after, before))
+    assert finite(told)
+    if not lost:
+        same(told, wanted)
+
+
 def test_restoring_into_a_full_bank_is_refused() -> None:
     engine = Engine(tiny(), 1)
     feed(engine, noise(5))

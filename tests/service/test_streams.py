@@ -180,3 +180,18 @@ def test_a_damaged_row_begins_anew_and_is_named(tmp_path: Path) -> None:
             connection.execute("UPDATE state SET blob = x'00' WHERE stream = 'a'")
         assert one.feed([["a"]], 2.0)[0]["seq"] == 1
         assert one.checkpoint.damaged == ["a"]
+
+
+def test_rows_of_another_layout_come_back_with_what_fits_in_memory_and_from_rest(tmp_path: Path) -> None:
+    older, newer = tiny(features=("flow",)), tiny(features=("flow",), rule=spec.Tbptt(8, 4))
+    with opened(tmp_path, real.Engine(older, 2)) as one:
+        for value in range(20):
+            one.feed([["a"], ["b"], ["c"]], float(value))
+        one.checkpoint.finish(one.engine, one.journal.last)
+    with opened(tmp_path, real.Engine(newer, 2)) as one:
+        assert one.streams.at_rest == 1
+        assert [told["seq"] for told in one.feed([["a"], ["b"], ["c"]], 20.0)] == [21, 21, 21]
+        rests = next(name for name in ("a", "b", "c") if not one.engine.known(name))
+        stored = one.checkpoint.fetch(rests)
+        assert stored is not None
+        assert stored.layout == one.engine.layout
