@@ -21,9 +21,9 @@ from streamrnn import __version__
 from streamrnn.config import Config, Output, load
 from streamrnn.engines import AnyEngine
 from streamrnn.errors import ConfigError, FullError, StreamrnnError
-from streamrnn.messages import JUDGED, Batch, Ints
+from streamrnn.messages import Batch, Ints
 from streamrnn.reorder import Reorder
-from streamrnn.service import backfill, build, catchup, changes, control, feedback, logs, machine, poison, recovery
+from streamrnn.service import backfill, build, catchup, changes, control, logs, machine, poison, recovery
 from streamrnn.service.admission import Refused, admit, by_input
 from streamrnn.service.backfill import History
 from streamrnn.service.backup import back_up
@@ -31,15 +31,16 @@ from streamrnn.service.catchup import Catchup
 from streamrnn.service.checkpoint import Checkpoint
 from streamrnn.service.desk import Desk
 from streamrnn.service.doors import doors, granted
-from streamrnn.service.freeze import ORDERS, Freeze, freeze, refuse
+from streamrnn.service.freeze import Freeze, freeze
 from streamrnn.service.gate import Gate, newcomers
 from streamrnn.service.generate import generate
 from streamrnn.service.hold import Hold
-from streamrnn.service.journal import COMMAND, Journal
+from streamrnn.service.journal import Beside, Journal
 from streamrnn.service.letters import Letters
+from streamrnn.service.orders import Orders
 from streamrnn.service.pace import Pace
 from streamrnn.service.retained import Retained
-from streamrnn.service.silence import ORDER, Silence
+from streamrnn.service.silence import Silence
 from streamrnn.service.sockets import Message, Sockets
 from streamrnn.service.store import Store, directory
 from streamrnn.service.streams import Streams
@@ -95,6 +96,10 @@ class Daemon:
                 self._engine, self._encoder, self._checkpoint, config.limits.max_streams, time.monotonic()
             )
             self._desk, self._hold, self._freeze = Desk(self._store, config.limits), Hold(), Freeze(self._store)
+            self._orders = Orders(
+                config, self._engine, self._encoder, self._streams, self._reorder, self._freeze, self._telemetry,
+                self._append, Silence(self._engine, time.monotonic()),
+            )  # fmt: skip
             agreed = recovery.agree(self._store, self._journal, recovery.reading(config))
             learn_first = backfill.due(self._store, history)
             held, replay = self._recover()
@@ -102,7 +107,7 @@ class Daemon:
                 self._settle(config)
             if history is not None and learn_first:
                 self._learn(history, replay)
-            self._silence = Silence(self._engine, time.monotonic())
+            self._orders.follow(config, self._engine, self._encoder)
             self._published = self._journal.last  # everything up to this lsn has been sent, or is in `held`
             self._sockets = Sockets(config.input, config.output, config.limits, self._retained.answer, self._doors)
             opened.callback(self._sockets.close)
@@ -223,7 +228,7 @@ class Daemon:
         now = time.monotonic()  # how long a stream has been silent is no matter of a clock that may be set
         self._streams.hear(rows, now)
         outcomes = self._engine.step(batch, rows)
-        self._silence.hear(batch, outcomes, now)
+        self._orders.silence.hear(batch, outcomes, now)
         if self._sockets.heard or self._catchup:
             messages = self._encoder.encode(batch, outcomes, self._engine.names, lsns, False)
             self._publish(messages)
@@ -258,78 +263,16 @@ class Daemon:
         self._telemetry.set("streamrnn_disk_full", 0.0)
         _log.info("there is room on the disk again")
 
-    def _order(self, kind: str, name: str, why: str) -> dict[str, Any]:
-        """Journal what is to be done with a stream, then do it. Raises StreamrnnError."""
-        if not self._streams.known(name):
-            raise StreamrnnError(f"no stream {name!r} is known", "`streamrnn ctl status` tells how many there are")
-        frame = Frame(COMMAND, time.time(), kind.encode(), name.encode())
-        self._published = self._journal.append([frame], self._published)[-1]
-        self._do(kind, name, self._published)
-        if kind == "forget":
-            self._telemetry.count("streamrnn_streams_forgotten_total", 1, why)
-        else:
-            self._telemetry.count("streamrnn_streams_reset_total")
-        return {"stream": name, "lsn": self._published}
-
-    def _order_freeze(self, kind: str) -> dict[str, Any]:
-        """Journal that nothing is to be learned from now on, or everything again, then see to it."""
-        refuse(self._engine)
-        frame, lsn = Frame(COMMAND, time.time(), kind.encode(), b""), self._journal.last + 1
-        self._freeze.order(kind, lsn, partial(self._journal.append, [frame], self._published))
-        self._published = lsn
-        self._do(kind, "", lsn)
-        return {"frozen": self._engine.frozen, "lsn": lsn}
-
-    def _judge(self, asked: Mapping[str, str]) -> dict[str, Any]:
-        """What somebody says of an alarm. Raises StreamrnnError."""
-        if self.config.model.task == "events":
-            raise StreamrnnError("feedback with task 'events'", "its alarms have no threshold that could be moved")
-        command, name = feedback.order(asked)
-        if not self._streams.known(name):
-            raise StreamrnnError(f"no stream {name!r} is known", "EVENT_ID stands in the anomaly message")
-        frame = Frame(COMMAND, time.time(), command.encode(), name.encode())
-        self._published = self._journal.append([frame], self._published)[-1]
-        taken = self._hear_word(command, name, self._published)
-        self._telemetry.count("streamrnn_feedback_total", 1, "taken" if taken else "unknown")
-        return {"stream": name, "lsn": self._published, "taken": taken}
-
-    def _hear_word(self, command: str, name: str, lsn: int) -> bool:
-        """What was said of an alarm, now or in a journal that is replayed; whether there was such an event."""
-        said = feedback.batch(command, name, len(self.config.model.features))
-        outcomes = self._engine.step(said, self._streams.row(name, lsn - 1))
-        return bool(outcomes.bits[0] & JUDGED)
-
-    def _do(self, kind: str, name: str, lsn: int) -> None:
-        """What an operator ordered, now or in a journal that is replayed."""
-        if kind in ORDERS:
-            freeze(self._engine, ORDERS[kind])
-            return
-        self._reorder.forget(name)
-        if kind == "reset":
-            self._streams.reset(name, lsn - 1)
-        else:
-            self._streams.forget(name)
+    def _append(self, frames: list[Frame], beside: Beside | None) -> list[int]:
+        """Journal what is no message; the lsn of each frame."""
+        lsns = self._journal.append(frames, self._published, beside)
+        self._published = lsns[-1]
+        return lsns
 
     def _order_due(self) -> None:
         """What time alone brings about. Raises FullError; then it is still to be done."""
-        if self.config.state.retention:
-            for name in self._streams.over(self.config.state.retention, time.monotonic()):
-                self._order("forget", name, "idle")
-        self._tell_silence()
-
-    def _tell_silence(self) -> None:
-        """Journal which streams should have been heard by now, then tell of it."""
-        names, rows = self._silence.overdue(time.monotonic())
-        if not names:
-            return
-        frames = [Frame(COMMAND, time.time(), ORDER.encode(), name.encode()) for name in names]
-        lsns = self._journal.append(frames, self._published)
-        self._published = lsns[-1]
-        self._silence.told(rows)
-        outcomes = self._engine.wait(rows)
-        messages = self._encoder.silences(outcomes, self._engine.names, lsns, False)
-        self._publish(messages)
-        self._telemetry.silent(len(messages))
+        self._orders.forget_idle()
+        self._publish(self._orders.tell_silence())
 
     def _counts(self, name: str) -> tuple[int, int]:
         """Messages that the topics of a stream have had."""
@@ -463,14 +406,7 @@ class Daemon:
 
         def obey(kind: str, name: str, lsn: int) -> None:
             nonlocal held
-            if kind.startswith(feedback.ORDER):
-                self._hear_word(kind, name, lsn)
-                return
-            if kind != ORDER:
-                self._do(kind, name, lsn)
-                return
-            outcomes = engine.wait(self._streams.row(name, lsn - 1))
-            messages = encoder.silences(outcomes, engine.names, [lsn], True)
+            messages = self._orders.obey(kind, name, lsn)
             held += messages if lsn > self._journal.published else []
 
         replay = recovery.Replay(
@@ -567,13 +503,13 @@ class Daemon:
     def _open_control(self, config: Config) -> None:
         commands: dict[str, control.Command] = {
             "status": lambda _: self.status(),
-            "forget": lambda asked: self._order("forget", asked["stream"], "ordered"),
-            "reset": lambda asked: self._order("reset", asked["stream"], "ordered"),
-            "freeze": lambda _: self._order_freeze("freeze"),
-            "unfreeze": lambda _: self._order_freeze("unfreeze"),
+            "forget": lambda asked: self._orders.order("forget", asked["stream"]),
+            "reset": lambda asked: self._orders.order("reset", asked["stream"]),
+            "freeze": lambda _: self._orders.order_freeze("freeze", self._journal.last + 1),
+            "unfreeze": lambda _: self._orders.order_freeze("unfreeze", self._journal.last + 1),
             "backup": lambda asked: self._back_up(Path(asked["path"])),
             "reload": self._asked_reload,
-            "feedback": self._judge,
+            "feedback": self._orders.judge,
             "generate": lambda asked: generate(self._engine, asked),
         }
         if config.control.enabled:
@@ -661,7 +597,7 @@ class Daemon:
         self.config, self._engine, self._decoder = config, engine, decoder
         self._reorder.lateness, self._pace.state = config.model.lateness, config.state
         self._streams.follow(engine, self._encoder, config.limits.max_streams, time.monotonic())
-        self._silence = Silence(engine, time.monotonic())
+        self._orders.follow(config, engine, self._encoder)
         self._telemetry.listen_to([spec.endpoint for spec in config.input])
         self._gate.rate = newcomers(config)
         self._letters.rate, self._letters.encoder = config.limits.dead_letters_per_second, self._encoder

@@ -164,7 +164,7 @@ def test_a_stream_that_comes_anew_is_numbered_anew(listener: Listener) -> None:
     one = listener.join("prediction/")
     listener.send(5)
     listener.receive(one, 5)
-    served.daemon._order("forget", "a", "ordered")
+    served.daemon._orders.order("forget", "a")
     listener.send(2, heard=False)
     listener.send(1)
     assert numbers(listener.receive(one, 3)) == [("a", 1, 0), ("a", 2, 0), ("a", 3, 0)]

@@ -145,7 +145,7 @@ def test_a_forgotten_stream_is_stored_before_the_one_that_has_its_room(turned: M
     one.send(1.0)
     one.until(lambda: one.value("streamrnn_observations_applied_total") == 1)
     one.daemon._checkpoint.finish(one.daemon._engine, one.daemon._journal.last)
-    one.daemon._order("forget", "a", "ordered")
+    one.daemon._orders.order("forget", "a")
     one.peers.push.send_json({"stream": "b", "values": {"flow": 1.0}})
     one.until(lambda: one.value("streamrnn_observations_applied_total") == 2)
     assert one.daemon._checkpoint.write(one.daemon._engine, one.daemon._journal.last, 1)  # the first row alone
