@@ -4,7 +4,8 @@ A glitch of a sensor or a converter is millions of deviations away, and alone. L
 spoils every expert for weeks, and as the last value it makes the next forecasts worthless. So a value further than FAR
 standard deviations from the running mean counts as missing for all that learns or foretells, and as what it is for the
 monitors. The BELIEVED-th of them in a row is believed, for the stream may really have gone there; whether it is learned
-is then the hold-off's affair. Bursts that ordinary streams have lie far below FAR, and are followed at once.
+is then the hold-off's affair. Bursts that ordinary streams have lie far below FAR, and are followed at once; where they
+come out of a long calm, which leaves next to no deviation, what counts is how far off the stream has been before.
 
 Measured: one value in a hundred at a million deviations multiplied the median error on the others by 200 to 1,400,
 whatever the preset; the hold-off hardly helps, since frequent alarms raise the threshold above such values too.
@@ -22,6 +23,7 @@ from streamrnn.kernels.jit import jit
 FAR = 1000.0  # standard deviations
 SETTLED = 30.0  # values that the deviation has to rest on
 BELIEVED = 3
+WIDER = 10.0  # times the widest that was believed, from the mean, is no cause for doubt
 
 
 @jit
@@ -32,8 +34,11 @@ def look(plan, row, values):
         s, v = shift(row.real, p[c.SCALE] + f * c.SCALE_WIDTH), values[f]
         if math.isnan(v):
             continue
-        near = s[c.SIZE] < SETTLED or s[c.VARIANCE] <= 0.0 or abs(v - s[c.MEAN]) <= FAR * math.sqrt(s[c.VARIANCE])
+        off, known = abs(v - s[c.MEAN]), s[c.SIZE] >= SETTLED and s[c.VARIANCE] > 0.0
+        near = not known or off <= max(FAR * math.sqrt(s[c.VARIANCE]), WIDER * s[c.WIDEST])
         s[c.ODD] = 0.0 if near else s[c.ODD] + 1.0
+        if s[c.SIZE] > 0.0 and not doubted(plan, row, f):
+            s[c.WIDEST] = max(s[c.WIDEST], off)
         found = found or doubted(plan, row, f)
     return found
 

@@ -87,15 +87,18 @@ def test_who_is_doubted_is_whom_the_twin_doubts(seed: int) -> None:
 
 def twin(column: Any, rate: float = 0.001) -> list[bool]:
     """Which values of a feature are doubted."""
-    mean, variance, seen, row, out = 0.0, 0.0, 0, 0, []
+    mean, variance, widest, seen, row, out = 0.0, 0.0, 0.0, 0, 0, []
     for x in column:
         if math.isnan(x):
             out.append(False)
             continue
-        far = seen >= doubt.SETTLED and variance > 0 and abs(x - mean) > doubt.FAR * math.sqrt(variance)
+        off = abs(x - mean)
+        bound = max(doubt.FAR * math.sqrt(variance), doubt.WIDER * widest)
+        far = seen >= doubt.SETTLED and variance > 0 and off > bound
         row = row + 1 if far else 0
         out.append(0 < row < doubt.BELIEVED)
         if not out[-1]:
+            widest = max(widest, off) if seen else 0.0
             seen += 1
             mean, variance = naive.moments(mean, variance, x, max(rate, 1.0 / seen))
     return out
@@ -105,3 +108,11 @@ def test_a_stream_that_stood_still_and_wakes_up_is_believed() -> None:
     values = np.concatenate([np.full(500, 7.0), np.random.default_rng(7).normal(100, 1, 100)])
     told = feed(Engine(tiny(), 1), values)
     assert not has(told, m.INVALID).any()
+
+
+def test_bursts_out_of_a_long_calm_are_believed_once_there_was_one() -> None:
+    values = np.random.default_rng(8).normal(0, 1e-6, 1200)
+    for start in range(300, 1200, 300):
+        values[start : start + 5] = 40.0 + np.arange(5)
+    told = feed(Engine(tiny(), 1), values)
+    assert np.flatnonzero(has(told, m.INVALID)).tolist() == [300, 301]
