@@ -172,13 +172,16 @@ class Checkpoint:
 
         `applied_lsn` as for `write`. Not with pooled weights.
         """
-        waiting = [name for name in names if name in self._names or engine.changed(name)]
+        changed = self._names.keys() | self._gone.keys()  # forgotten, and known again since
+        waiting = [name for name in names if name in changed or engine.changed(name)]
         while waiting:
             rows = self._rows(engine, waiting, applied_lsn, limit_bytes)
             with self._store.writing() as connection:
                 self._insert(engine, connection, rows)
             for row in rows:
                 self._names.pop(row.stream, None)
+                self._gone.pop(row.stream, None)  # or a round would say that it is not there
+                self._empty.pop(row.id, None)
             self._engine, waiting = engine, waiting[len(rows) :]
 
     def forget(self, name: str) -> None:

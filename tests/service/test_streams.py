@@ -160,6 +160,23 @@ def test_a_new_stream_beyond_the_room_is_refused_and_known_ones_are_not(tmp_path
         assert [told["stream"] for told in one.feed([["d"]], 3.0)] == ["d"]
 
 
+@pytest.mark.parametrize("written", [0, 1, 9])
+def test_a_stream_that_was_forgotten_and_came_again_is_there_after_its_rest(tmp_path: Path, written: int) -> None:
+    """Whether that it was forgotten is still to be stored, has been in a round under way, or in one that is over."""
+    with opened(tmp_path, small_engine(3)) as one:
+        one.feed([["a", "b"]], 1.0)
+        one.order("forget", "a")
+        for _ in range(written):
+            one.checkpoint.write(one.engine, one.journal.last, 1)
+        one.feed([["a", "b"], ["c", "d"]], 2.0)
+        assert not one.engine.known("a")
+        one.checkpoint.finish(one.engine, one.journal.last)
+        before = one.state()
+        assert before["a"][1] == (1, 0)
+    with opened(tmp_path, small_engine(3)) as one:
+        assert one.state() == before
+
+
 def test_those_that_were_silent_the_longest_rest(tmp_path: Path) -> None:
     with opened(tmp_path, small_engine(3)) as one:
         one.feed([["a"], ["b"], ["c"]], 1.0)
