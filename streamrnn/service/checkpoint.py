@@ -170,8 +170,11 @@ class Checkpoint:
     def put(self, engine: "AnyEngine", names: list[str], applied_lsn: int, limit_bytes: int = LIMIT_BYTES) -> None:
         """Store the rows of these streams that have changed, now, and commit: they are to rest.
 
-        `applied_lsn` as for `write`. Not with pooled weights.
+        `applied_lsn` as for `write`. Pooled weights: a whole round.
         """
+        if engine.model.weights == "pooled":
+            self.finish(engine, applied_lsn)
+            return
         changed = self._names.keys() | self._gone.keys()  # forgotten, and known again since
         waiting = [name for name in names if name in changed or engine.changed(name)]
         while waiting:

@@ -7,8 +7,11 @@ state and changes none of it. If the child ends badly, halving finds the frame; 
 it is passed over, and its sender and the operator are told by a dead letter. So the third start gets past it: the
 first run journals the frame and ends, the second ends in its replay, the third one looks.
 
-A child that is killed (for want of memory, by an operator) says nothing about the frame. A frame that hangs is not
-found: it ends by the watchdog, and the log shows where.
+The child reads the store and never writes to it: the streams that it lets rest it keeps in its memory (`shelf`). So
+that it has room for them, no more is then tried at once than TRIED_BYTES, or one frame.
+
+A child that is killed (for want of memory, by an operator) says nothing about the frame, nor does one that cannot read
+the disk. A frame that hangs is not found: it ends by the watchdog, and the log shows where.
 
 Rejected: counting how often a start ended at a frame, and giving it up after so many. Ends have other causes, and a
 machine that is killed five times at the same moment would lose a message that it has acknowledged.
@@ -19,7 +22,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from streamrnn.errors import FullError
+from streamrnn.errors import FullError, SnapshotError, StorageError
 from streamrnn.service.admission import Refused
 from streamrnn.service.store import Store
 from streamrnn.wire import Decoder, Frame, refusal
@@ -28,6 +31,7 @@ Pair = tuple[int, Frame]  # lsn and frame
 
 _KEY = "replaying"  # in the database
 _CRASHES = {-number for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT)}
+TRIED_BYTES = 64 * 1024  # of frames: they name some thousand streams at most
 _RAISED = 70  # exit code of a child, EX_SOFTWARE
 
 
@@ -53,6 +57,19 @@ def refusals(frames: Sequence[Frame], decoder: Decoder) -> list[Refused]:
     return found
 
 
+def portions(pairs: Sequence[Pair]) -> Iterator[list[Pair]]:
+    """What is tried at once where streams may rest."""
+    portion: list[Pair] = []
+    size = 0
+    for pair in pairs:
+        size += len(pair[1].body)
+        if portion and size > TRIED_BYTES:
+            yield portion
+            portion, size = [], len(pair[1].body)
+        portion.append(pair)
+    yield portion
+
+
 def sift(pairs: Sequence[Pair], attempt: Callable[[Sequence[Pair]], object]) -> list[int]:
     """Numbers of the frames that cannot be applied; `attempt` applies some."""
     rest, found = list(pairs), []
@@ -76,7 +93,7 @@ def survives(work: Callable[[], object]) -> bool:
         try:
             work()
             code = 0
-        except MemoryError:
+        except (MemoryError, StorageError, SnapshotError):
             code = 0  # no fault of the frame; it may yet fit into the parent
         finally:
             os._exit(code)

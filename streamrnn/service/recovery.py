@@ -177,9 +177,11 @@ class Replay:
                 if ordered:
                     self._obey(part)
                     continue
-                if careful and self.streams.capacity <= self.engine.capacity:  # a copy must not let streams rest
-                    part = self._sift(part, partial(self._attempt, due=due, tell=tell))
-                self._apply(part, due, tell)
+                if not careful:
+                    self._apply(part, due, tell)
+                    continue
+                for tried in poison.portions(part) if self.streams.may_rest else [part]:
+                    self._apply(self._sift(tried, partial(self._attempt, due=due, tell=tell)), due, tell)
 
     def _obey(self, part: list[tuple[int, Frame]]) -> None:
         for lsn, frame in part:
@@ -207,6 +209,7 @@ class Replay:
     def _attempt(self, pairs: Sequence[tuple[int, Frame]], *, due: bool, tell: Callable[[Replayed], None]) -> None:
         """What `_apply` does, in a forked process. What is held is let go there, or who lets it go would be blamed."""
         self.engine.alone()
+        self.streams.alone()
         self._apply(pairs, due, tell)
         if self.reorder.held:
             batch = self.reorder.drain()

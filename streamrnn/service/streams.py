@@ -25,6 +25,7 @@ from streamrnn.engines import AnyEngine
 from streamrnn.messages import Batch, Ints, keep_runs
 from streamrnn.service.checkpoint import LIMIT_BYTES, Checkpoint, Counts, Stored
 from streamrnn.service.idle import Idle
+from streamrnn.service.shelf import Shelf
 from streamrnn.wire import Encoder
 
 Part = tuple[Batch, Ints, list[int]]  # observations, row and lsn of each run
@@ -44,6 +45,7 @@ class Streams:
 
     def __init__(self, engine: AnyEngine, encoder: Encoder, checkpoint: Checkpoint, most: int, now: float) -> None:
         self._checkpoint = checkpoint
+        self._place: Checkpoint | Shelf = checkpoint  # where streams rest
         self._resting: dict[str, Rest] = {}
         self.brought_back = 0  # streams, since the start
         self.follow(engine, encoder, most, now)
@@ -53,6 +55,10 @@ class Streams:
         self._engine, self._encoder, self.capacity = engine, encoder, most
         self._idle = Idle(engine.capacity, now)
 
+    def alone(self) -> None:
+        """In a forked process: the store is only read from now on."""
+        self._place = Shelf(self._checkpoint)
+
     def __len__(self) -> int:
         """Streams known."""
         return self._engine.streams + len(self._resting)
@@ -61,6 +67,11 @@ class Streams:
     def free(self) -> int:
         """Rows in memory that no stream has."""
         return self._engine.capacity - self._engine.streams
+
+    @property
+    def may_rest(self) -> bool:
+        """Whether more streams may be known than memory holds."""
+        return self.capacity > self._engine.capacity
 
     @property
     def at_rest(self) -> int:
@@ -172,7 +183,7 @@ class Streams:
         for name in away:
             if self._resting.pop(name, None) is not None:
                 self.brought_back += 1
-                stored = self._checkpoint.fetch(name)
+                stored = self._place.fetch(name)
                 if stored is not None:
                     self.put_back(stored)
                 else:
@@ -182,10 +193,7 @@ class Streams:
         """Store at least so many streams, those that have been silent the longest, and free their rows."""
         engine, more = self._engine, LIMIT_BYTES // self._engine.bytes_per_stream
         names = self._idle.longest(engine.names, needed, count, count + more)
-        if engine.model.weights == "pooled":
-            self._checkpoint.finish(engine, applied_lsn)
-        else:
-            self._checkpoint.put(engine, [name for name, _ in names], applied_lsn)
+        self._place.put(engine, [name for name, _ in names], applied_lsn)
         for name, heard in names:
             counts = self.counts(name)
             row = engine.forget(name)

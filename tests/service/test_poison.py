@@ -12,7 +12,9 @@ import conftest
 import pytest
 from conftest import Turned
 
+from streamrnn.errors import StorageError
 from streamrnn.service import poison
+from streamrnn.service.checkpoint import Checkpoint
 from streamrnn.service.journal import COMMAND, POISON, REFUSED
 from streamrnn.wire import Frame
 
@@ -99,6 +101,72 @@ def test_who_is_held_and_ends_the_process_is_found_and_not_who_lets_go(
     assert kept == {2: 0, 3: POISON, 4: 0, 5: 0}
     assert one.daemon._engine.outlook("a").seq[0] == 3
     assert one.daemon._reorder.held == 1
+
+
+RESTING = "[limits]\nmax_streams = 6\nresident_streams = 2\nmax_observations = 2\n"
+
+
+def left_behind(one: Turned, frames: Sequence[Sequence[tuple[str, float]]]) -> int:
+    """Journal frames as a run that then ended leaves them, and a start after it; the lsn of the first. Then start."""
+    journal = one.daemon._journal
+    bodies = [json.dumps([{"stream": name, "values": {"flow": flow}} for name, flow in frame]) for frame in frames]
+    lsns = journal.append([Frame(0, 5.0, b"", body.encode()) for body in bodies], journal.last)
+    with one.daemon._store.writing() as connection:
+        connection.execute("INSERT INTO meta VALUES (?, 'yes')", (poison._KEY,))
+    one.kill()
+    one.start()
+    return lsns[0]
+
+
+def known(one: Turned) -> dict[str, tuple[float, float]]:
+    """The number and the value of the last observation of each stream, wherever it is."""
+    found = {}
+    for name in one.daemon._streams.names():
+        resting = one.daemon._checkpoint.fetch(name) if name else None
+        if one.daemon._engine.known(name):
+            found[name] = one.daemon._engine._state[name]
+        elif resting:
+            found[name] = json.loads(resting.blob)
+    return {name: (state["seq"], state["flow"]) for name, state in found.items()}
+
+
+@pytest.mark.parametrize("portion", [1, 100, 1_000_000])
+@pytest.mark.parametrize("flow", [-999.0, -998.0])
+def test_it_is_found_while_streams_rest(
+    turned: Make, monkeypatch: pytest.MonkeyPatch, flow: float, portion: int
+) -> None:
+    """The streams before and behind it come and go in the trial too, each with what it had learned."""
+    monkeypatch.setattr(poison, "TRIED_BYTES", portion)
+    one = turned(RESTING)
+    one.peers.push.send_json([{"stream": "a", "values": {"flow": 1.0}}, {"stream": "b", "values": {"flow": 1.0}}])
+    one.peers.push.send_json([{"stream": "c", "values": {"flow": 1.0}}, {"stream": "d", "values": {"flow": 1.0}}])
+    one.until(lambda: one.value("streamrnn_observations_applied_total") == 4)
+    good = [[("a", 2.0), ("c", 2.0)], [("b", 2.0)], [("e", 2.0), ("a", 3.0)], [("d", 2.0)], [("c", 3.0), ("b", 3.0)]]
+    first = left_behind(one, [*good[:3], [("a", 4.0), ("d", flow)], *good[3:], [("e", flow)], [("a", 5.0)]])
+    kept = {lsn: frame.origin for part in one.daemon._journal.replay(0) for lsn, frame in part}
+    assert [lsn for lsn in kept if kept[lsn] == POISON] == [first + 3, first + 6]
+    expected = {"a": (4, 5.0), "b": (3, 3.0), "c": (3, 3.0), "d": (2, 2.0), "e": (1, 2.0)}
+    assert known(one) == expected
+    assert one.value("streamrnn_observations_refused_total", "poison") == 3
+    one.kill()
+    one.start()
+    assert known(one) == expected
+
+
+def test_a_store_that_cannot_be_read_is_no_fault_of_a_frame(turned: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable(*_: object) -> None:
+        raise StorageError("the disk is broken")
+
+    one = turned(RESTING)
+    for name in "abcd":
+        one.peers.push.send_json({"stream": name, "values": {"flow": 1.0}})
+    one.until(lambda: one.value("streamrnn_observations_applied_total") == 4)
+    with monkeypatch.context() as patch, pytest.raises(StorageError):
+        patch.setattr(Checkpoint, "fetch", unreadable)
+        left_behind(one, [[(name, 2.0)] for name in "abcd"])
+    one.start()
+    assert known(one) == dict.fromkeys("abcd", (2, 2.0))
+    assert one.value("streamrnn_observations_refused_total", "poison") == 0
 
 
 def test_a_mark_without_a_cause_changes_nothing(turned: Make) -> None:
