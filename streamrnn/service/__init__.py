@@ -13,8 +13,9 @@ Rules of this floor
 
 Decisions
 
-- A turn takes what is waiting, up to `limits.max_batch` frames. There is no timer that waits for a batch to fill: a
-  lone message is answered at once, and under load batches grow by themselves.
+- A turn takes what is waiting, up to `limits.max_batch` frames and `sockets.TURN_BYTES`, shared by the inputs: 512
+  frames of 400 invented names each held up everybody else for a second. There is no timer that waits for a batch to
+  fill: a lone message is answered at once, and under load batches grow by themselves.
 - libzmq tells of every end of a connection by the one event DISCONNECTED, whether the peer left or was cut off for a
   frame above MAXMSGSIZE. `peers` holds a second descriptor of each connection to tell the two apart. Rejected: a larger
   MAXMSGSIZE and a check of our own, which would hold the frame in memory first.

@@ -183,7 +183,8 @@ class Daemon:
         if self._store.durability != "commit":
             return frames
         until = time.monotonic() + self._store.commit_seconds * GATHER
-        while 1 < len(frames) < self.config.limits.max_batch and (left := until - time.monotonic()) > 0:
+        most = self.config.limits.max_batch
+        while 1 < len(frames) < most and not self._sockets.laden and (left := until - time.monotonic()) > 0:
             frames += self._sockets.poll(left)
         return frames
 
@@ -294,7 +295,7 @@ class Daemon:
         """What follows a turn."""
         now = time.monotonic()
         self._telemetry.turned = now
-        self._telemetry.set("streamrnn_queue_frames", waiting)
+        self._telemetry.set("streamrnn_queue_frames", self.config.limits.max_batch if self._sockets.laden else waiting)
         self._journal.tick(now)
         if len(self._desk):
             self._acknowledge()

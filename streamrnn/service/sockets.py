@@ -28,11 +28,13 @@ from streamrnn.wire.frames import OFFENDER_BYTES, Frame, Refusal
 
 Message = tuple[bytes, bytes]  # topic, body
 Wanted = tuple[Input | Output, int]  # what to open, and its limit in bytes of a frame
+Share = tuple[int, int]  # of a turn: frames, bytes
 Answer = Callable[[bytes], Message]  # subscribed topic -> what that peer alone is sent
 
 SUBSCRIPTION_BYTES = 512
 SUBSCRIPTIONS = 100  # served a turn, so that a flood of them does not hold up the inputs
-MOST_LEFT = 1 << 20  # frames taken out of an input at a change, should its senders never rest
+MOST_LEFT = 1 << 20, 1 << 40  # frames and bytes taken out of an input at a change, should its senders never rest
+TURN_BYTES = 256 * 1024  # taken a turn, or a frame an input: some 10 ms of reading what is refused in the end
 QUEUED_FRAMES, QUEUED_BYTES = 1000, 64 * 1024 * 1024  # waiting for us, a peer: the lesser of the two
 CROWD = 2  # connections, as multiples of those that may have greeted
 ROUTED_FRAMES = 64  # the same for a peer of a `router`, which waits by itself
@@ -102,6 +104,7 @@ class Sockets:
         self.malformed: list[tuple[int, Refusal]] = []  # input and refusal of messages with too many parts
         self.left: list[Frame] = []  # taken out of inputs by `change`; the origin is the input as it was before
         self.subscribed = 0  # subscriptions read so far
+        self.laden = False  # the latest poll has taken as many bytes as it may
         self._answer = answer
         self._max_batch = limits.max_batch
         self._paused = False
@@ -145,11 +148,13 @@ class Sockets:
         return list(self._ports)
 
     def poll(self, timeout: float) -> list[Frame]:
-        """Wait at most `timeout` seconds for something to do, and take what is there: at most `max_batch` frames.
+        """Wait at most `timeout` seconds for something to do, and take what is there: at most `max_batch` frames, and
+        not many bytes.
 
         Subscriptions are answered and ended connections counted on the way.
         """
         frames: list[Frame] = []
+        self.laden = False
         for socket, _ in self._poller.poll(int(timeout * 1000)):
             self._serve[socket](frames)
         return frames
@@ -303,7 +308,8 @@ class Sockets:
         self._poller = zmq.Poller()
         self._serve: dict[zmq.Socket[bytes], Callable[[list[Frame]], None]] = {}
         *inputs, output = self._ports
-        share = -(-self._max_batch // max(1, len(inputs)))  # a busy input does not starve the others
+        count = max(1, len(inputs))
+        share = -(-self._max_batch // count), TURN_BYTES // count  # a busy input does not starve the others
         for origin, port in enumerate(inputs):
             routed = port.socket.type == zmq.ROUTER
             if routed or not self._paused:
@@ -320,9 +326,9 @@ class Sockets:
         self._output, self._subscribers = output.socket, output
         self._send = partial(BareSocket.send, output.socket)  # pyzmq's Python layer costs 0.3 us a part
 
-    def _receive(self, port: Port, origin: int, most: int, frames: list[Frame]) -> None:
-        """Take messages until there are no more, or `most`. One look at a message's parts is all that is made."""
-        socket = port.socket
+    def _receive(self, port: Port, origin: int, share: Share, frames: list[Frame]) -> None:
+        """Take messages until there are no more, or its share. One look at a message's parts is all that is made."""
+        socket, (most, room) = port.socket, share
         receive, now, add = socket.recv, time.time(), frames.append
         with_topic, guarded, user = socket.type == zmq.SUB, self.doors.guards(port.wanted[0]), ""
         try:
@@ -331,20 +337,24 @@ class Sockets:
                 if guarded and not (user := self._user(port, part)):
                     _rest(socket, part.more)
                     continue
-                if not part.more:
-                    add(Frame(origin, now, b"", part.bytes, b"", user))
-                    continue
-                first, part = part, receive(_NOBLOCK, False, False)
-                if with_topic and not part.more:
-                    add(Frame(origin, now, first.bytes, part.bytes, b"", user))
-                else:
-                    self._refuse(socket, origin, first.bytes, part.more, now)
+                first = b""
+                if part.more:
+                    first, part = part.bytes, receive(_NOBLOCK, False, False)
+                    if not with_topic or part.more:
+                        self._refuse(socket, origin, first, part.more, now)
+                        continue
+                body = part.bytes
+                add(Frame(origin, now, first, body, b"", user))
+                room -= len(body)
+                if room <= 0:
+                    self.laden = True
+                    break
         except zmq.Again:
             pass
 
-    def _receive_routed(self, port: Port, origin: int, most: int, frames: list[Frame]) -> None:
+    def _receive_routed(self, port: Port, origin: int, share: Share, frames: list[Frame]) -> None:
         """Take messages of producers: the peer's routing id, and one part."""
-        socket = port.socket
+        socket, (most, room) = port.socket, share
         receive, now, add = socket.recv, time.time(), frames.append
         guarded, user = self.doors.guards(port.wanted[0]), ""
         try:
@@ -356,7 +366,12 @@ class Sockets:
                 elif part.more:
                     self._refuse(socket, origin, part.bytes, True, now)
                 else:
-                    add(Frame(origin, now, b"", part.bytes, route, user))
+                    body = part.bytes
+                    add(Frame(origin, now, b"", body, route, user))
+                    room -= len(body)
+                    if room <= 0:
+                        self.laden = True
+                        break
         except zmq.Again:
             pass
 
@@ -409,9 +424,9 @@ class Sockets:
 
 
 def _receiver(
-    receive: Callable[[Port, int, int, list[Frame]], None], port: Port, origin: int, most: int
+    receive: Callable[[Port, int, Share, list[Frame]], None], port: Port, origin: int, share: Share
 ) -> Callable[[list[Frame]], None]:
-    return lambda frames: receive(port, origin, most, frames)
+    return lambda frames: receive(port, origin, share, frames)
 
 
 def _rest(socket: zmq.Socket[bytes], more: bool) -> int:

@@ -74,7 +74,11 @@ METRICS = (
     Metric("streamrnn_challengers_total", "counter", "Challengers that ended, and how (model.drift).", ("end",)),
     Metric("streamrnn_batch_observations", "histogram", "Observations in a turn.", bounds=_SIZES),
     Metric("streamrnn_latency_seconds", "histogram", "From received to published.", bounds=_LATENCIES),
-    Metric("streamrnn_queue_frames", "gauge", "Messages found waiting at the last poll."),
+    Metric(
+        "streamrnn_queue_frames",
+        "gauge",
+        "Messages found waiting at the last poll; limits.max_batch where not all could be taken.",
+    ),
     Metric("streamrnn_streams", "gauge", "Streams known."),
     Metric("streamrnn_streams_forgotten_total", "counter", "Streams let go of, by whom.", ("cause",)),
     Metric("streamrnn_streams_reset_total", "counter", "Streams begun anew by an operator."),

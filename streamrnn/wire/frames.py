@@ -56,8 +56,7 @@ class Source:
     stream_from_topic: bool = False  # the topic frame names it
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True, gc=False):
     """One message, item or row that was refused; the sender's fault."""
 
     frame: int  # index in the list of frames

@@ -14,6 +14,7 @@ from conftest import Turned
 from streamrnn.errors import ConfigError, StorageError
 from streamrnn.service import daemon as module
 from streamrnn.service.supervisor import Supervisor
+from streamrnn.wire import Frame
 
 Make = Callable[..., Turned]
 
@@ -540,6 +541,24 @@ def test_a_refused_reload_loses_nothing_that_waits(turned: Make) -> None:
     one.until(lambda: one.value("streamrnn_observations_applied_total") == 6)
 
 
+@pytest.mark.parametrize(("laden", "taken"), [(False, 4), (True, 2)])
+def test_a_turn_that_has_large_frames_gathers_no_more(
+    turned: Make, monkeypatch: pytest.MonkeyPatch, laden: bool, taken: int
+) -> None:
+    """However long a commit takes, and however small the frames are that come meanwhile; what it leaves is told."""
+    daemon = turned("[limits]\nmax_batch = 3\n").daemon
+
+    def poll(timeout: float) -> list[Frame]:
+        daemon._sockets.laden = laden
+        return 2 * [Frame(0, 1.0, b"", b"{}")]
+
+    monkeypatch.setattr(daemon._sockets, "poll", poll)
+    daemon._store.commit_seconds = 1e9
+    assert len(daemon._gather(0.0)) == taken
+    daemon._tend(taken)
+    assert daemon._telemetry.value("streamrnn_queue_frames") == (3 if laden else 4)
+
+
 def test_what_was_left_is_served_in_batches_of_the_usual_size(turned: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     one = turned("[limits]\nmax_batch = 2\n")
     sizes: list[int] = []
@@ -549,7 +568,7 @@ def test_what_was_left_is_served_in_batches_of_the_usual_size(turned: Make, monk
     one.until(lambda: one.value("streamrnn_observations_applied_total") == 1)
     for k in range(1, 6):
         one.send(float(k))
-    while one.daemon._sockets.ports[0].socket.poll(10_000) and len(one.daemon._sockets.left) < 5:
+    while len(one.daemon._sockets.left) < 5 and one.daemon._sockets.ports[0].socket.poll(10_000):
         one.daemon._sockets._take([])
     replaced(one, "/in", "/other")
     one.daemon.reload()

@@ -13,7 +13,7 @@ from streamrnn.config import Input, Limits, Output
 from streamrnn.errors import ConfigError, StreamrnnError
 from streamrnn.service import catchup, control
 from streamrnn.service import sockets as module
-from streamrnn.service.sockets import Message, Sockets
+from streamrnn.service.sockets import TURN_BYTES, Message, Sockets
 from streamrnn.wire import Frame
 
 PATIENCE = 10.0
@@ -187,6 +187,30 @@ def test_a_busy_input_leaves_room_for_the_others(room: Room) -> None:
     assert [frame.body for frame in first].count(b"busy") <= 5
     assert b"calm" in [frame.body for frame in first]
     assert len(first + room.frames(101 - len(first))) == 101
+
+
+@pytest.mark.parametrize("kind", ["pull", "router"])
+@pytest.mark.parametrize(("size", "most"), [(30_000, 5), (TURN_BYTES // 2, 1), (TURN_BYTES, 1)])
+def test_an_input_with_large_frames_leaves_time_for_the_others(room: Room, kind: str, size: int, most: int) -> None:
+    """It is given one frame, and more while all that it has been given is not too much."""
+    large = Input(kind=kind, endpoint=f"ipc://{room.path}/1")
+    sockets = room.open(large, Input(endpoint=f"ipc://{room.path}/2"), max_batch=100)
+    busy = room.peer(zmq.PUSH if kind == "pull" else zmq.DEALER, sockets.endpoints[0])
+    calm = room.peer(zmq.PUSH, sockets.endpoints[1])
+    calm.send(b"calm")
+    for _ in range(20):
+        busy.send(b"x" * size)
+    while not all(port.socket.poll(PATIENCE * 1000) for port in sockets.ports[:2]):
+        pass
+    came = 0
+    while came < 21:
+        frames = sockets.poll(PATIENCE)
+        taken = sum(frame.origin == 0 for frame in frames)
+        assert taken <= most
+        assert sockets.laden is (taken == most)
+        came += len(frames)
+    assert not sockets.poll(0)
+    assert not sockets.laden
 
 
 @pytest.mark.parametrize("endpoint", [TCP, "ipc://{path}/in"])
