@@ -136,6 +136,16 @@ class Bank:
         self._touches += 1
         return self._touches
 
+    def has_changed(self, name: str) -> bool:
+        """Whether a stream changed since it was last taken or settled."""
+        row = self._rows.get(name)
+        return row is not None and bool(self.changed[row])
+
+    def settle(self, name: str) -> None:
+        """Count a stream as unchanged from now on."""
+        if (row := self._rows.get(name)) is not None:
+            self.changed[row] = 0
+
     def take_dirty(self, limit: int) -> list[str]:
         """Names of at most `limit` changed streams, the longest changed first; they count as unchanged from now on."""
         rows = np.flatnonzero(self.changed[: len(self.names)])
@@ -165,7 +175,7 @@ class Bank:
         if row < 0:
             raise SnapshotError(f"no room for stream {name!r}", f"raise limits.max_streams above {self.capacity}")
         rows = [self._f32[row], self._f64[row], self._i64[row]]
-        if layout == self.layout:  # nearly always; thirty times as fast, and a start has every row to put back
+        if layout == self.layout:  # nearly always: at a start no weights are drawn that would be written over
             _fill(blob, rows)
             return []
         if new:

@@ -165,14 +165,11 @@ class EventEngine:
 
     def changed(self, name: str) -> bool:
         """Whether a stream changed since it was last taken."""
-        row = self._bank.find(name)
-        return row is not None and bool(self._bank.changed[row])
+        return self._bank.has_changed(name)
 
     def settle(self, name: str) -> None:
         """What a stream is now is stored: it counts as unchanged from now on."""
-        row = self._bank.find(name)
-        if row is not None:
-            self._bank.changed[row] = 0
+        self._bank.settle(name)
 
     def export(self, name: str) -> bytes:
         """A stream's row as bytes; "" is the pool's row when weights are pooled."""

@@ -113,11 +113,7 @@ class Daemon:
             opened.callback(self._sockets.close)
             self._open_control(config)
             self._catchup, self.catchup = self._open_catchup(config.output)
-            self._web = (
-                Web(config.metrics.host, config.metrics.port, self._telemetry) if config.metrics.enabled else None
-            )
-            if self._web:
-                opened.callback(self._web.close)
+            self._web = self._open_web(config, opened)
             self._held = held
             self._opened = opened.pop_all()
 
@@ -519,6 +515,13 @@ class Daemon:
                 _log.warning("no control socket", reason=f"{endpoint} is too long", hint="set control.endpoint")
                 return
             self._sockets.open_beside(endpoint, control.OPTIONS, control.Control(commands).serve, always=True)
+
+    def _open_web(self, config: Config, opened: ExitStack) -> Web | None:
+        if not config.metrics.enabled:
+            return None
+        web = Web(config.metrics.host, config.metrics.port, self._telemetry)
+        opened.callback(web.close)
+        return web
 
     def _open_catchup(self, output: Output) -> tuple[Catchup | None, str]:
         """Where subscribers ask for what they missed, and its endpoint."""

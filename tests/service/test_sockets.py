@@ -3,6 +3,7 @@
 import socket as plain
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -431,21 +432,23 @@ def test_an_endpoint_that_cannot_be_is(room: Room, endpoint: str) -> None:
         room.open(Input(endpoint=endpoint))
 
 
+@contextmanager
+def crowd(path: Path, count: int = 40) -> Iterator[None]:
+    """So many that connect and say nothing."""
+    with ExitStack() as opened:
+        for _ in range(count):
+            opened.enter_context(plain.socket(plain.AF_UNIX)).connect(str(path))
+        yield
+
+
 def test_there_are_only_so_many_connections_greeted_or_not(room: Room) -> None:
     """libzmq ends the process when a local peer connects and no descriptor is left."""
     sockets = room.open(Input(endpoint=f"ipc://{room.path}/in"), max_connections=5)
     push = room.greeted()
-    crowd = []
-    try:
-        for _ in range(40):
-            crowd.append(plain.socket(plain.AF_UNIX))
-            crowd[-1].connect(str(room.path / "in"))
+    with crowd(room.path / "in"):
         room.until(lambda: sockets.ended["full"] == 31)
         assert sum(len(port.peers) for port in sockets.ports) == 10
         room.sent(push, b"known")
-    finally:
-        for each in crowd:
-            each.close()
     room.until(lambda: sum(len(port.peers) for port in sockets.ports) == 1)
     new = room.peer(zmq.PUSH, sockets.endpoints[0])
     room.until(lambda: new.send(b"new") or b"new" in {frame.body for frame in room.arrived})  # some are still "known"
@@ -456,19 +459,11 @@ def test_connections_beside_the_inputs_count_too(room: Room) -> None:
     sockets = room.open(Input(endpoint=f"ipc://{room.path}/in"), max_connections=5)
     sockets.open_beside(f"ipc://{room.path}/beside", catchup.OPTIONS, lambda _: None)
     sockets.open_beside(f"ipc://{room.path}/orders", control.OPTIONS, lambda _: None, always=True)
-    crowd = []
-    try:
-        for _ in range(40):
-            crowd.append(plain.socket(plain.AF_UNIX))
-            crowd[-1].connect(str(room.path / "beside"))
+    with crowd(room.path / "beside"):
         room.until(lambda: sockets.ended["full"] == 30)
         assert sockets.connections == 10
-        crowd.append(plain.socket(plain.AF_UNIX))
-        crowd[-1].connect(str(room.path / "orders"))
-        room.until(lambda: sockets.connections == 11)
-    finally:
-        for each in crowd:
-            each.close()
+        with crowd(room.path / "orders", 1):
+            room.until(lambda: sockets.connections == 11)
     room.until(lambda: sockets.connections == 0)
     assert sockets.ended["full"] == 30
 
