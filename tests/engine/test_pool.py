@@ -45,24 +45,29 @@ def test_state_is_private() -> None:
     assert [name for name in STREAMS if engine.export(name) != before[name]] == ["s2"]
 
 
+def logistic(seed: int, n: int) -> np.ndarray:
+    """The logistic map at 3.9: a map that a stream alone cannot learn in sixty observations."""
+    x = [np.random.default_rng(seed).uniform(0.1, 0.9)]
+    for _ in range(n - 1):
+        x.append(3.9 * x[-1] * (1 - x[-1]))
+    return np.array(x)
+
+
 def test_a_new_stream_profits_from_what_others_taught() -> None:
-    """A map that a stream alone cannot learn in sixty observations."""
-
-    def series(seed: int, n: int) -> np.ndarray:
-        x = [np.random.default_rng(seed).uniform(0.1, 0.9)]
-        for _ in range(n - 1):
-            x.append(3.9 * x[-1] * (1 - x[-1]))
-        return np.array(x)
-
-    experienced, novice = (Engine(model(layers=(spec.Gru(8),), rule=spec.Tbptt(4, 1)), 30) for _ in range(2))
-    for number in range(25):
-        feed(experienced, series(number, 120), name=f"teacher {number}")
-    values = series(99, 60)
-    error = {}
-    for title, engine in (("experienced", experienced), ("novice", novice)):
-        told = feed(engine, values, name="new")
-        error[title] = np.abs(told.forecast[20:-1, 0, 0, 0] - values[21:]).mean()
-    assert error["experienced"] < 0.8 * error["novice"]
+    """In the mean over seeds and new streams: single ones may go either way on any CPU."""
+    error: dict[bool, list[float]] = {True: [], False: []}
+    for seed in range(1, 6):
+        for taught in (True, False):
+            engine = Engine(model(layers=(spec.Gru(8),), rule=spec.Tbptt(4, 1), seed=seed), 30)
+            for number in range(25 if taught else 0):
+                feed(engine, logistic(1000 * seed + number, 120), name=f"teacher {number}")
+            pool = engine.export("")
+            for number in range(4):
+                values = logistic(1000 * seed + 900 + number, 60)
+                engine.restore("", pool, engine.layout)
+                told = feed(engine, values, name=f"new {number}")
+                error[taught].append(float(np.abs(told.forecast[20:-1, 0, 0, 0] - values[21:]).mean()))
+    assert np.mean(error[True]) < 0.7 * np.mean(error[False])
 
 
 def test_the_pool_is_stored_as_a_row_of_its_own() -> None:
