@@ -5,7 +5,7 @@ from itertools import groupby
 
 import numpy as np
 
-from streamrnn.kernels import table as c
+from streamrnn.kernels.core import table as c
 from streamrnn.messages import Batch, Outcomes
 
 COLUMNS = tuple(name for name, member in vars(Outcomes).items() if isinstance(member, property))

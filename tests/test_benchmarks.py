@@ -8,7 +8,7 @@ from importlib import import_module
 import msgspec
 import pytest
 
-from streamrnn.cli.figures import Report, figure
+from streamrnn.evaluation.figures import Report, figure
 from tests import benchmarks
 from tests.benchmarks import command
 

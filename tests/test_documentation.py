@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from streamrnn import cli, errors, spec
-from streamrnn.cli.child import daemon
+from streamrnn.bench.child import daemon
 from streamrnn.model import plan
-from streamrnn.service.telemetry import METRICS
+from streamrnn.service.operations.telemetry import METRICS
 from streamrnn.wire import FIELDS, REASONS
 
 ROOT = Path(__file__).parents[1]

@@ -17,11 +17,11 @@ import typer
 import zmq
 from rich.console import Console
 
-from streamrnn.cli import durable_bench, engine_bench
-from streamrnn.cli.child import Child, daemon, fetch, free_ports, samples
-from streamrnn.cli.figures import Figure, figure, write
-from streamrnn.cli.load import Load, Rate
-from streamrnn.cli.show import refuse_unwritable, table
+from streamrnn.bench import durable, engine
+from streamrnn.bench.child import Child, daemon, fetch, free_ports, samples
+from streamrnn.bench.load import Load, Rate
+from streamrnn.evaluation.figures import Figure, figure, write
+from streamrnn.evaluation.show import refuse_unwritable, table
 
 HELP = """\
 Measure what this machine can do.
@@ -57,8 +57,8 @@ def _group() -> None:
     """A group, so that further benches become `bench NAME`."""
 
 
-app.command("engine")(engine_bench.command)
-app.command("durable")(durable_bench.command)
+app.command("engine")(engine.command)
+app.command("durable")(durable.command)
 
 
 @app.command("service")
@@ -188,7 +188,7 @@ def bare(directory: Path, template: bytes, cpus: set[int]) -> Iterator[tuple[str
     own = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cpus)
     try:
-        process = subprocess.Popen([sys.executable, "-m", "streamrnn.cli.bare", entry, out, str(path)])
+        process = subprocess.Popen([sys.executable, "-m", "streamrnn.bench.bare", entry, out, str(path)])
     finally:
         os.sched_setaffinity(0, own)
     try:

@@ -8,10 +8,10 @@ import msgspec
 import typer
 from rich.console import Console
 
-from streamrnn.cli.show import size, table
-from streamrnn.config import Config, load
+from streamrnn.config.schema import Config, load
+from streamrnn.config.validate import naming
 from streamrnn.errors import ConfigError
-from streamrnn.rules import naming
+from streamrnn.evaluation.show import size, table
 
 if TYPE_CHECKING:
     from streamrnn.model.event_plan import Sizes as EventSizes
@@ -43,15 +43,15 @@ def command(
 
 def describe(config: Config) -> dict[str, Any]:
     """What a configuration amounts to. Raises ConfigError."""
-    from streamrnn import given
-    from streamrnn.engines import compose
-    from streamrnn.kernels.table import PARAMS_LENGTH
+    from streamrnn.config import resources
+    from streamrnn.engine.tasks import compose
+    from streamrnn.kernels.core.table import PARAMS_LENGTH
     from streamrnn.model import prior
     from streamrnn.service.build import rows
     from streamrnn.wire import Decoder, Source
 
     plan = compose(config.model)
-    found = given.of(config.model)
+    found = resources.of(config.model)
     if found["prior"] is not None:
         prior.check(plan, found["prior"])
     sources = [Source(each.format, each.stream, each.stream_from_topic) for each in config.input]
@@ -119,7 +119,7 @@ def fit(need: dict[str, int], there: int) -> None:
 
 def queues(config: Config) -> list[dict[str, Any]]:
     """The most that waits in each socket, for every connected peer."""
-    from streamrnn.service.sockets import queued_frames
+    from streamrnn.service.ingest.sockets import queued_frames
 
     limit = config.limits.max_frame_bytes
     frames = queued_frames(limit)

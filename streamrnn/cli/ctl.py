@@ -183,8 +183,9 @@ def _raw(event: str | int | None) -> bytes:
 
 def ask(config: Path, **request: str) -> dict[str, Any]:
     """The daemon's answer. Raises StreamrnnError when there is none or it is a refusal."""
-    from streamrnn.config import load
-    from streamrnn.service import control, store
+    from streamrnn.config.schema import load
+    from streamrnn.service.operations import control
+    from streamrnn.service.storage import store
 
     read = load(config)
     endpoint = control.endpoint(read.control.endpoint, store.directory(read))

@@ -12,9 +12,9 @@ import typer
 import zmq
 from rich.console import Console
 
-from streamrnn.cli import figures, verdict
-from streamrnn.cli.child import Child, daemon, fetch, samples
-from streamrnn.cli.show import progress, refuse_unwritable
+from streamrnn.bench.child import Child, daemon, fetch, samples
+from streamrnn.evaluation import figures, verdict
+from streamrnn.evaluation.show import progress, refuse_unwritable
 from streamrnn.messages import Floats
 
 MODEL = """\
@@ -136,7 +136,7 @@ def _hear(sub: Any, heard: Heard) -> None:
 def draw(console: Console, path: Path, result: verdict.Verdict) -> None:
     """Write the picture, or say what it needs."""
     try:
-        from streamrnn.cli import picture
+        from streamrnn.evaluation import picture
     except ImportError:
         console.print('no picture: matplotlib is not installed; pip install "streamrnn[plot]"', markup=False)
         return

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 import zmq
 
+from streamrnn.config.keys import Grant, Pair, read_pair, write_grant, write_pair
 from streamrnn.errors import StreamrnnError
-from streamrnn.keys import Grant, Pair, read_pair, write_grant, write_pair
 
 
 def command(

@@ -14,16 +14,16 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from streamrnn.cli.rows import BATCH, FileError, Form, Rows, configured
-from streamrnn.cli.score import Score
-from streamrnn.cli.show import progress, refusals, refuse_unwritable
+from streamrnn.config.validate import naming
+from streamrnn.evaluation.score import Score
+from streamrnn.evaluation.show import progress, refusals, refuse_unwritable
 from streamrnn.messages import ANOMALY, OPENED, Batch, Outcomes, keep_runs
-from streamrnn.rules import naming
+from streamrnn.recordings.rows import BATCH, FileError, Form, Rows, configured
 
 if TYPE_CHECKING:
-    from streamrnn.cli.event_score import EventScore
-    from streamrnn.engine import Engine
-    from streamrnn.engines import AnyEngine
+    from streamrnn.engine.engine import Engine
+    from streamrnn.engine.tasks import AnyEngine
+    from streamrnn.evaluation.event_score import EventScore
 
 Write = Callable[[Batch, Any, list[str]], None]
 Spell = Callable[[Batch, Any, list[str]], Iterator[list[Any]]]  # the rows of an outcomes file
@@ -65,15 +65,16 @@ def command(
       streamrnn replay config.toml flow.csv --output outcomes.csv --json summary.json
       streamrnn replay config.toml past.ndjson --json - | jq .horizons
     """
-    from streamrnn import config as configuration
+    from streamrnn.config import schema as configuration
 
     read = configuration.load(config)
     rows = configured(file, read, form)
     refuse_unwritable(output, None if str(summary) == "-" else summary)
-    from streamrnn import engines, given
+    from streamrnn.config import resources
+    from streamrnn.engine import tasks
 
     with naming(config):
-        engine = engines.build(read.model, read.limits.max_streams, read.limits.threads, **given.of(read.model))
+        engine = tasks.build(read.model, read.limits.max_streams, read.limits.threads, **resources.of(read.model))
     told = scored(engine)
     if isinstance(told.score, Score) and rows.form is not Form.TABLE:
         raise FileError(f"{file}: lines and bytes are events", 'model.task = "events"')
@@ -105,8 +106,8 @@ class Scored:
 
 def scored(engine: "AnyEngine") -> Scored:
     """That of an engine's task."""
-    from streamrnn.cli import event_score, score_table
-    from streamrnn.event_engine import EventEngine
+    from streamrnn.engine.event_engine import EventEngine
+    from streamrnn.evaluation import event_score, score_table
 
     if isinstance(engine, EventEngine):
         events = event_score.EventScore(engine.shown)

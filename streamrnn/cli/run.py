@@ -25,7 +25,7 @@ def command(
     """
     from functools import partial
 
-    from streamrnn.cli.history import history
+    from streamrnn.recordings.history import history
     from streamrnn.service import process
 
     raise typer.Exit(process.run(config, None if backfill is None else partial(history, backfill)))

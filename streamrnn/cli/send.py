@@ -13,10 +13,10 @@ import typer
 import zmq
 
 from streamrnn.cli.keys import show_key
-from streamrnn.cli.rows import Form, Rows, configured
-from streamrnn.config import Columns
+from streamrnn.config.schema import Columns
 from streamrnn.errors import StreamrnnError
 from streamrnn.messages import END, LABEL_ONLY, STAMPED, Batch, Floats
+from streamrnn.recordings.rows import Form, Rows, configured
 
 PATIENCE = 10_000  # ms to wait for somebody who takes what is sent
 NO_TAKER = "is the daemon running, and is this the endpoint of one of its pull inputs?"
@@ -54,7 +54,7 @@ def command(
       streamrnn send past.ndjson tcp://127.0.0.1:5555 --rate 100
       streamrnn send big.csv ipc:///run/streamrnn/in --columns config.toml --frame 64 --format msgpack
     """
-    from streamrnn.cli.show import progress, refusals
+    from streamrnn.evaluation.show import progress, refusals
 
     rows = open_rows(file, columns, form)
     encode = msgspec.json.encode if body is Format.JSON else msgspec.msgpack.encode
@@ -81,7 +81,7 @@ def open_rows(file: Path, config: Path | None, form: Form | None = None) -> Rows
     """The rows of a file, read as the configuration says or else as the header says."""
     if config is None:
         return Rows(file, Columns(name=file.stem), form=form)
-    from streamrnn import config as configuration
+    from streamrnn.config import schema as configuration
 
     read = configuration.load(config)
     return configured(file, read, form)

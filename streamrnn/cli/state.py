@@ -6,8 +6,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from streamrnn.cli.show import refuse_unwritable
 from streamrnn.errors import SnapshotError
+from streamrnn.evaluation.show import refuse_unwritable
 
 HELP = """\
 Look into the state of a daemon that is stopped, or into a backup. Nothing is changed.
@@ -34,10 +34,10 @@ def check(path: Place) -> None:
       streamrnn state check state
       streamrnn state check backup.sqlite | jq .streams
     """
-    from streamrnn.service import stored
+    from streamrnn.service.storage import inspect
 
-    with stored.opened(path) as store:
-        found = stored.check(store)
+    with inspect.opened(path) as store:
+        found = inspect.check(store)
     typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
     if found["damaged"]:
         hint = "these streams begin anew at the next start; put back a backup to have them as they were"
@@ -57,11 +57,11 @@ def dump(
       streamrnn state dump state
       streamrnn state dump state --digest
     """
-    from streamrnn.service import stored
+    from streamrnn.service.storage import inspect
 
-    with stored.opened(path) as store:
+    with inspect.opened(path) as store:
         line: dict[str, object] = {}
-        for line in stored.dump(store):
+        for line in inspect.dump(store):
             if not digest:
                 typer.echo(msgspec.json.encode(line))
         if digest:
@@ -84,12 +84,12 @@ def export(
       streamrnn state export state pump-1
       streamrnn state export backup.sqlite pump-1 --prior pumps.prior
     """
-    from streamrnn import given
-    from streamrnn.service import stored
+    from streamrnn.config import resources
+    from streamrnn.service.storage import inspect
 
-    with stored.opened(path) as store:
+    with inspect.opened(path) as store:
         if prior is not None:
             refuse_unwritable(prior)
-            given.write(prior, stored.prior(store, stream))
+            resources.write(prior, inspect.prior(store, stream))
             return
-        typer.echo(msgspec.json.encode(stored.export(store, stream)))
+        typer.echo(msgspec.json.encode(inspect.export(store, stream)))

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from streamrnn.config.validate import naming
 from streamrnn.errors import StreamrnnError
-from streamrnn.rules import naming
 
 
 def command(config: Annotated[Path, typer.Argument(help="The TOML file.", show_default=False)]) -> None:
@@ -21,15 +21,16 @@ def command(config: Annotated[Path, typer.Argument(help="The TOML file.", show_d
       streamrnn warm config.toml
       NUMBA_CACHE_DIR=/var/cache/streamrnn streamrnn warm /etc/streamrnn/config.toml
     """
-    from streamrnn import config as configuration
+    from streamrnn.config import schema as configuration
 
     model = configuration.load(config).model
     begin = time.perf_counter()
-    from streamrnn import engines, given
-    from streamrnn.kernels.jit import CACHE
+    from streamrnn.config import resources
+    from streamrnn.engine import tasks
+    from streamrnn.kernels.core.jit import CACHE
 
     with naming(config):
-        engines.build(model, capacity=1, **given.of(model))
+        tasks.build(model, capacity=1, **resources.of(model))
     seconds = time.perf_counter() - begin
     if CACHE is None:
         raise StreamrnnError("compiled, but there is nowhere to keep it", "set NUMBA_CACHE_DIR to a private directory")

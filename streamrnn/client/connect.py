@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import zmq
 
+from streamrnn.config.keys import read_pair
 from streamrnn.errors import StreamrnnError
-from streamrnn.keys import read_pair
 
 
 class Keys(NamedTuple):

@@ -24,8 +24,8 @@ import zmq
 
 from streamrnn.client.connect import Keys, connected
 from streamrnn.errors import StreamrnnError, WireError
-from streamrnn.wire import acked
-from streamrnn.wire.acked import Letter, pack
+from streamrnn.wire import envelope
+from streamrnn.wire.envelope import Letter, pack
 
 FIRST, LONGEST = 0.25, 10.0  # seconds until what is not acknowledged is sent again
 PATIENCE = 30.0  # seconds
@@ -161,10 +161,10 @@ class Producer:
         deadline, delay = time.monotonic() + self._patience, FIRST
         while True:
             if self._socket.poll(1000, zmq.POLLOUT):
-                self._socket.send(pack(acked.HELLO, self._source, self._epoch, 0), _NOBLOCK)
+                self._socket.send(pack(envelope.HELLO, self._source, self._epoch, 0), _NOBLOCK)
                 if self._socket.poll(int(1000 * delay)):
-                    letter = acked.unpack(self._socket.recv())
-                    if letter.kind == acked.WELCOME:
+                    letter = envelope.unpack(self._socket.recv())
+                    if letter.kind == envelope.WELCOME:
                         break
             delay = min(2 * delay, LONGEST)
             if time.monotonic() > deadline:
@@ -199,7 +199,7 @@ class Producer:
         with suppress(zmq.Again):
             while self._unsent:
                 message = self._kept[-self._unsent]
-                send(pack(acked.DATA, source, epoch, message.seq, message.count, message.body), _NOBLOCK)
+                send(pack(envelope.DATA, source, epoch, message.seq, message.count, message.body), _NOBLOCK)
                 self._unsent -= 1
 
     def _again(self) -> None:
@@ -215,16 +215,16 @@ class Producer:
         try:
             while True:
                 try:
-                    self._hear(acked.unpack(self._socket.recv(_NOBLOCK)))
+                    self._hear(envelope.unpack(self._socket.recv(_NOBLOCK)))
                 except WireError:
                     self.counts["unreadable"] += 1
         except zmq.Again:
             return
 
     def _hear(self, letter: Letter) -> None:
-        if letter.kind == acked.ACK and letter.epoch == self._epoch:
+        if letter.kind == envelope.ACK and letter.epoch == self._epoch:
             self._settled(letter.seq)
-        elif letter.kind == acked.NACK:
+        elif letter.kind == envelope.NACK:
             told = json.loads(letter.body)
             code = told["code"]
             self.counts[code] += 1

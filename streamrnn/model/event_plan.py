@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from streamrnn import spec
 from streamrnn.errors import ConfigError
-from streamrnn.kernels import event_table as e
-from streamrnn.kernels import table as c
+from streamrnn.kernels.core import event_table as e
+from streamrnn.kernels.core import table as c
 from streamrnn.model.layout import Plane
 from streamrnn.model.parts import HEADS, LAYERS, OPTIMISERS
 

@@ -4,33 +4,27 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from streamrnn import spec
-from streamrnn.kernels import (
-    adwin,
+from streamrnn.kernels.drift import adwin, page_hinkley, reactions
+from streamrnn.kernels.experts import linear, naive
+from streamrnn.kernels.heads import binary, gaussian, quantile, student
+from streamrnn.kernels.layers import (
     attention,
-    binary,
     conv,
     dense,
     dropout,
+    elman,
     embedding,
-    gaussian,
     gru,
     gru_before,
-    linear,
     lru,
     lstm,
     memory,
-    monitor,
-    naive,
     norm,
-    optim,
-    page_hinkley,
     peephole,
-    quantile,
-    reaction,
-    rnn,
-    student,
 )
-from streamrnn.model.past import Past
+from streamrnn.kernels.learning import optimisers
+from streamrnn.kernels.monitors import kinds
+from streamrnn.model.history import Past
 
 
 class Layer(NamedTuple):
@@ -122,8 +116,8 @@ def _linear(expert: Any, past: Past, horizons: int) -> int:
 
 LAYERS: dict[type[Any], Layer] = {
     spec.Elman: Layer(
-        rnn.forward,
-        rnn.backward,
+        elman.forward,
+        elman.backward,
         lambda i, h, m: (i + h + 1) * h,
         lambda i, h, m: h,
         lambda i, h, m: (i, h, h),
@@ -260,10 +254,10 @@ EXPERTS: dict[type[Any], Expert] = {
 }
 
 MONITORS: dict[type[Any], Monitor] = {
-    spec.Residual: Monitor(monitor.deviate_residual, monitor.adopt_nothing, lambda it: 0),
-    spec.Mean: Monitor(monitor.deviate_mean, monitor.adopt_mean, lambda it: 2),
-    spec.Hours: Monitor(monitor.deviate_hours, monitor.adopt_hours, lambda it: 2 + 2 * it.bins),
-    spec.Flat: Monitor(monitor.deviate_flat, monitor.adopt_nothing, lambda it: 2, units=False),
+    spec.Residual: Monitor(kinds.deviate_residual, kinds.adopt_nothing, lambda it: 0),
+    spec.Mean: Monitor(kinds.deviate_mean, kinds.adopt_mean, lambda it: 2),
+    spec.Hours: Monitor(kinds.deviate_hours, kinds.adopt_hours, lambda it: 2 + 2 * it.bins),
+    spec.Flat: Monitor(kinds.deviate_flat, kinds.adopt_nothing, lambda it: 2, units=False),
 }
 
 DETECTORS: dict[type[Any], Detector] = {
@@ -272,16 +266,16 @@ DETECTORS: dict[type[Any], Detector] = {
 }
 
 REACTIONS: dict[str, Any] = {
-    "rate": reaction.rate,
-    "scaler": reaction.scaler,
-    "forget": reaction.forget,
-}  # and "challenger", which is the step itself: see kernels/duel.py
+    "rate": reactions.rate,
+    "scaler": reactions.scaler,
+    "forget": reactions.forget,
+}  # and "challenger", which is the step itself: see kernels/step/challenger.py
 
 OPTIMISERS: dict[type[Any], Optimiser] = {
-    spec.Adam: Optimiser(optim.adam, 2, lambda it: (it.beta1, it.beta2, it.decay)),
-    spec.RmsProp: Optimiser(optim.rmsprop, 1, lambda it: (it.decay,)),
-    spec.Sgd: Optimiser(optim.sgd, 1, lambda it: (it.momentum,)),
-    spec.Obgd: Optimiser(optim.obgd, 0, lambda it: (it.kappa,)),
+    spec.Adam: Optimiser(optimisers.adam, 2, lambda it: (it.beta1, it.beta2, it.decay)),
+    spec.RmsProp: Optimiser(optimisers.rmsprop, 1, lambda it: (it.decay,)),
+    spec.Sgd: Optimiser(optimisers.sgd, 1, lambda it: (it.momentum,)),
+    spec.Obgd: Optimiser(optimisers.obgd, 0, lambda it: (it.kappa,)),
 }
 
 HEADS: dict[type[Any], Head] = {

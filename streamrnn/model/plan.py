@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamrnn import spec
-from streamrnn.kernels import detector, gate, pace
-from streamrnn.kernels import table as c
-from streamrnn.model import forward, known
+from streamrnn.kernels.core import table as c
+from streamrnn.kernels.drift import contract
+from streamrnn.kernels.experts import gate
+from streamrnn.kernels.learning import learning_rate
+from streamrnn.model import covariates, traces
+from streamrnn.model.history import Past, past
 from streamrnn.model.layout import Plane
 from streamrnn.model.parts import DETECTORS, EXPERTS, HEADS, LAYERS, MONITORS, OPTIMISERS, REACTIONS
-from streamrnn.model.past import Past, past
 from streamrnn.model.refuse import refuse
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -97,7 +99,7 @@ class Sizes:
     @property
     def delay(self) -> int:
         """Rows that may still get answers, for rules that take every row once; -1 for those that do not."""
-        if not isinstance(self.rule, forward.RULES):
+        if not isinstance(self.rule, traces.RULES):
             return -1
         return 1 if self.labelled else max(self.horizons) - 1
 
@@ -136,14 +138,14 @@ def resolve(model: spec.Model) -> Sizes:
     labelled = model.task == "label"
     experts = model.experts or ((spec.Last(),) if labelled else preset["experts"])
     rule, layers = model.rule or preset["rule"], model.layers or preset["layers"]
-    forward.refuse(model, rule, layers)
+    traces.refuse(model, rule, layers)
     history = model.history or preset["history"]
     targets = (LABEL,) if labelled else (model.targets or model.features)
     horizons = (0,) if labelled else model.horizons
     gated = preset["gate"] if model.gate is None else model.gate
     again = isinstance(rule, spec.Tbptt) and rule.recompute
     gated = gated and not labelled and not again and len(experts) > 1
-    coming = tuple(model.features.index(name) for name in known.coming(model))
+    coming = tuple(model.features.index(name) for name in covariates.coming(model))
     plain = 3 * len(model.features) + 3 + len(targets) + 2 * len(coming) * len(horizons)
     seen = len(targets) * (len(experts) + 1) * min(len(horizons), 2) + gate.HARMONICS
     window = rule.window if isinstance(rule, spec.Tbptt) else 1
@@ -209,7 +211,7 @@ def compose(model: spec.Model) -> Plan:
         reals=_reals(sizes),
         monitors=monitors,
         rates=np.array([getattr(monitor, "rate", 0.0) for monitor in sizes.watching]),
-        limits=known.limits(model, sizes.targets),
+        limits=covariates.limits(model, sizes.targets),
         detectors=detectors,
         tuning=tuning,
         reactions=np.zeros(int(ints[c.REACTIONS]), np.int64),
@@ -225,7 +227,7 @@ def link(plan: Plan, dtype: str) -> None:
         kind = LAYERS[type(layer)]
         row[c.FORWARD], row[c.BACKWARD] = kind.forward.address(dtype), kind.backward.address(dtype)
         row[c.TRAIN] = (kind.train or kind.forward).address(dtype)
-        trace = forward.trace(sizes.rule, layer)
+        trace = traces.trace(sizes.rule, layer)
         row[c.FOLLOW] = trace.follow.address(dtype) if trace else 0
     for row, expert in zip(table.experts, sizes.experts, strict=True):
         part = EXPERTS[type(expert)]
@@ -314,7 +316,7 @@ def _net(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f32: 
         row[c.LAYER_TAPE] = f32.width - base
         for part, width in enumerate(LAYERS[type(layer)].tape(*_shape(row))):
             block(f"{number}.{part}", width)
-    forward.traces(sizes.rule, sizes.layers, layers, ints, f32, name)
+    traces.traces(sizes.rule, sizes.layers, layers, ints, f32, name)
     ints[c.BLOCKS] = len(blocks)
     return np.array(blocks, np.int64)
 
@@ -416,7 +418,7 @@ def _count(sizes: Sizes, ints: NDArray[np.int64], i64: Plane) -> NDArray[np.int6
     ints[c.FEEDBACK] = i64.add(f"feedback {sizes.targets}", c.FEEDBACK_WIDTH) - int(ints[c.BASE_I64])
     ints[c.TRACED] = -1
     if sizes.delay >= 0:
-        ints[c.TRACED] = i64.add(f"traced {forward.tag(sizes.rule)} {name}", 1) - int(ints[c.BASE_I64])
+        ints[c.TRACED] = i64.add(f"traced {traces.tag(sizes.rule)} {name}", 1) - int(ints[c.BASE_I64])
     ints[c.DRAWN] = -1
     if any(isinstance(layer, spec.Dropout) for layer in sizes.layers):
         ints[c.DRAWN] = i64.add(f"drawn {name}", 1) - int(ints[c.BASE_I64])
@@ -429,7 +431,7 @@ def _scratch(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64]) -
     widest = max(int(size) for row in layers for size in row[c.LAYER_SHAPE : c.LAYER_SHAPE + 2])
     pairs = zip(layers, sizes.layers, strict=True)
     own = max(LAYERS[type(layer)].scratch(rows, *_shape(row)) for row, layer in pairs)
-    room = [own, *forward.scratch(sizes.rule, sizes.layers, layers)]
+    room = [own, *traces.scratch(sizes.rule, sizes.layers, layers)]
     ints[c.SCRATCH_GRADIENT] = 0
     ints[c.SCRATCH_DY] = ints[c.PARAMS_LENGTH]
     ints[c.SCRATCH_DX] = ints[c.SCRATCH_DY] + rows * widest
@@ -441,7 +443,7 @@ def _scratch(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64]) -
     ints[c.SCRATCH_REGRESSORS] = ints[c.SCRATCH_FORECASTS] + outputs
     ints[c.SCRATCH_COMING] = ints[c.SCRATCH_REGRESSORS] + len(sizes.past.table)
     reals = int(ints[c.SCRATCH_COMING]) + len(sizes.coming) * (len(sizes.horizons) + 1)
-    return int(ints[c.SCRATCH_CUT]) + rows, max(reals, detector.WIDTH, 1 + int(ints[c.MONITOR_LENGTH]))
+    return int(ints[c.SCRATCH_CUT]) + rows, max(reals, contract.WIDTH, 1 + int(ints[c.MONITOR_LENGTH]))
 
 
 def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
@@ -456,7 +458,7 @@ def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
         c.LAYERS: len(sizes.layers),
         c.OUTPUTS: sizes.outputs,
         c.GATE: sizes.gate,
-        c.SCHEDULE: {"constant": pace.CONSTANT, "sqrt": pace.SQRT, "plateau": pace.PLATEAU}[
+        c.SCHEDULE: {"constant": learning_rate.CONSTANT, "sqrt": learning_rate.SQRT, "plateau": learning_rate.PLATEAU}[
             sizes.model.optimiser.schedule
         ],
         c.LOGITS: sizes.outputs - len(sizes.targets) * len(sizes.experts),
@@ -477,7 +479,7 @@ def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
         c.QUIET: sizes.anomaly.quiet,
         c.HOLDOFF: sizes.anomaly.holdoff,
         c.COMING: len(sizes.coming),
-        **known.places(sizes.model, sizes.targets, len(sizes.coming) * len(sizes.horizons)),
+        **covariates.places(sizes.model, sizes.targets, len(sizes.coming) * len(sizes.horizons)),
     }
     for place, value in values.items():
         ints[place] = value

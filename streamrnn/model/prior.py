@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from streamrnn import spec
 from streamrnn.errors import ConfigError
-from streamrnn.kernels import table as c
+from streamrnn.kernels.core import table as c
 
 HINT = "make it with `streamrnn state export --prior` from streams of this very model, or leave model.prior out"
 NETWORK = ("f32.params ", "f32.optimiser ", "f32.good ", "i64.counts ")

@@ -1,12 +1,13 @@
 """From a configuration to the parts of a daemon."""
 
-from streamrnn import engines, given
-from streamrnn.config import Config
-from streamrnn.engines import AnyEngine
+from streamrnn.config import resources
+from streamrnn.config.schema import Config
+from streamrnn.engine import tasks
+from streamrnn.engine.event_engine import EventEngine
+from streamrnn.engine.tasks import AnyEngine
 from streamrnn.errors import ConfigError
-from streamrnn.event_engine import EventEngine
-from streamrnn.model import known
-from streamrnn.service import recovery
+from streamrnn.model import covariates
+from streamrnn.service.recovery import replay
 from streamrnn.spec import Binary
 from streamrnn.wire import Decoder, Encoder, Events, Forecasts
 
@@ -14,7 +15,7 @@ from streamrnn.wire import Decoder, Encoder, Events, Forecasts
 def engine(config: Config) -> AnyEngine:
     """The engine; an allocation that fails anywhere on the way is the operator's to mend, not the daemon's end."""
     try:
-        return engines.build(config.model, rows(config), config.limits.threads, **given.of(config.model))
+        return tasks.build(config.model, rows(config), config.limits.threads, **resources.of(config.model))
     except MemoryError:
         hint = "lower limits.max_streams, or use a smaller model"
         raise ConfigError(f"no memory for {rows(config)} streams of this model", hint) from None
@@ -39,8 +40,8 @@ def rows(config: Config) -> int:
 def decoder(config: Config) -> Decoder:
     """What reads the inputs."""
     model, binary = config.model, isinstance(config.model.head, Binary)
-    ahead = known.coming(model), len(model.horizons)
-    return Decoder(model.features, model.task, recovery.sources(config), config.limits.max_observations, binary, *ahead)
+    ahead = covariates.coming(model), len(model.horizons)
+    return Decoder(model.features, model.task, replay.sources(config), config.limits.max_observations, binary, *ahead)
 
 
 def encoder(engine: AnyEngine, config: Config) -> Encoder:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from streamrnn.bank import layout_of
-from streamrnn.config import Config
-from streamrnn.engines import AnyEngine, compose
+from streamrnn.config.schema import Config
+from streamrnn.engine.bank import layout_of
+from streamrnn.engine.tasks import AnyEngine, compose
 from streamrnn.errors import ConfigError
 from streamrnn.service import build
 

@@ -18,35 +18,39 @@ import structlog
 from msgspec import structs
 
 from streamrnn import __version__
-from streamrnn.config import Config, Output, load
-from streamrnn.engines import AnyEngine
+from streamrnn.config.schema import Config, Output, load
+from streamrnn.engine.reorder import Reorder
+from streamrnn.engine.tasks import AnyEngine
 from streamrnn.errors import ConfigError, FullError, StreamrnnError
 from streamrnn.messages import Batch, Ints
-from streamrnn.reorder import Reorder
-from streamrnn.service import backfill, build, catchup, changes, control, logs, machine, poison, recovery
-from streamrnn.service.admission import Refused, admit, by_input
-from streamrnn.service.backfill import History
-from streamrnn.service.backup import back_up
-from streamrnn.service.catchup import Catchup
-from streamrnn.service.checkpoint import Checkpoint
-from streamrnn.service.desk import Desk
-from streamrnn.service.doors import doors, granted
-from streamrnn.service.freeze import Freeze, freeze
-from streamrnn.service.gate import Gate, newcomers
-from streamrnn.service.generate import generate
-from streamrnn.service.hold import Hold
-from streamrnn.service.journal import Beside, Journal
-from streamrnn.service.letters import Letters
-from streamrnn.service.orders import Orders
-from streamrnn.service.pace import Pace
-from streamrnn.service.retained import Retained
-from streamrnn.service.silence import Silence
-from streamrnn.service.sockets import Message, Sockets
-from streamrnn.service.store import Store, directory
-from streamrnn.service.streams import Streams
-from streamrnn.service.supervisor import Supervisor
-from streamrnn.service.telemetry import Telemetry
-from streamrnn.service.web import Web
+from streamrnn.service import build, changes
+from streamrnn.service.ingest.admission import Refused, admit, by_input
+from streamrnn.service.ingest.authentication import doors, granted
+from streamrnn.service.ingest.disk_full import Hold
+from streamrnn.service.ingest.producers import Desk
+from streamrnn.service.ingest.rate_limit import Gate, newcomers
+from streamrnn.service.ingest.sockets import Message, Sockets
+from streamrnn.service.operations import control, logs, resources
+from streamrnn.service.operations.systemd import Supervisor
+from streamrnn.service.operations.telemetry import Telemetry
+from streamrnn.service.operations.web import Web
+from streamrnn.service.publish import catchup
+from streamrnn.service.publish.catchup import Catchup
+from streamrnn.service.publish.dead_letters import Letters
+from streamrnn.service.publish.last_values import Retained
+from streamrnn.service.recovery import backfill, poison
+from streamrnn.service.recovery import replay as recovery
+from streamrnn.service.recovery.backfill import History
+from streamrnn.service.storage.backup import back_up
+from streamrnn.service.storage.checkpoint import Checkpoint
+from streamrnn.service.storage.checkpoint_schedule import Pace
+from streamrnn.service.storage.journal import Beside, Journal
+from streamrnn.service.storage.store import Store, directory
+from streamrnn.service.streams.commands import Orders
+from streamrnn.service.streams.freeze import Freeze, freeze
+from streamrnn.service.streams.generate import generate
+from streamrnn.service.streams.registry import Streams
+from streamrnn.service.streams.silence import Silence
 from streamrnn.wire import Frame
 
 IDLE = 0.1  # seconds a poll waits; how soon a signal is noticed
@@ -81,7 +85,7 @@ class Daemon:
         with ExitStack() as opened:
             self._store = Store(directory(config), config.state.durability, config.state.interval, lock)
             opened.callback(self._store.close)
-            self._memory = machine.memory()
+            self._memory = resources.memory()
             self._engine = build.engine(config)
             self._decoder, self._encoder = build.decoder(config), build.encoder(self._engine, config)
             self._telemetry = Telemetry([spec.endpoint for spec in config.input], self._measure)
@@ -356,7 +360,7 @@ class Daemon:
     def _measure(self, telemetry: Telemetry) -> None:
         """Set the gauges, in the thread of a scrape: this only reads."""
         engine, stats = self._engine, self._journal.stats
-        free, size = machine.disk(self._store.path)
+        free, size = resources.disk(self._store.path)
         for name, value in (
             ("streamrnn_streams", len(self._streams)),
             ("streamrnn_streams_resting", self._streams.at_rest),

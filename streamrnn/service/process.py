@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streamrnn.config import Config, load
+from streamrnn.config.schema import Config, load
+from streamrnn.config.validate import naming
 from streamrnn.errors import EXIT_ERROR, EXIT_OK, StreamrnnError
-from streamrnn.rules import naming
-from streamrnn.service import logs
-from streamrnn.service.store import directory, lock_of
+from streamrnn.service.operations import logs
+from streamrnn.service.storage.store import directory, lock_of
 
 if TYPE_CHECKING:
-    from streamrnn.service.backfill import History
+    from streamrnn.service.recovery.backfill import History
 
 _log = structlog.get_logger("streamrnn")
 

@@ -37,12 +37,12 @@ Rejected
 - Refusing the whole frame for one bad row, as it is simpler: a fleet gateway would lose a thousand good sensors.
 """
 
-from streamrnn.wire.decode import Decoder
-from streamrnn.wire.encode import Encoder
-from streamrnn.wire.events import Events
-from streamrnn.wire.forecasts import Forecasts
 from streamrnn.wire.frames import REASONS, Decoded, Frame, Refusal, Source, refusal
-from streamrnn.wire.outgoing import FIELDS
+from streamrnn.wire.incoming.decode import Decoder
+from streamrnn.wire.outgoing.encode import Encoder
+from streamrnn.wire.outgoing.events import Events
+from streamrnn.wire.outgoing.forecasts import Forecasts
+from streamrnn.wire.outgoing.messages import FIELDS
 from streamrnn.wire.topics import DEAD_LETTER, STATUS, topic_of
 
 __all__ = [

@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from streamrnn.messages import Batch
-from streamrnn.wire.acked import Letter
+from streamrnn.wire.envelope import Letter
 
 Format = Literal["auto", "json", "msgpack"]
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from streamrnn import spec
-from streamrnn.cli.figures import Figure, figure
-from streamrnn.engine import Engine
+from streamrnn.engine.engine import Engine
+from streamrnn.evaluation.figures import Figure, figure
 from streamrnn.messages import Batch
 from tests.benchmarks.command import finish, reader
 

@@ -13,7 +13,7 @@ import numpy as np
 from river import time_series
 from river.datasets import AirlinePassengers
 
-from streamrnn.cli.figures import Figure, figure
+from streamrnn.evaluation.figures import Figure, figure
 from tests.benchmarks import series
 from tests.benchmarks.command import finish, reader
 

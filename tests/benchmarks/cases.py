@@ -11,8 +11,8 @@ import time
 import numpy as np
 
 from streamrnn import spec
-from streamrnn.cli.figures import Figure
-from streamrnn.event_engine import EventEngine, batch_of
+from streamrnn.engine.event_engine import EventEngine, batch_of
+from streamrnn.evaluation.figures import Figure
 from tests.benchmarks.command import finish, reader
 
 CASES, ACTIVITIES, LENGTH, BATCH = 10_000, 20, 15, 4096

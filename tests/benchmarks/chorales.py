@@ -20,8 +20,8 @@ import numpy as np
 from msgspec import structs
 
 from streamrnn import spec
-from streamrnn.cli.figures import Figure
-from streamrnn.event_engine import EventEngine
+from streamrnn.engine.event_engine import EventEngine
+from streamrnn.evaluation.figures import Figure
 from tests.benchmarks.command import finish, reader
 from tests.benchmarks.keys import Event, beside, engine_of, feed
 

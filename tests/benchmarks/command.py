@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from streamrnn.cli.figures import Figure, write
-from streamrnn.cli.show import table
+from streamrnn.evaluation.figures import Figure, write
+from streamrnn.evaluation.show import table
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 

@@ -17,8 +17,8 @@ import numpy as np
 
 from streamrnn import messages as m
 from streamrnn import spec
-from streamrnn.cli.figures import Figure, figure
-from streamrnn.engine import Engine
+from streamrnn.engine.engine import Engine
+from streamrnn.evaluation.figures import Figure, figure
 from tests.benchmarks.command import finish, reader
 from tests.benchmarks.noise import told
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from streamrnn.cli.figures import Figure, figure
-from streamrnn.kernels import conformal
-from streamrnn.kernels import table as c
+from streamrnn.evaluation.figures import Figure, figure
+from streamrnn.kernels.core import table as c
+from streamrnn.kernels.monitors import conformal
 from tests.benchmarks import series
 from tests.benchmarks.command import finish, reader, recorded
 

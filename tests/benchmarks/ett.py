@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from streamrnn.cli.figures import Figure, figure
+from streamrnn.evaluation.figures import Figure, figure
 from tests.benchmarks import series
 from tests.benchmarks.command import finish, reader, recorded
 

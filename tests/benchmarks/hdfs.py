@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from streamrnn.cli.figures import Figure
+from streamrnn.evaluation.figures import Figure
 from tests.benchmarks.command import finish, reader, recorded
 from tests.benchmarks.keys import MODEL, Event, beside, run
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from streamrnn.cli.figures import Figure
+from streamrnn.evaluation.figures import Figure
 from tests.benchmarks.command import finish, reader, recorded
 from tests.benchmarks.keys import MODEL, Event, beside, run
 

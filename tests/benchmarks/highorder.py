@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamrnn import spec
-from streamrnn.cli.figures import Figure
-from streamrnn.event_engine import EventEngine, batch_of
+from streamrnn.engine.event_engine import EventEngine, batch_of
+from streamrnn.evaluation.figures import Figure
 from tests.benchmarks.command import finish, reader
 
 SEQUENCES = ("6874230", "1874235", "6342785", "1342780", "09785341", "29785346", "04358796", "24358791")

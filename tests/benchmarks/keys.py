@@ -8,7 +8,7 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from streamrnn import spec
-from streamrnn.event_engine import EventEngine, batch_of
+from streamrnn.engine.event_engine import EventEngine, batch_of
 from tests.benchmarks.tables import WittenBell
 
 MODEL = spec.Model(

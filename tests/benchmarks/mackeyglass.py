@@ -8,7 +8,7 @@ The series is generated; --data is not needed.
 
 import numpy as np
 
-from streamrnn.cli.figures import Figure, figure
+from streamrnn.evaluation.figures import Figure, figure
 from tests.benchmarks import series
 from tests.benchmarks.command import finish, reader
 

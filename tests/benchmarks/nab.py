@@ -33,9 +33,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamrnn import spec
-from streamrnn.cli.figures import Figure, figure
-from streamrnn.cli.show import table
-from streamrnn.engine import Engine
+from streamrnn.engine.engine import Engine
+from streamrnn.evaluation.figures import Figure, figure
+from streamrnn.evaluation.show import table
 from streamrnn.messages import Batch
 from streamrnn.model.plan import resolve
 from tests.benchmarks.command import finish, reader, recorded

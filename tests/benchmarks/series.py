@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamrnn import spec
-from streamrnn.cli.figures import Figure, figure
-from streamrnn.engine import Engine
-from streamrnn.kernels import table as c
+from streamrnn.engine.engine import Engine
+from streamrnn.evaluation.figures import Figure, figure
+from streamrnn.kernels.core import table as c
 from tests.engine.feed import batch, part
 
 Array = NDArray[np.float64]

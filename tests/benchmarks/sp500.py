@@ -8,7 +8,7 @@ Anchors: zero, the last return, plain recursive least squares on 5 lags. The dat
 import numpy as np
 from river.datasets import SP500Stocks
 
-from streamrnn.cli.figures import Figure, figure
+from streamrnn.evaluation.figures import Figure, figure
 from tests.benchmarks import series
 from tests.benchmarks.command import finish, reader
 

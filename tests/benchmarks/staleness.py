@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from streamrnn import spec
-from streamrnn.cli.figures import Figure, figure
+from streamrnn.evaluation.figures import Figure, figure
 from tests.benchmarks.command import finish, reader
 from tests.benchmarks.mackeyglass import generate
 from tests.engine.replica import Replica

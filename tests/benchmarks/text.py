@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from streamrnn import spec
-from streamrnn.cli.figures import Figure
-from streamrnn.event_engine import EventEngine, batch_of
+from streamrnn.engine.event_engine import EventEngine, batch_of
+from streamrnn.evaluation.figures import Figure
 from tests.benchmarks.command import finish, reader, recorded
 from tests.benchmarks.tables import WittenBell
 

@@ -10,8 +10,8 @@ import warnings
 import numpy as np
 from river.datasets import WaterFlow
 
-from streamrnn.cli import baselines
-from streamrnn.cli.figures import Figure, figure
+from streamrnn.evaluation import baselines
+from streamrnn.evaluation.figures import Figure, figure
 from tests.benchmarks import series
 from tests.benchmarks.command import finish, reader
 

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 import zmq
 
+from streamrnn.bench.child import free_ports, samples
+from streamrnn.bench.load import verify
 from streamrnn.cli import bench
-from streamrnn.cli.child import free_ports, samples
-from streamrnn.cli.load import verify
 from streamrnn.errors import StreamrnnError
 
 ANSWER = msgspec.json.encode({"time": 0, "forecasts": [1]})
@@ -67,7 +67,7 @@ def test_a_closed_loop_counts_every_answer(server):
 
 
 def test_who_does_not_answer_is_an_error(monkeypatch):
-    monkeypatch.setattr("streamrnn.cli.load.PATIENCE", 0.3)
+    monkeypatch.setattr("streamrnn.bench.load.PATIENCE", 0.3)
     entry, out = (f"tcp://127.0.0.1:{port}" for port in free_ports(2))
     with (
         zmq.Context() as context,

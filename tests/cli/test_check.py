@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import zmq
 
-from streamrnn import config
 from streamrnn.cli.check import describe
-from streamrnn.engine import Engine
-from streamrnn.service import sockets
+from streamrnn.config import schema
+from streamrnn.engine.engine import Engine
+from streamrnn.service.ingest import sockets
 from tests.cli.console import call
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -19,7 +19,7 @@ CONFIG = Path(__file__).parents[2] / "config"
 
 @pytest.mark.parametrize("name", ["waterflow", "machines", "labelled"])
 def test_memory_is_the_engines(name):
-    read = config.load(CONFIG / f"{name}.toml")
+    read = schema.load(CONFIG / f"{name}.toml")
     found = describe(read)["memory"]
     engine = Engine(read.model, read.limits.max_streams)
     assert found["stream_bytes"] == engine.bytes_per_stream
@@ -79,7 +79,7 @@ def test_more_streams_than_memory_are_refused_with_how_many_fit(monkeypatch, cap
 
 @pytest.mark.parametrize("limit", [1024, 1_048_576, 2**28, 2**30])
 def test_the_queues_are_those_of_the_sockets(limit):
-    read = config.parse(f'[model]\nfeatures = ["a"]\n[limits]\nmax_frame_bytes = {limit}\n')
+    read = schema.parse(f'[model]\nfeatures = ["a"]\n[limits]\nmax_frame_bytes = {limit}\n')
     frames = sockets._options(read.input[0], limit)[zmq.RCVHWM]
     assert describe(read)["queues"][0]["messages"] == frames
     assert describe(read)["queues"][0]["bytes"] == frames * limit

@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from streamrnn import cli
-from streamrnn.cli import durable_bench as module
-from streamrnn.cli.durable_bench import Line, Tally
+from streamrnn.bench import durable as module
+from streamrnn.bench.durable import Line, Tally
 
 NAMES = {
     "durable.single.obs_per_s",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streamrnn.cli.child import daemon, fetch, samples
+from streamrnn.bench.child import daemon, fetch, samples
 from streamrnn.cli.demo import MODEL, stream, water_flow
 from streamrnn.errors import StreamrnnError
 

@@ -2,13 +2,13 @@
 
 import os
 
-from streamrnn.cli import engine_bench
+from streamrnn.bench import engine
 
 
 def test_every_figure_is_told_and_none_is_nonsense(monkeypatch):
-    monkeypatch.setattr(engine_bench, "SIZES", (4, 8))
+    monkeypatch.setattr(engine, "SIZES", (4, 8))
     cores = os.sched_getaffinity(0)
-    rows = {row.name: row.value for row in engine_bench.measure(0.01, 50)}
+    rows = {row.name: row.value for row in engine.measure(0.01, 50)}
     assert os.sched_getaffinity(0) == cores
     cells = {f"{kind}{size}.stride{stride}" for kind in ("gru", "lstm") for size in (4, 8) for stride in (16, 1)}
     assert {

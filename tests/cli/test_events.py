@@ -6,13 +6,14 @@ import sys
 import numpy as np
 import pytest
 
-from streamrnn import config, engines
-from streamrnn.cli.rows import FileError, Form, Rows
 from streamrnn.cli.send import messages_of, open_rows
-from streamrnn.config import Columns
+from streamrnn.config import schema
+from streamrnn.config.schema import Columns
+from streamrnn.engine import tasks
+from streamrnn.engine.event_engine import EventEngine, batch_of
 from streamrnn.errors import StreamrnnError
-from streamrnn.event_engine import EventEngine, batch_of
 from streamrnn.messages import END, STAMPED
+from streamrnn.recordings.rows import FileError, Form, Rows
 from streamrnn.wire import Decoder, Frame, Source
 from tests.cli.console import call
 
@@ -104,7 +105,7 @@ def test_a_byte_is_an_event_of_any_file(tmp_path):
 
 def test_cases_activities_and_times_of_a_table(process):
     path, file = process
-    found = config.load(path)
+    found = schema.load(path)
     events, batch = read(Rows(file, found.columns, (), True))
     assert events == [activity for case in CASES for activity in case]
     assert batch.names == [f"c{number}" for number in range(30)]
@@ -157,8 +158,8 @@ def test_replay_is_the_engine_over_the_file(process, tmp_path, monkeypatch, caps
     code, out, err = call(monkeypatch, capsys, "replay", path, file, "--output", output, "--json", summary)
     assert code == 0, err
     assert "Bits an event" in out
-    engine = EventEngine(config.load(path).model, 40)
-    _, batch = read(Rows(file, config.load(path).columns, (), True))
+    engine = EventEngine(schema.load(path).model, 40)
+    _, batch = read(Rows(file, schema.load(path).columns, (), True))
     told = engine.step(batch, engine.admit(batch.names))
     rows = [json.loads(line) for line in output.read_text().splitlines()]
     assert [row["bits"] for row in rows] == told.surprise.tolist()
@@ -183,8 +184,8 @@ def test_replay_of_bytes_and_of_what_is_no_event(process, tmp_path, monkeypatch,
 
 
 def test_the_engine_is_chosen_by_the_task():
-    model = config.parse(CONFIG).model
-    engine = engines.build(model, 2)
+    model = schema.parse(CONFIG).model
+    engine = tasks.build(model, 2)
     assert isinstance(engine, EventEngine)
     batch = batch_of(["a"], ["x"])
     assert len(engine.step(batch, engine.admit(batch.names))) == 1

@@ -5,7 +5,7 @@ import math
 import subprocess
 
 from streamrnn import __version__
-from streamrnn.cli import figures
+from streamrnn.evaluation import figures
 
 
 def test_the_file_has_the_form(tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 import zmq
 
-from streamrnn.keys import Grant, read_grants, read_pair
+from streamrnn.config.keys import Grant, read_grants, read_pair
 from tests.cli.console import call
 
 

@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from streamrnn import config
 from streamrnn.cli.replay import columns_of, replay, rows_of
-from streamrnn.cli.rows import Rows
-from streamrnn.cli.score import Score
-from streamrnn.engine import Engine
+from streamrnn.config import schema
+from streamrnn.engine.engine import Engine
+from streamrnn.evaluation.score import Score
+from streamrnn.recordings.rows import Rows
 from tests.cli.console import call
 
 CONFIG = """\
@@ -48,7 +48,7 @@ def files(tmp_path):
 
 def outcomes_of(path, file, size):
     """All rows of the outcomes, the engine fed in batches of `size`."""
-    read = config.load(path)
+    read = schema.load(path)
     engine, found = Engine(read.model, 3), []
     rows, score = Rows(file, read.columns, read.model.features), Score(engine.targets, engine.horizons)
     totals = replay(

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamrnn import messages
-from streamrnn.cli.cells import counts, numbers, times
-from streamrnn.cli.rows import FileError, Rows
-from streamrnn.config import Columns
+from streamrnn.config.schema import Columns
 from streamrnn.messages import digest
+from streamrnn.recordings.cells import counts, numbers, times
+from streamrnn.recordings.rows import FileError, Rows
 
 
 def read(tmp_path, name, text, columns, features=(), size=4096):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamrnn import messages
-from streamrnn.cli.score import Score
+from streamrnn.evaluation.score import Score
 from tests.columns import outcomes
 from tests.engine.feed import pick
 

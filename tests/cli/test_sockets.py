@@ -9,10 +9,10 @@ import pytest
 import zmq
 
 from streamrnn.cli import tail
-from streamrnn.cli.rows import Rows
 from streamrnn.cli.send import messages_of
-from streamrnn.config import Columns
+from streamrnn.config.schema import Columns
 from streamrnn.messages import END, LABEL_ONLY, STAMPED
+from streamrnn.recordings.rows import Rows
 from streamrnn.wire import Decoder, Frame, Source
 from tests.cli.console import call
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from streamrnn.cli import baselines, picture, verdict
 from streamrnn.cli.demo import draw, water_flow
-from streamrnn.cli.verdict import KNOWN, OURS, STEPS
+from streamrnn.evaluation import baselines, picture, verdict
+from streamrnn.evaluation.verdict import KNOWN, OURS, STEPS
 
 
 def prediction(time, yhat):
@@ -132,8 +132,8 @@ def test_the_picture_is_a_png(result, tmp_path):
 
 
 def test_without_matplotlib_it_says_how_to_get_it(result, tmp_path, monkeypatch, capsys):
-    monkeypatch.delitem(sys.modules, "streamrnn.cli.picture")
-    monkeypatch.delattr("streamrnn.cli.picture")
+    monkeypatch.delitem(sys.modules, "streamrnn.evaluation.picture")
+    monkeypatch.delattr("streamrnn.evaluation.picture")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     draw(Console(), tmp_path / "run.png", result)
     assert 'pip install "streamrnn[plot]"' in capsys.readouterr().out

@@ -11,7 +11,7 @@ import zmq
 
 from streamrnn.client import Producer, ProducerError
 from streamrnn.client import producer as client
-from streamrnn.wire import acked
+from streamrnn.wire import envelope
 
 PATIENCE = 20.0
 
@@ -39,18 +39,18 @@ class Peer:
             while not self._end.is_set():
                 if socket.poll(10):
                     route, frame = socket.recv_multipart()
-                    for answer in self._answers(acked.unpack(frame)):
+                    for answer in self._answers(envelope.unpack(frame)):
                         socket.send_multipart([route, answer])
 
-    def _answers(self, letter: acked.Letter) -> Iterator[bytes]:
+    def _answers(self, letter: envelope.Letter) -> Iterator[bytes]:
         def answer(kind: int, seq: int, **told: Any) -> bytes:
-            return acked.pack(kind, letter.source, letter.epoch, seq, 1, json.dumps(told).encode() if told else b"")
+            return envelope.pack(kind, letter.source, letter.epoch, seq, 1, json.dumps(told).encode() if told else b"")
 
-        if letter.kind == acked.HELLO:
+        if letter.kind == envelope.HELLO:
             limits = {"window": 8, "max_bytes": 1000, "max_observations": 10, "ack_seconds": 0.0}
             seq = self.seq if letter.epoch == self.epoch else 0
-            yield acked.pack(
-                acked.WELCOME, letter.source, max(letter.epoch, self.epoch), seq, 0, json.dumps(limits).encode()
+            yield envelope.pack(
+                envelope.WELCOME, letter.source, max(letter.epoch, self.epoch), seq, 0, json.dumps(limits).encode()
             )
             return
         self.seen += 1
@@ -60,18 +60,18 @@ class Peer:
         if what == "drop":
             return
         if what == "busy":
-            yield answer(acked.NACK, letter.seq, code="busy", detail="", final=False, expected=letter.seq)
+            yield answer(envelope.NACK, letter.seq, code="busy", detail="", final=False, expected=letter.seq)
         elif letter.seq == self.seq + 1:
             self.seq += letter.numbers
             self.taken.append(letter.body)
             if what == "refuse":
-                yield answer(acked.NACK, letter.seq, code="schema", detail="no values", final=True)
+                yield answer(envelope.NACK, letter.seq, code="schema", detail="no values", final=True)
             if what != "mute":
-                yield answer(acked.ACK, self.seq)
+                yield answer(envelope.ACK, self.seq)
         elif letter.seq <= self.seq:
-            yield answer(acked.ACK, self.seq)
+            yield answer(envelope.ACK, self.seq)
         else:
-            yield answer(acked.NACK, letter.seq, code="gap", detail="", final=False, expected=self.seq + 1)
+            yield answer(envelope.NACK, letter.seq, code="gap", detail="", final=False, expected=self.seq + 1)
 
 
 @pytest.fixture(autouse=True)

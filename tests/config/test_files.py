@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamrnn import config, engines, messages
+from streamrnn import messages
 from streamrnn.cli.demo import MODEL
-from streamrnn.engine import Engine
-from streamrnn.event_engine import batch_of
+from streamrnn.config import schema
+from streamrnn.engine import tasks
+from streamrnn.engine.engine import Engine
+from streamrnn.engine.event_engine import batch_of
 
 CONFIG = Path(__file__).parents[2] / "config"
 FILES = sorted(path.stem for path in CONFIG.glob("*.toml"))
@@ -44,7 +46,7 @@ def test_the_files_are_those_that_are_told_of():
 
 @pytest.mark.parametrize("name", [name for name in FILES if name not in OF_EVENTS])
 def test_it_is_loaded_built_and_run(name):
-    read = config.load(CONFIG / f"{name}.toml")
+    read = schema.load(CONFIG / f"{name}.toml")
     engine = Engine(read.model, read.limits.max_streams)
     batch = recorded(read.model)
     outcomes = engine.step(batch, engine.admit(batch.names))
@@ -61,8 +63,8 @@ def test_it_is_loaded_built_and_run(name):
 @pytest.mark.parametrize("name", OF_EVENTS)
 def test_one_of_events_is_loaded_built_and_run(name):
     """A word that comes again and again, of each stream, in sessions."""
-    read = config.load(CONFIG / f"{name}.toml")
-    engine = engines.build(read.model, STREAMS)
+    read = schema.load(CONFIG / f"{name}.toml")
+    engine = tasks.build(read.model, STREAMS)
     word = [ord(letter) for letter in "streams of events "]
     n = STREAMS * ROWS
     step = np.repeat(np.arange(ROWS), STREAMS)
@@ -92,7 +94,7 @@ def test_the_demo_runs_what_waterflow_says():
 
 
 def test_machines_is_for_a_thousand_of_them():
-    read = config.load(CONFIG / "machines.toml")
+    read = schema.load(CONFIG / "machines.toml")
     engine = Engine(read.model, read.limits.max_streams)
     rows = engine.admit([f"machine-{i}" for i in range(1000)])
     assert rows.tolist() == list(range(1000))
@@ -101,7 +103,7 @@ def test_machines_is_for_a_thousand_of_them():
 
 def test_labels_that_come_later_settle_what_they_are_about():
     """The two messages that config/labelled.toml shows."""
-    read = config.load(CONFIG / "labelled.toml")
+    read = schema.load(CONFIG / "labelled.toml")
     engine = Engine(read.model, 1)
     batch = messages.Batch(
         names=["line-1"] * 2,

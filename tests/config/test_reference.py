@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from streamrnn import config, spec
+from streamrnn import spec
+from streamrnn.config import schema
 
 PATH = Path(__file__).parents[2] / "config" / "reference.toml"
 TEXT = PATH.read_text(encoding="utf-8")
@@ -24,7 +25,7 @@ def structs_in(annotation):
 
 def sections():
     """(name of the section, Struct) of the file."""
-    for name, annotation in typing.get_type_hints(config.Config).items():
+    for name, annotation in typing.get_type_hints(schema.Config).items():
         yield from ((name, struct) for struct in structs_in(annotation))
 
 
@@ -40,7 +41,7 @@ def section_text(name):
 
 
 def test_it_loads_to_the_defaults():
-    assert config.load(PATH) == config.Config(model=spec.Model(features=("flow",)))
+    assert schema.load(PATH) == schema.Config(model=spec.Model(features=("flow",)))
 
 
 @pytest.mark.parametrize(("section", "struct"), list(sections()), ids=lambda x: getattr(x, "__name__", x))
@@ -67,7 +68,7 @@ def test_every_part_and_its_settings_are_named(part):
 
 def test_all_that_can_be_said_of_a_feature_is_named_and_shown():
     text = section_text("model")
-    shown = config.parse(SETTABLE).model.feature.values()
+    shown = schema.parse(SETTABLE).model.feature.values()
     for field in msgspec.structs.fields(spec.Feature):
         assert re.search(rf"(?m)^#   [\w, ]*\b{field.name}\b", text), field.name
         assert any(getattr(one, field.name) != field.default for one in shown), field.name
@@ -90,7 +91,7 @@ def test_stated_defaults_of_parts_are_the_defaults(annotation):
 
 
 def test_the_keys_that_are_commented_out_can_be_set():
-    read = config.parse(SETTABLE)
+    read = schema.parse(SETTABLE)
     assert isinstance(read.model, spec.Model)
     for struct in (read, read.model, read.input[0], read.columns):
         for name in struct.__struct_fields__:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streamrnn import config
+from streamrnn.config import schema
 from streamrnn.errors import ConfigError
 
 MODEL = '[model]\nfeatures = ["flow"]\n'
@@ -11,7 +11,7 @@ MODEL = '[model]\nfeatures = ["flow"]\n'
 def load(tmp_path, text):
     path = tmp_path / "config.toml"
     path.write_text(text)
-    return config.load(path)
+    return schema.load(path)
 
 
 WRONG = [

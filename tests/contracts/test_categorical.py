@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from streamrnn.kernels import categorical
+from streamrnn.kernels.heads import categorical
 from tests.naive.events import softmax
 
 WIDTHS = [1, 2, 5, 64, 257]

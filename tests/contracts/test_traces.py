@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from streamrnn import spec
-from streamrnn.model.forward import MEMORY, TRACES
 from streamrnn.model.parts import LAYERS
+from streamrnn.model.traces import MEMORY, TRACES
 from tests.contracts.test_layers import CASES, ROWS, WIDTHS, Case, close
 from tests.naive import cells, rules
 

@@ -19,7 +19,7 @@ from deployment import (
     run,
 )
 
-from streamrnn.service.telemetry import METRICS
+from streamrnn.service.operations.telemetry import METRICS
 
 TITLES = [panel["title"] for panel in panels()]
 

@@ -8,8 +8,9 @@ import pytest
 from deployment import DEPLOY, program, run
 from typer.main import get_command
 
-from streamrnn import config, errors
+from streamrnn import errors
 from streamrnn.cli import app
+from streamrnn.config import schema
 
 UNIT = DEPLOY / "streamrnn.service"
 PROGRAM = "/opt/streamrnn/bin/streamrnn"
@@ -58,8 +59,8 @@ def test_without_a_network_it_is_at_most_0_3(tmp_path: Path) -> None:
 
 def test_the_socket_unit_listens_where_the_configuration_says() -> None:
     listening = set(re.findall(r"^ListenStream=(.*)$", (DEPLOY / "streamrnn.socket").read_text(), re.M))
-    endpoints = {each.endpoint.removeprefix("tcp://") for each in (config.Input(), config.Output())}
-    assert listening == endpoints | {f"{config.Metrics().host}:{config.Metrics().port}"}
+    endpoints = {each.endpoint.removeprefix("tcp://") for each in (schema.Input(), schema.Output())}
+    assert listening == endpoints | {f"{schema.Metrics().host}:{schema.Metrics().port}"}
 
 
 def test_it_runs_one_configuration_and_does_not_retry_in_vain() -> None:
@@ -97,13 +98,13 @@ def test_the_container_runs_as_an_ordinary_user() -> None:
     assert 'ENTRYPOINT ["streamrnn"]' in text
     sources = {name for line in re.findall(r"^COPY (.*) \S+$", text, re.M) for name in line.split()}
     assert {"pyproject.toml", "streamrnn"} <= sources
-    for endpoint in (config.Input().endpoint, config.Output().endpoint, f":{config.Metrics().port}"):
+    for endpoint in (schema.Input().endpoint, schema.Output().endpoint, f":{schema.Metrics().port}"):
         assert re.search(rf"^EXPOSE .*\b{endpoint.rsplit(':', 1)[1]}\b", text, re.M)
 
 
 @pytest.mark.parametrize("path", NOTES, ids=lambda path: path.name)
 def test_configuration_keys_in_the_notes_exist(path: Path) -> None:
-    sections = {field.name: field.type for field in msgspec.structs.fields(config.Config)}
+    sections = {field.name: field.type for field in msgspec.structs.fields(schema.Config)}
     for section, key in re.findall(r"\b(limits|state|metrics|output|log)\.([a-z_]+)\b", path.read_text()):
         assert key in {field.name for field in msgspec.structs.fields(sections[section])}, f"{section}.{key}"
 

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from streamrnn import spec
-from streamrnn.engine import Engine
-from streamrnn.kernels import table as c
+from streamrnn.engine.engine import Engine
+from streamrnn.kernels.core import table as c
 from streamrnn.messages import Batch, Outcomes
 from tests.columns import COLUMNS
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from streamrnn import messages as m
 from streamrnn import spec
-from streamrnn.engine import Engine
-from streamrnn.kernels import table as c
-from streamrnn.kernels.settle import TRAIN_FROM
+from streamrnn.engine.engine import Engine
+from streamrnn.kernels.core import table as c
+from streamrnn.kernels.step.settle import TRAIN_FROM
 from tests.engine.feed import START, STEP, feed, has, real, weights
 from tests.naive import cells, dropout, heads, optim, pace, rules
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from streamrnn import spec
-from streamrnn.engine import Engine
+from streamrnn.engine.engine import Engine
 from streamrnn.errors import ConfigError, SnapshotError
 from tests.engine.feed import START, STEP, batch, feed, finite, same, step, tiny, weights
 

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from streamrnn import given, spec
 from streamrnn import messages as m
-from streamrnn.engine import Engine
+from streamrnn import spec
+from streamrnn.config import resources
+from streamrnn.engine.engine import Engine
 from streamrnn.errors import ConfigError
-from streamrnn.kernels import seasons
-from streamrnn.kernels import table as c
-from streamrnn.model import known
+from streamrnn.kernels.core import table as c
+from streamrnn.kernels.experts import seasons
+from streamrnn.model import covariates
 from tests.engine.feed import START, batch, feed, has, real, same, step, tiny
 
 LINEAR = (spec.Last(), spec.Linear("lags", lags=4))
@@ -140,7 +141,7 @@ def test_a_muted_target_has_no_anomalies_and_the_others_have() -> None:
     ],
 )
 def test_windows(window: str, days: list[int], start: int, length: int) -> None:
-    assert known.parse(window) == (days, start, length)
+    assert covariates.parse(window) == (days, start, length)
 
 
 def test_a_window_beyond_the_day_is_refused() -> None:
@@ -150,7 +151,7 @@ def test_a_window_beyond_the_day_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "Asia/Kolkata"])
 def test_a_timezone_is_what_the_system_says(name: str) -> None:
-    zone, other = given.zone(name), ZoneInfo(name)
+    zone, other = resources.zone(name), ZoneInfo(name)
     assert zone is not None
     times = np.random.default_rng(5).uniform(0, 2.4e9, 2000)
     edges = zone.since[1:40]
@@ -166,11 +167,11 @@ def test_seasons_follow_the_clocks_through_summer_time() -> None:
     zoned = tiny(experts=(spec.Last(), spec.Level(1)), timezone="Europe/Berlin", monitors=(spec.Conformal(),))
     start = datetime(2024, 2, 1, tzinfo=UTC).timestamp()
     times = start + 1800.0 * np.arange(48 * 90)  # until the end of April; the clocks change on 31 March
-    local = times + given.zone("Europe/Berlin").of(times)  # type: ignore[union-attr]
+    local = times + resources.zone("Europe/Berlin").of(times)  # type: ignore[union-attr]
     values = 10.0 * (local // 3600 % 24 == 8)
     found = []
     for one in (zoned, replace(zoned, timezone="UTC")):
-        engine = Engine(one, 1, **given.of(one))
+        engine = Engine(one, 1, **resources.of(one))
         feed(engine, values, time=times)
         p, past = engine._plan.table.ints, engine._plan.table.past
         history = real(engine, c.HISTORY, int(p[c.HISTORY_LENGTH]))
@@ -186,7 +187,7 @@ def test_a_timezone_must_be_given_and_known() -> None:
     with pytest.raises(ConfigError, match="timezone"):
         Engine(tiny(timezone="Europe/Berlin"), 1)
     with pytest.raises(ConfigError, match="not known"):
-        given.zone("Europe/Nowhere")
+        resources.zone("Europe/Nowhere")
 
 
 def test_a_sensor_that_hangs_is_an_anomaly_of_the_monitor_flat() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from streamrnn import messages
-from streamrnn.kernels import table
+from streamrnn.kernels.core import table
 
 BITS = [
     "END", "LABEL_ONLY", "STAMPED", "TRUE_ALARM", "FALSE_ALARM", "IGNORE", "JUDGED", "UNJUDGED",

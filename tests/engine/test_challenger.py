@@ -8,7 +8,7 @@ import pytest
 
 from streamrnn import messages as m
 from streamrnn import spec
-from streamrnn.engine import Engine
+from streamrnn.engine.engine import Engine
 from streamrnn.errors import ConfigError
 from tests.engine.feed import START, STEP, batch, feed, has, join, part, same, step, tiny
 from tests.engine.test_drift import turned

@@ -8,8 +8,8 @@ import pytest
 
 from streamrnn import messages as m
 from streamrnn import spec
-from streamrnn.engine import Engine
-from streamrnn.kernels import doubt
+from streamrnn.engine.engine import Engine
+from streamrnn.kernels.monitors import outliers
 from tests.engine.feed import START, batch, feed, has, step, tiny
 from tests.naive import scale as naive
 
@@ -93,10 +93,10 @@ def twin(column: Any, rate: float = 0.001) -> list[bool]:
             out.append(False)
             continue
         off = abs(x - mean)
-        bound = max(doubt.FAR * math.sqrt(variance), doubt.WIDER * widest)
-        far = seen >= doubt.SETTLED and variance > 0 and off > bound
+        bound = max(outliers.FAR * math.sqrt(variance), outliers.WIDER * widest)
+        far = seen >= outliers.SETTLED and variance > 0 and off > bound
         row = row + 1 if far else 0
-        out.append(0 < row < doubt.BELIEVED)
+        out.append(0 < row < outliers.BELIEVED)
         if not out[-1]:
             widest = max(widest, off) if seen else 0.0
             seen += 1

@@ -10,8 +10,8 @@ from river import drift
 
 from streamrnn import messages as m
 from streamrnn import spec
-from streamrnn.engine import Engine
-from streamrnn.kernels import table as c
+from streamrnn.engine.engine import Engine
+from streamrnn.kernels.core import table as c
 from tests.engine.feed import batch, feed, has, join, part, real, same, step, tiny
 from tests.naive.drift import Watch
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from streamrnn import messages, spec
+from streamrnn.engine.event_engine import EventEngine, batch_of
 from streamrnn.errors import ConfigError
-from streamrnn.event_engine import EventEngine, batch_of
-from streamrnn.kernels import table as c
+from streamrnn.kernels.core import table as c
 from tests.naive import events as naive
 
 SMALL = spec.Model(

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamrnn import messages as m
-from streamrnn.engine import Engine
-from streamrnn.kernels import feedback
-from streamrnn.kernels import table as c
+from streamrnn.engine.engine import Engine
+from streamrnn.kernels.core import table as c
+from streamrnn.kernels.monitors import feedback
 from tests.engine.feed import START, STEP, batch, feed, has, join, part, same, step, tiny
 from tests.naive import feedback as naive
 

@@ -5,8 +5,8 @@ import pytest
 
 from streamrnn import messages as m
 from streamrnn import spec
-from streamrnn.engine import Engine
-from streamrnn.kernels import table as c
+from streamrnn.engine.engine import Engine
+from streamrnn.kernels.core import table as c
 from tests.engine.feed import START, STEP, batch, feed, finite, has, join, pick, same, step, tiny, weights
 
 

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from streamrnn import messages as m
 from streamrnn import spec
-from streamrnn.engine import Engine
+from streamrnn.engine.engine import Engine
 from streamrnn.errors import ConfigError
-from streamrnn.kernels import table as c
+from streamrnn.kernels.core import table as c
 from tests.engine.feed import START, STEP, batch, feed, has, step, tiny, weights
 from tests.engine.test_learning import henon
 

@@ -7,8 +7,8 @@ import pytest
 
 from streamrnn import messages as m
 from streamrnn import spec
-from streamrnn.engine import Engine
-from streamrnn.kernels import table as c
+from streamrnn.engine.engine import Engine
+from streamrnn.kernels.core import table as c
 from tests.engine.feed import START, STEP, batch, feed, has, real, same, step, tiny, weights
 
 LEARNED = ("SCALE", "EXPERT", "MIX", "STATS", "WATCH", "MONITOR")  # parts of the f64 row that nothing may move

@@ -5,7 +5,7 @@ import pytest
 
 from streamrnn import messages as m
 from streamrnn import spec
-from streamrnn.engine import Engine
+from streamrnn.engine.engine import Engine
 from tests.engine.feed import START, STEP, feed, has, pick, tiny
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from streamrnn import messages as m
 from streamrnn import spec
-from streamrnn.engine import Engine
+from streamrnn.engine.engine import Engine
 from streamrnn.errors import ConfigError
 from tests.engine.feed import batch, feed, has, step, tiny
 

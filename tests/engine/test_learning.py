@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from streamrnn import spec
-from streamrnn.engine import Engine
+from streamrnn.engine.engine import Engine
 from tests.engine.feed import feed, tiny
 
 

@@ -1,7 +1,7 @@
 """Pure noise: as many alarms as asked for; of a shift one word."""
 
 from streamrnn import spec
-from streamrnn.engine import Engine
+from streamrnn.engine.engine import Engine
 from tests.benchmarks import noise
 
 STEPS, YOUNG, INTERVAL = 6000, 2000, 600.0  # the first alarms teach a stream its threshold

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from streamrnn import spec
-from streamrnn.engine import Engine
-from streamrnn.kernels import pace
-from streamrnn.kernels import table as c
-from streamrnn.kernels.jit import jit
+from streamrnn.engine.engine import Engine
+from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.learning import learning_rate
 from tests.engine.feed import feed, tiny, weights
 from tests.naive import pace as naive
 
@@ -20,12 +20,12 @@ SCHEDULES = get_args(get_type_hints(spec.Sgd)["schedule"])
 @jit
 def _plateau(state, period, losses, out):
     for i in range(len(losses)):
-        out[i] = pace.plateau(state, period, losses[i])
+        out[i] = learning_rate.plateau(state, period, losses[i])
 
 
 @jit
 def _limit(G, most):
-    return pace.limit(G, most)
+    return learning_rate.limit(G, most)
 
 
 def test_every_schedule_has_a_twin() -> None:
@@ -42,7 +42,7 @@ def test_plateau_equals_the_twin_and_does_all_three() -> None:
     want = [naive.plateau(losses[: i + 1].tolist(), 10) for i in range(400)]
     np.testing.assert_allclose(out, want)
     assert out[99] == 1.0  # falling
-    assert out[299] == pace.LEAST  # at rest
+    assert out[299] == learning_rate.LEAST  # at rest
     assert out[309] == 1.0  # another regime
 
 

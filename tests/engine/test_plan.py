@@ -5,8 +5,8 @@ import pytest
 
 from streamrnn import spec
 from streamrnn.errors import ConfigError
-from streamrnn.kernels import table as c
-from streamrnn.model.init import learned
+from streamrnn.kernels.core import table as c
+from streamrnn.model.initial import learned
 from streamrnn.model.parts import LAYERS
 from streamrnn.model.plan import compose
 from tests.engine.feed import tiny

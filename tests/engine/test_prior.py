@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamrnn import config, spec
-from streamrnn import given as files
+from streamrnn import spec
 from streamrnn.cli.check import describe
-from streamrnn.engine import Engine
+from streamrnn.config import resources as files
+from streamrnn.config import schema
+from streamrnn.engine.engine import Engine
 from streamrnn.errors import ConfigError
 from streamrnn.model.prior import Prior
 from tests.engine.feed import feed, same, tiny, weights
@@ -79,9 +80,9 @@ def test_check_finds_a_prior_that_does_not_fit(tmp_path: Path) -> None:
     )
     text += 'monitors = [{{ kind = "conformal" }}, {{ kind = "anomaly", warmup = 100 }}, {{ kind = "residual" }}]\n'
     text += 'rule = {{ kind = "tbptt", window = 4, stride = 2 }}\n'
-    assert describe(config.parse(text.format(8, path)))["memory"]
+    assert describe(schema.parse(text.format(8, path)))["memory"]
     with pytest.raises(ConfigError, match="prior"):
-        describe(config.parse(text.format(9, path)))
+        describe(schema.parse(text.format(9, path)))
 
 
 def test_the_file_of_a_prior(tmp_path: Path) -> None:

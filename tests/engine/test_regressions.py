@@ -5,9 +5,9 @@ import pytest
 
 from streamrnn import messages as m
 from streamrnn import spec
-from streamrnn.engine import Engine
+from streamrnn.engine.engine import Engine
 from streamrnn.errors import ConfigError
-from streamrnn.kernels import table as c
+from streamrnn.kernels.core import table as c
 from tests.engine.feed import START, STEP, batch, feed, has, same, step, tiny, weights
 from tests.kernels import drive
 from tests.naive import experts

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from streamrnn.kernels.step import MOST_LATE
+from streamrnn.engine.reorder import MOST, Reorder
+from streamrnn.kernels.step.loop import MOST_LATE
 from streamrnn.messages import END, Batch
-from streamrnn.reorder import MOST, Reorder
 from tests.columns import batch_of
 
 NAMES = ("a", "b")

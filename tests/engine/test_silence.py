@@ -8,8 +8,8 @@ import pytest
 
 from streamrnn import messages as m
 from streamrnn import spec
-from streamrnn.engine import Engine
-from streamrnn.event_engine import EventEngine, batch_of
+from streamrnn.engine.engine import Engine
+from streamrnn.engine.event_engine import EventEngine, batch_of
 from tests.engine.feed import START, STEP, feed, has, tiny
 
 AFTER = 4.0

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from streamrnn import spec
-from streamrnn.engine import Engine
-from streamrnn.kernels import table as c
+from streamrnn.engine.engine import Engine
+from streamrnn.kernels.core import table as c
 from tests.engine.feed import count, feed, tiny, weights
 from tests.engine.replica import Replica, follow
 

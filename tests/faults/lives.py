@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 import zmq
 
-from streamrnn.cli.child import fetch, free_ports, samples
+from streamrnn.bench.child import fetch, free_ports, samples
 from streamrnn.client import Producer, ProducerError
-from streamrnn.service import stored
+from streamrnn.service.storage import inspect
 
 FORECAST = """features = ["flow"]
 preset = "light"
@@ -224,8 +224,8 @@ class Story:
         return (self.path / "log").read_text()[-3000:]
 
     def digest(self) -> str:
-        with stored.opened(self.path / "state") as store:
-            lines = list(stored.dump(store))
+        with inspect.opened(self.path / "state") as store:
+            lines = list(inspect.dump(store))
         assert lines[-1]["waiting"] == 0
         assert len(lines) == STREAMS + 2 + self.events  # the pool
         return str(lines[-1]["sha256"])
@@ -244,5 +244,5 @@ def same(path: Path, lives: Sequence[Life], least: int, more: str = "", **settin
 
 def taken(state: Path) -> int:
     """The number of the last observation that a state holds."""
-    with stored.opened(state) as store:
-        return int(list(stored.dump(store))[-2]["seq"])
+    with inspect.opened(state) as store:
+        return int(list(inspect.dump(store))[-2]["seq"])

@@ -14,7 +14,7 @@ import pytest
 from lives import EPOCH, KILL, PATIENCE, Life, Story, observation, same, strace, taken
 
 from streamrnn.client import Producer
-from streamrnn.service.store import FILE
+from streamrnn.service.storage.store import FILE
 
 pytestmark = pytest.mark.faults
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamrnn.cli.child import Child, daemon, fetch, free_ports, samples
+from streamrnn.bench.child import Child, daemon, fetch, free_ports, samples
 from streamrnn.client import Producer
 
 NAMES = int(os.environ.get("STREAMRNN_FLOOD_NAMES", "1000000"))

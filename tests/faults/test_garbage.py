@@ -14,7 +14,7 @@ import pytest
 import zmq
 from lives import EPOCH, PATIENCE, Story, observation, taken
 
-from streamrnn.cli.child import free_ports
+from streamrnn.bench.child import free_ports
 from streamrnn.client import Producer
 from tests.broken import broken, noise
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from streamrnn.cli.child import daemon, free_ports
+from streamrnn.bench.child import daemon, free_ports
 from streamrnn.client import Producer
-from streamrnn.service import stored
+from streamrnn.service.storage import inspect
 
 SECONDS = float(os.environ.get("STREAMRNN_READY_SECONDS", "30"))  # of load before a kill, and before a stop half
 FRAME = 64  # observations
@@ -73,8 +73,8 @@ def test_ready_again_and_stopped(tmp_path: Path, case: str) -> None:
     assert code == 0
     with daemon(settings, tmp_path, more) as child:
         warm = child.ready_seconds
-    with stored.opened(state) as store:
-        *_, mark, end = stored.dump(store)
+    with inspect.opened(state) as store:
+        *_, mark, end = inspect.dump(store)
     assert int(mark["seq"]) >= accepted
     assert end["waiting"] == 0 or case == "many"  # which may be more than a stop has the time to write
     print(f"\n{case}: {streams} streams at {rate:,.0f} observations a second, {size(state) / 1e6:,.0f} MB of state")

@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamrnn import spec
-from streamrnn.kernels import seasons
-from streamrnn.kernels import table as c
-from streamrnn.kernels.call import at, call
-from streamrnn.kernels.jit import jit
-from streamrnn.model.forward import TRACES
+from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.call import at, call
+from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.experts import seasons
+from streamrnn.model.history import past
 from streamrnn.model.parts import EXPERTS, HEADS, LAYERS, OPTIMISERS
-from streamrnn.model.past import past
+from streamrnn.model.traces import TRACES
 
 Array = NDArray[Any]
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from streamrnn.kernels import activations
-from streamrnn.kernels.jit import jit
+from streamrnn.kernels.core import activations
+from streamrnn.kernels.core.jit import jit
 
 POINTS = np.unique(np.concatenate([np.linspace(-12, 12, 200_001), np.geomspace(1e-30, 1e4, 2000)]))
 

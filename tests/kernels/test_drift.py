@@ -7,9 +7,9 @@ import pytest
 from river import drift
 
 from streamrnn import spec
-from streamrnn.kernels import detector as d
-from streamrnn.kernels.call import at, call
-from streamrnn.kernels.jit import jit
+from streamrnn.kernels.core.call import at, call
+from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.drift import contract as d
 from streamrnn.model.parts import DETECTORS
 
 ADWIN = [{}, {"delta": 0.05}, {"delta": 1e-6}]

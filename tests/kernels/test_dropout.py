@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from streamrnn.kernels.dropout import UNITS, draw
+from streamrnn.kernels.layers.dropout import UNITS, draw
 from tests.naive import dropout
 from tests.naive.dropout import WORD, splitmix
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from streamrnn import spec
-from streamrnn.engine import Engine
+from streamrnn.engine.engine import Engine
 from streamrnn.errors import ConfigError
-from streamrnn.kernels import gate
-from streamrnn.kernels import table as c
-from streamrnn.kernels.call import at
-from streamrnn.kernels.jit import jit
+from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.call import at
+from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.experts import gate
 from tests.engine.feed import START, feed, real, tiny
 from tests.naive import gate as twin
 

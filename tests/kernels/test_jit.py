@@ -11,20 +11,28 @@ from pathlib import Path
 import pytest
 
 import streamrnn
-from streamrnn.kernels import jit
+from streamrnn.kernels.core import jit
 
-MODULES = sorted(source.stem for source in jit.HERE.glob("*.py") if source.stem != "__init__")
+MODULES = [name for name in jit.MODULES if not name.endswith("__init__")]
 
 
 def test_a_module_reaches_what_its_callees_reach() -> None:
-    assert {"jit", "call", "layer", "linalg", "activations", "gru"} <= jit.reach("gru")
-    assert "lstm" not in jit.reach("gru")
-    assert jit.reach("linalg") < jit.reach("tbptt") < jit.reach("step")
+    core = {"core.jit", "core.call", "core.linalg", "core.activations"}
+    assert core | {"layers.contract", "layers.gru"} <= jit.reach("layers.gru")
+    assert "layers.lstm" not in jit.reach("layers.gru")
+    assert jit.reach("core.linalg") < jit.reach("learning.tbptt") < jit.reach("step.loop")
+
+
+def test_the_rooms_below_the_kernels_belong_to_what_is_compiled() -> None:
+    """The digest of everything sees every file, in whichever room: stale code would be served otherwise."""
+    files = {str(path.relative_to(jit.HERE)) for path in jit.HERE.rglob("*.py")}
+    assert files == {f"{name.replace('.', '/')}.py" for name in jit.MODULES}
+    assert jit.reach("step.loop") < set(jit.MODULES)
 
 
 def test_kernels_import_each_other_in_the_form_that_is_followed() -> None:
     for name in MODULES:
-        tree = ast.parse((jit.HERE / f"{name}.py").read_text())
+        tree = ast.parse((jit.HERE / f"{name.replace('.', '/')}.py").read_text())
         plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
         assert not any(module.startswith("streamrnn") for module in plain), name
         inside = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node not in tree.body]
@@ -33,11 +41,11 @@ def test_kernels_import_each_other_in_the_form_that_is_followed() -> None:
 
 
 PROBE = (
-    "from streamrnn.kernels.jit import jit\nfrom streamrnn.kernels.linalg import sums\n\n\n"
+    "from streamrnn.kernels.core.jit import jit\nfrom streamrnn.kernels.core.linalg import sums\n\n\n"
     "@jit\ndef probe(D, g):\n    sums(D, g)\n"
 )
 CALL = (
-    "import numpy as np\nfrom streamrnn.kernels.probe import probe\n"
+    "import numpy as np\nfrom streamrnn.kernels.learning.probe import probe\n"
     "g = np.zeros(2)\nprobe(np.ones((3, 2)), g)\nprint(g[0], sum(probe.stats.cache_hits.values()))"
 )
 
@@ -51,7 +59,7 @@ class Copied:
         shutil.copytree(
             Path(streamrnn.__file__).parent, path / "streamrnn", ignore=shutil.ignore_patterns("__pycache__")
         )
-        (self.kernels / "probe.py").write_text(PROBE)
+        (self.kernels / "learning" / "probe.py").write_text(PROBE)
 
     def told(self) -> str:
         """What a new process works out, and how often it found that compiled."""
@@ -75,7 +83,7 @@ def test_an_edited_callee_in_another_file_is_compiled_again(copied: Copied) -> N
     """`linalg.sums` is edited: its caller in another file must notice."""
     assert copied.told() == "3.0 0"
     assert copied.told() == "3.0 1"
-    source = copied.kernels / "linalg.py"
+    source = copied.kernels / "core" / "linalg.py"
     before = source.read_text()
     assert before.count("g[j] += d[j]\n") == 1
     source.write_text(before.replace("g[j] += d[j]\n", "g[j] += 2 * d[j]\n"))
@@ -110,7 +118,7 @@ def test_damaged_code_is_compiled_again(copied: Copied, ending: str, damage: Cal
 
 def test_what_cannot_be_written_is_not_cached(copied: Copied, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    source = copied.kernels / "jit.py"
+    source = copied.kernels / "core" / "jit.py"
     full = "\n\ndef full(*_):\n    raise OSError(28, 'no room')\n\n\nWhole._save_data = full\n"
     source.write_text(source.read_text() + full)
     assert copied.told() == "3.0 0"

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from streamrnn.kernels import anomaly, conformal, mix
-from streamrnn.kernels import table as c
-from streamrnn.kernels.jit import jit
+from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.experts import mix
+from streamrnn.kernels.monitors import alarm, conformal
 from tests.naive import judge
 from tests.naive import mix as naive_mix
 
@@ -59,7 +60,7 @@ def test_conformal_tracking_covers_at_the_level_asked_for(level: float) -> None:
 def test_an_event_opens_worsens_and_closes_after_the_quiet() -> None:
     latest, count = np.full(c.TARGETS_FROM, np.nan), np.zeros(c.SLOT + 1, np.int64)
     told = [
-        anomaly.follow(latest, count, level, level > 0, float(time), 3)
+        alarm.follow(latest, count, level, level > 0, float(time), 3)
         for time, level in enumerate([0, 1, 1, 0, 2, 1, 0, 0, 0, 0, 3, 0, 0, 0])
     ]
     assert told == [0, c.OPENED, 0, 0, c.WORSENED, 0, 0, 0, c.CLOSED, 0, c.OPENED, 0, 0, c.CLOSED]

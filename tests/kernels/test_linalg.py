@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamrnn.kernels import linalg
+from streamrnn.kernels.core import linalg
 from tests.naive import linalg as naive
 
 SIZES = [(1, 1), (3, 5), (4, 4), (5, 8), (7, 3), (8, 9), (9, 17), (16, 1), (33, 6)]

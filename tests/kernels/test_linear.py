@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from streamrnn.kernels import linear
-from streamrnn.kernels.call import at
-from streamrnn.kernels.jit import jit
+from streamrnn.kernels.core.call import at
+from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.experts import linear
 
 
 @jit

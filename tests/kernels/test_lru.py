@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from streamrnn import spec
-from streamrnn.kernels.lru import LEAST, MOST
+from streamrnn.kernels.layers.lru import LEAST, MOST
 from tests.kernels.drive import Layer
 
 ROWS = 40

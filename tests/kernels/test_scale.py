@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamrnn.kernels import scale
-from streamrnn.kernels import table as c
+from streamrnn.kernels.core import table as c
+from streamrnn.kernels.step import scale
 from tests.naive import scale as naive
 
 

@@ -8,10 +8,11 @@ import pytest
 from numpy.typing import NDArray
 
 from streamrnn import spec
-from streamrnn.kernels import anomaly, surprise
-from streamrnn.kernels import table as c
-from streamrnn.kernels.call import at, call
-from streamrnn.kernels.jit import jit
+from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.call import at, call
+from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.monitors import alarm as anomaly
+from streamrnn.kernels.monitors import tail as surprise
 from streamrnn.model.parts import MONITORS
 from tests.naive import surprise as naive
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from streamrnn import messages as m
 from streamrnn import spec
-from streamrnn.engine import Engine
+from streamrnn.engine.engine import Engine
 from streamrnn.messages import Batch
 from tests.engine.feed import START, STEP, batch, feed, has, join, part, pick, same, step, tiny
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamrnn import spec
-from streamrnn.kernels.blend import FLOOR, RATE, SWITCH
-from streamrnn.kernels.context import FADE, LEAST
-from streamrnn.kernels.event_table import FULL, LONG_FULL, SHORT, UNIT
+from streamrnn.kernels.core.event_table import FULL, LONG_FULL, SHORT, UNIT
+from streamrnn.kernels.experts.blend import FLOOR, RATE, SWITCH
+from streamrnn.kernels.experts.context import FADE, LEAST
 from streamrnn.model.parts import LAYERS
 from tests.naive import optim
 from tests.naive.cells import CELLS

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamrnn import spec
-from streamrnn.kernels import linear
-from streamrnn.kernels import seasons as s
-from streamrnn.model.past import past
+from streamrnn.kernels.experts import linear
+from streamrnn.kernels.experts import seasons as s
+from streamrnn.model.history import past
 from tests.naive.seasons import History
 
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from streamrnn.kernels.gate import LEAST
+from streamrnn.kernels.experts.gate import LEAST
 
 
 def shares(weights, logits):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from streamrnn.kernels.conformal import GAIN, LARGEST, PATIENCE
+from streamrnn.kernels.monitors.conformal import GAIN, LARGEST, PATIENCE
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 import math
 
-from streamrnn.kernels.mix import EXACT, FORGET, MELT, REACH, SLOPE
+from streamrnn.kernels.experts.mix import EXACT, FORGET, MELT, REACH, SLOPE
 
 
 def clip(x: float, bound: float) -> float:

@@ -2,7 +2,7 @@
 
 import math
 
-from streamrnn.kernels import seasons as s
+from streamrnn.kernels.experts import seasons as s
 
 
 class History:

@@ -11,7 +11,8 @@ import fake
 import pytest
 import zmq
 
-from streamrnn import config, engines
+from streamrnn.config import schema
+from streamrnn.engine import tasks
 from streamrnn.service import daemon as module
 
 PATIENCE = 10.0  # seconds
@@ -67,7 +68,7 @@ class Turned:
         self.start()
 
     def start(self) -> None:
-        self.daemon = module.Daemon(config.load(self.file), self.file)
+        self.daemon = module.Daemon(schema.load(self.file), self.file)
         self.daemon.announce()
         self.peers = Peers(self.daemon.endpoints)
 
@@ -113,7 +114,7 @@ class Turned:
 @pytest.fixture
 def turned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Turned]]:
     """Makes a daemon with the fake engine; `text` is more TOML."""
-    monkeypatch.setattr(engines, "Engine", fake.Engine)
+    monkeypatch.setattr(tasks, "Engine", fake.Engine)
     monkeypatch.setattr(module, "SUBSCRIBERS", 0.05)
     with ExitStack() as made:
 

@@ -13,9 +13,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamrnn.service.checkpoint import Checkpoint
-from streamrnn.service.journal import Journal
-from streamrnn.service.store import Store
+from streamrnn.service.storage.checkpoint import Checkpoint
+from streamrnn.service.storage.journal import Journal
+from streamrnn.service.storage.store import Store
 from streamrnn.spec import Model
 from streamrnn.wire import Frame
 

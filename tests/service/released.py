@@ -33,9 +33,9 @@ from conftest import Turned
 from test_desk import Dealer
 
 from streamrnn import __version__
-from streamrnn.service import stored
-from streamrnn.service.checkpoint import Checkpoint
-from streamrnn.service.store import FILE
+from streamrnn.service.storage import inspect
+from streamrnn.service.storage.checkpoint import Checkpoint
+from streamrnn.service.storage.store import FILE
 
 GOLDEN = Path(__file__).parent / "golden"
 FILES = (FILE, f"{FILE}-wal")
@@ -100,17 +100,17 @@ def read(case: Path, path: Path) -> dict[str, Any]:
 
 def looked_at(state: Path) -> dict[str, Any]:
     """All that `state check` and `state dump` say of files that nobody has opened yet."""
-    with stored.opened(state) as store:
-        check = stored.check(store)
+    with inspect.opened(state) as store:
+        check = inspect.check(store)
         del check["file"], check["written_by"]
         forgotten = [row.name for row in Checkpoint(store).load() if not row.blob]
-        return {"check": check, "forgotten": forgotten, "dump": list(stored.dump(store))}
+        return {"check": check, "forgotten": forgotten, "dump": list(inspect.dump(store))}
 
 
 def kept(state: Path) -> list[dict[str, Any]]:
     """A dump without what the numbers of a stream decide, and how they are laid out."""
-    with stored.opened(state) as store:
-        lines = list(stored.dump(store))
+    with inspect.opened(state) as store:
+        lines = list(inspect.dump(store))
     numbers = ("bytes", "layout", "sha256", "held")
     return [{key: value for key, value in line.items() if key not in numbers} for line in lines]
 

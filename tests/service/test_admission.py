@@ -5,8 +5,8 @@ from typing import Any
 
 from fake import Engine
 
-from streamrnn.service.admission import Admitted, admit, by_input
-from streamrnn.service.streams import Streams
+from streamrnn.service.ingest.admission import Admitted, admit, by_input
+from streamrnn.service.streams.registry import Streams
 from streamrnn.spec import Model
 from streamrnn.wire import Decoder, Frame, Source
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from conftest import Turned
 
-from streamrnn import config
-from streamrnn.cli.history import history
+from streamrnn.config import schema
 from streamrnn.errors import ConfigError
 from streamrnn.messages import Batch
+from streamrnn.recordings.history import history
 from streamrnn.service import daemon as module
-from streamrnn.service import stored
-from streamrnn.service.backfill import History
+from streamrnn.service.recovery.backfill import History
+from streamrnn.service.storage import inspect
 from tests.engine.feed import batch
 
 Make = Callable[..., Turned]
@@ -40,7 +40,7 @@ def recorded(fail: int = PARTS, digest: str = "1") -> History:
 
 def start(one: Turned, given: History | None) -> None:
     """As `Turned.start`, with history."""
-    one.daemon = module.Daemon(config.load(one.file), one.file, history=given)
+    one.daemon = module.Daemon(schema.load(one.file), one.file, history=given)
     one.daemon.announce()
     one.peers = type(one.peers)(one.daemon.endpoints)
 
@@ -104,12 +104,12 @@ def test_a_file_is_read_as_replay_reads_it_and_known_by_its_content(tmp_path: Pa
     file = tmp_path / "past.csv"
     file.write_text("time,flow\n1,1.5\n2,2.5\n")
     text = '[model]\nfeatures = ["flow"]\n[columns]\nname = "{}"\n'
-    one, other = (history(file, config.parse(text.format(name))) for name in ("pump-1", "pump-2"))
+    one, other = (history(file, schema.parse(text.format(name))) for name in ("pump-1", "pump-2"))
     (read,) = one.parts()
     assert (read.names[0], read.values[:, 0].tolist()) == ("pump-1", [1.5, 2.5])
     assert one.digest != other.digest
     file.write_text("time,flow\n1,1.5\n2,2.6\n")
-    assert history(file, config.parse(text.format("pump-1"))).digest != one.digest
+    assert history(file, schema.parse(text.format("pump-1"))).digest != one.digest
 
 
 MODEL = """
@@ -135,15 +135,15 @@ checkpoint = 1e-9
 def learned(path: Path, fails: list[int]) -> str:
     """Digest of the state after a backfill by the real engine that is interrupted at these parts."""
     path.mkdir()
-    read = config.parse(MODEL.replace("PATH", str(path)))
+    read = schema.parse(MODEL.replace("PATH", str(path)))
     for fail in fails:
         with pytest.raises(Stopped):
             module.Daemon(read, None, history=recorded(fail))
     daemon = module.Daemon(read, None, history=recorded())
     daemon.stop()
     daemon.run()
-    with stored.opened(path / "state") as store:
-        *_, last = stored.dump(store)
+    with inspect.opened(path / "state") as store:
+        *_, last = inspect.dump(store)
     return str(last["sha256"])
 
 

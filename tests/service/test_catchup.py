@@ -11,7 +11,7 @@ import zmq
 from conftest import Turned
 
 from streamrnn.client import Message, Subscriber, SubscriberError, subscriber
-from streamrnn.service import catchup
+from streamrnn.service.publish import catchup
 
 DOOR = 'catchup = "ipc://{path}/catchup"\n'
 

@@ -10,8 +10,8 @@ import pytest
 from ledger import STREAMS, Daemon, Engine, running, start
 
 from streamrnn.errors import StorageError
-from streamrnn.service.checkpoint import Checkpoint
-from streamrnn.service.store import FILE, Store
+from streamrnn.service.storage.checkpoint import Checkpoint
+from streamrnn.service.storage.store import FILE, Store
 
 
 def test_a_checkpoint_during_the_replay_keeps_rows_that_are_ahead(tmp_path: Path) -> None:

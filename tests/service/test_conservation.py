@@ -15,8 +15,8 @@ import zmq
 from conftest import Turned
 
 from streamrnn.errors import FullError
-from streamrnn.service import desk
-from streamrnn.wire import acked
+from streamrnn.service.ingest import producers
+from streamrnn.wire import envelope
 
 BOTH = '[[input]]\nkind = "router"\nendpoint = "ipc://{path}/router"\n'
 BAD = (b"{", b'{"stream": "a"}', b'{"stream": "a", "values": {"flow": 1e99}}', b'{"stream": "", "values": {"flow": 1}}')
@@ -52,7 +52,7 @@ class Source:
             count, body = 3, json.dumps([json.loads(observation(self.chance)) for _ in range(3)]).encode()
         elif what == "columns":
             count, body = 2, json.dumps({"stream": "c", "values": {"flow": [1.0, 2.0]}}).encode()
-        frame = acked.pack(acked.DATA, self.name, epoch, seq, count, body)
+        frame = envelope.pack(envelope.DATA, self.name, epoch, seq, count, body)
         self.socket.send(frame[:-1] if what == "corrupt" else frame)
         self.told["sent"] += 1
         if what in ("next", "refused", "several", "columns"):
@@ -60,10 +60,10 @@ class Source:
 
     def hear(self) -> None:
         while self.socket.poll(0):
-            letter = acked.unpack(self.socket.recv())
-            if letter.kind == acked.ACK:
+            letter = envelope.unpack(self.socket.recv())
+            if letter.kind == envelope.ACK:
                 self.accepted = letter.seq
-            elif letter.kind == acked.NACK:
+            elif letter.kind == envelope.NACK:
                 told = json.loads(letter.body)
                 self.told[told["code"]] += 1
                 if told["code"] == "busy":  # and everything behind it
@@ -97,7 +97,7 @@ def totals(one: Turned) -> dict[str, float]:
         "unlearned": total("streamrnn_observations_late_total") + total("streamrnn_observations_duplicate_total"),
         "letters": values["streamrnn_messages_published_total"][("deadletter",)]
         + total("streamrnn_dead_letters_suppressed_total"),
-        **{answer: answers.get(answer, 0) for answer in desk.RESULTS},
+        **{answer: answers.get(answer, 0) for answer in producers.RESULTS},
     }
 
 
@@ -133,7 +133,7 @@ def test_nothing_appears_and_nothing_is_lost(both: Turned, seed: int, monkeypatc
     one.until(lambda: not one.daemon._hold.full)
     one.until(lambda: totals(one)["frames"] == pushed + heard(one))
     told = totals(one)
-    assert told["routed"] == sum(told[answer] for answer in desk.RESULTS) == sum(s.told["sent"] for s in sources)
+    assert told["routed"] == sum(told[answer] for answer in producers.RESULTS) == sum(s.told["sent"] for s in sources)
     assert told["received"] == told["applied"] + told["dead"]
     assert told["applied"] == told["learned"] + told["unlearned"]
     assert told["letters"] >= 1

@@ -10,8 +10,9 @@ import pytest
 import zmq
 from conftest import Turned
 
-from streamrnn.service import idle, stored
-from streamrnn.service.store import FILE
+from streamrnn.service.storage import inspect
+from streamrnn.service.storage.store import FILE
+from streamrnn.service.streams import idle
 
 Make = Callable[..., Turned]
 SLOW = "checkpoint = 3600.0\n"  # in [state]
@@ -123,8 +124,8 @@ def test_a_recovery_learns_what_came_before_and_after_it_was_frozen(
 
 def dumped(one: Turned) -> list[dict[str, Any]]:
     one.stop()
-    with stored.opened(one.path / "state") as store:
-        return list(stored.dump(store))
+    with inspect.opened(one.path / "state") as store:
+        return list(inspect.dump(store))
 
 
 def test_forgetting_makes_room_and_topics_begin_anew(turned: Make) -> None:

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from ledger import STREAMS, Daemon, Engine, Values, running, start, uninterrupted
 
 from streamrnn.errors import SnapshotError, StorageError
-from streamrnn.service import journal as journal_module
-from streamrnn.service.store import FILE, Store
+from streamrnn.service.storage import journal as journal_module
+from streamrnn.service.storage.store import FILE, Store
 
 
 class Killer:

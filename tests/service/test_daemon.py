@@ -13,7 +13,7 @@ from conftest import Turned
 
 from streamrnn.errors import ConfigError, StorageError
 from streamrnn.service import daemon as module
-from streamrnn.service.supervisor import Supervisor
+from streamrnn.service.operations.systemd import Supervisor
 from streamrnn.wire import Frame
 
 Make = Callable[..., Turned]

@@ -236,7 +236,7 @@ def test_sources_are_bounded_and_the_silent_make_room(turned: Make, monkeypatch:
     third = Dealer(one, b"c")
     third.data(1, 1.0)
     assert third.refused()["code"] == "sources"
-    monkeypatch.setattr("streamrnn.service.desk.IDLE", -1.0)
+    monkeypatch.setattr("streamrnn.service.ingest.producers.IDLE", -1.0)
     third.data(1, 1.0)
     assert third.acked() == 1
     assert [mark[1] for mark in one.daemon._desk.marks()] == ["b", "c"]

@@ -12,11 +12,11 @@ import pytest
 import zmq
 from conftest import PATIENCE, Turned
 
-from streamrnn import config
+from streamrnn.config import schema
+from streamrnn.config.keys import Grant, Pair, read_grants, read_pair, write_grant, write_pair
 from streamrnn.errors import ConfigError
-from streamrnn.keys import Grant, Pair, read_grants, read_pair, write_grant, write_pair
 from streamrnn.service import daemon as module
-from streamrnn.service import doors, sockets
+from streamrnn.service.ingest import authentication, sockets
 from tests.broken import greeting
 
 CONFIG = """
@@ -68,7 +68,7 @@ class House:
 
     def count(self, *labels: str) -> float:
         self.served.daemon._do_chores(0.0)
-        name = "streamrnn_denied_total" if labels[0] in doors.DENIALS else "streamrnn_handshakes_total"
+        name = "streamrnn_denied_total" if labels[0] in authentication.DENIALS else "streamrnn_handshakes_total"
         return self.served.value(name, *labels)
 
 
@@ -126,7 +126,7 @@ def test_who_may_not_come_in_is_counted_and_nothing_of_it_is_taken(
     monkeypatch.setitem(sockets.COMMON, zmq.HANDSHAKE_IVL, 300)
     served = house.open()
     if why == "handler raises":
-        monkeypatch.setattr(doors.Doors, "_judge", lambda *_: 1 / 0)
+        monkeypatch.setattr(authentication.Doors, "_judge", lambda *_: 1 / 0)
     elif why == "handler dead":
         served.daemon._sockets._poller.unregister(served.daemon._sockets._zap)
         served.daemon._sockets._zap.close()
@@ -251,7 +251,7 @@ def test_keys_that_cannot_be_read_stop_a_start_and_refuse_a_reload(house: House,
     house.peer(zmq.PUSH, key).send_json(observation("a"))
     served.until(house.received)
     with pytest.raises(ConfigError, match=str(keys)):
-        module.doors(config.load(served.file))
+        module.doors(schema.load(served.file))
 
 
 def test_security_is_not_switched_by_a_reload(house: House) -> None:

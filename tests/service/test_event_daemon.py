@@ -8,8 +8,8 @@ import pytest
 from conftest import Turned
 from test_control import ask
 
-from streamrnn import config
-from streamrnn.service import stored
+from streamrnn.config import schema
+from streamrnn.service.storage import inspect
 
 Make = Callable[..., Turned]
 MODEL = '[model]\nfeatures = ["flow"]'  # of the fixture; replaced
@@ -157,9 +157,9 @@ def test_stored_rows_can_be_checked_and_dumped(serving: Callable[[], Turned]) ->
     one = serving()
     fed(one, WORDS)
     one.stop()
-    with stored.opened(one.path / "state") as store:
-        found, lines = stored.check(store), list(stored.dump(store))
-        exported = stored.export(store, "a")
+    with inspect.opened(one.path / "state") as store:
+        found, lines = inspect.check(store), list(inspect.dump(store))
+        exported = inspect.export(store, "a")
     assert found["damaged"] == []
     assert {line["stream"] for line in lines if line.get("stream")} == {"a", "b/c"}
     assert any(name.startswith("i64.history") for name in exported["slices"])
@@ -172,7 +172,7 @@ def test_the_task_is_not_changed_while_it_runs(serving: Callable[[], Turned]) ->
     one.received(subscriber)
     text = one.file.read_text()
     one.file.write_text(text.replace('task = "events"', 'features = ["flow"]').replace("vocabulary = ", "#"))
-    assert config.load(one.file).model.task == "forecast"
+    assert schema.load(one.file).model.task == "forecast"
     one.daemon.reload()
     told = one.received(subscriber)[1]
     assert (told["state"], "model.task" in told["error"]) == ("reload_refused", True)

@@ -8,7 +8,7 @@ import pytest
 from conftest import Turned
 from test_control import ask
 
-from streamrnn import engine, engines
+from streamrnn.engine import engine, tasks
 from streamrnn.messages import IGNORE
 
 Make = Callable[..., Turned]
@@ -28,7 +28,7 @@ def serving(turned: Make, monkeypatch: pytest.MonkeyPatch) -> Turned:
 
     changed = conftest.CONFIG.replace('[model]\nfeatures = ["flow"]', MODEL.strip())
     monkeypatch.setattr(conftest, "CONFIG", changed)
-    monkeypatch.setattr(engines, "Engine", engine.Engine)
+    monkeypatch.setattr(tasks, "Engine", engine.Engine)
     return turned("checkpoint = 3600.0\n")
 
 

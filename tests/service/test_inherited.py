@@ -10,8 +10,8 @@ import conftest
 import pytest
 from conftest import Turned
 
-from streamrnn.service import paths
-from streamrnn.service.inherited import inherited
+from streamrnn.service.ingest import bind
+from streamrnn.service.ingest.socket_activation import inherited
 
 
 def listening(family: int, address: object) -> plain.socket:
@@ -39,7 +39,7 @@ def test_what_was_handed_over_is_served_through_and_outlives_the_daemon(
 ) -> None:
     with listening(plain.AF_INET, ("127.0.0.1", 0)) as taken, listening(plain.AF_INET, ("127.0.0.1", 0)) as web:
         endpoint, address = (f"tcp://127.0.0.1:{each.getsockname()[1]}" for each in (taken, web))
-        monkeypatch.setattr(paths, "handed", lambda: {endpoint: taken.fileno(), address: web.fileno()})
+        monkeypatch.setattr(bind, "handed", lambda: {endpoint: taken.fileno(), address: web.fileno()})
         text = conftest.CONFIG.replace("ipc://{path}/in", endpoint).replace("port = 0", f"port = {address[16:]}")
         monkeypatch.setattr(conftest, "CONFIG", text)
         served = turned()

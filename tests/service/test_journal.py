@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from streamrnn.errors import SnapshotError, StorageError
-from streamrnn.service import journal as module
-from streamrnn.service.journal import Journal, trim
-from streamrnn.service.store import FILE, Store
+from streamrnn.service.storage import journal as module
+from streamrnn.service.storage.journal import Journal, trim
+from streamrnn.service.storage.store import FILE, Store
 from streamrnn.wire import Frame
 
 DURABILITIES = ["commit", "interval", "off"]

@@ -10,8 +10,8 @@ import zmq
 from conftest import Turned
 
 from streamrnn.client import Keys, Producer, ProducerError, Subscriber
+from streamrnn.config.keys import Grant, Pair, write_grant, write_pair
 from streamrnn.errors import ConfigError
-from streamrnn.keys import Grant, Pair, write_grant, write_pair
 
 SECURITY = '[security]\nkeys = "{path}/keys"\nsecret = "{path}/curve.secret"\n'
 

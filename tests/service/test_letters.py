@@ -2,8 +2,8 @@
 
 import pytest
 
-from streamrnn.service.letters import Letters
-from streamrnn.service.telemetry import Telemetry
+from streamrnn.service.operations.telemetry import Telemetry
+from streamrnn.service.publish.dead_letters import Letters
 from streamrnn.wire import Encoder, Forecasts, Refusal
 
 REFUSED = [(0, Refusal(0, "malformed", "no", b"x"), 1)] * 30
@@ -41,7 +41,7 @@ def test_a_refused_run_counts_its_observations() -> None:
 
 
 def test_the_log_gets_one_line_in_ten_seconds(capsys: pytest.CaptureFixture[str]) -> None:
-    from streamrnn.service import logs
+    from streamrnn.service.operations import logs
 
     logs.configure("info")
     box, _ = letters(10.0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import Turned
 
-from streamrnn.service import machine
+from streamrnn.service.operations import resources
 
 ALL = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 V2 = {"a/b/memory.max": "max", "a/memory.max": "1000000", "memory.max": "2000000"}
@@ -31,9 +31,9 @@ def test_the_least_limit_counts(
         (tmp_path / "cgroup" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "cgroup" / name).write_text(text)
     (tmp_path / "own").write_text(own)
-    monkeypatch.setattr(machine, "ROOT", tmp_path / "cgroup")
-    monkeypatch.setattr(machine, "OWN", tmp_path / "own")
-    assert machine.memory() == limit
+    monkeypatch.setattr(resources, "ROOT", tmp_path / "cgroup")
+    monkeypatch.setattr(resources, "OWN", tmp_path / "own")
+    assert resources.memory() == limit
 
 
 @pytest.mark.parametrize(("durability", "window"), [("commit", 0.0), ("interval", 2.5)])

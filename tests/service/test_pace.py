@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamrnn.config import State
-from streamrnn.service.pace import PAUSE, Pace
+from streamrnn.config.schema import State
+from streamrnn.service.storage.checkpoint_schedule import PAUSE, Pace
 
 REPLAY = 8.0
 TURN = 0.05  # seconds of serving

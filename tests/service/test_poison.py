@@ -13,9 +13,9 @@ import pytest
 from conftest import Turned
 
 from streamrnn.errors import StorageError
-from streamrnn.service import poison
-from streamrnn.service.checkpoint import Checkpoint
-from streamrnn.service.journal import COMMAND, POISON, REFUSED
+from streamrnn.service.recovery import poison
+from streamrnn.service.storage.checkpoint import Checkpoint
+from streamrnn.service.storage.journal import COMMAND, POISON, REFUSED
 from streamrnn.wire import Frame
 
 Make = Callable[..., Turned]

@@ -9,11 +9,11 @@ import pytest
 from conftest import Turned
 from prometheus_client.exposition import generate_latest
 
-from streamrnn import config
-from streamrnn.engine import Engine
-from streamrnn.service import web
-from streamrnn.service.telemetry import Telemetry
-from streamrnn.service.web import CONNECTIONS, SECONDS
+from streamrnn.config import schema
+from streamrnn.engine.engine import Engine
+from streamrnn.service.operations import web
+from streamrnn.service.operations.telemetry import Telemetry
+from streamrnn.service.operations.web import CONNECTIONS, SECONDS
 from tests.columns import batch_of
 
 MOST_SERIES, MOST_SECONDS = 1500, 0.05  # a scrape
@@ -84,7 +84,7 @@ def test_two_hundred_who_hold_the_page_up_hold_up_nothing_else(
 @pytest.mark.long
 def test_a_scrape_of_fifty_thousand_streams() -> None:
     text = '[model]\nfeatures = ["x"]\npreset = "light"\nlayers = [{kind = "gru", size = 4}]\n'
-    engine = Engine(config.parse(text).model, 50_000)
+    engine = Engine(schema.parse(text).model, 50_000)
     names = [f"s{k}" for k in range(50_000)]
     for turn in range(3):
         engine.step(batch_of([(name, 60.0 * turn) for name in names]), engine.admit(names))

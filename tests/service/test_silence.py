@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from conftest import Turned
 
-from streamrnn import config
+from streamrnn.config import schema
 from streamrnn.errors import FullError
 from streamrnn.service import daemon as module
 
@@ -93,7 +93,7 @@ def test_what_may_not_have_been_sent_before_a_crash_is_sent_after_it(
     monkeypatch.setattr(one.daemon, "_publish", lambda _: None)
     one.until(lambda: one.value("streamrnn_silences_total") == 1)
     one.kill()
-    one.daemon = module.Daemon(config.load(one.file), one.file)
+    one.daemon = module.Daemon(schema.load(one.file), one.file)
     held = [json.loads(body) for topic, body in one.daemon._held if topic == b"anomaly/a/"]
     assert [(told["state"], told["topic_seq"], told["replayed"]) for told in held] == [("silence", 1, True)]
 

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import zmq
 
-from streamrnn.config import Input, Limits, Output
+from streamrnn.config.schema import Input, Limits, Output
 from streamrnn.errors import ConfigError, StreamrnnError
-from streamrnn.service import catchup, control
-from streamrnn.service import sockets as module
-from streamrnn.service.sockets import TURN_BYTES, Message, Sockets
+from streamrnn.service.ingest import sockets as module
+from streamrnn.service.ingest.sockets import TURN_BYTES, Message, Sockets
+from streamrnn.service.operations import control
+from streamrnn.service.publish import catchup
 from streamrnn.wire import Frame
 
 PATIENCE = 10.0

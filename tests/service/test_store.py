@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from streamrnn.errors import EXIT_DATA, SnapshotError, StorageError
-from streamrnn.service.store import FILE, FOLD_COMMITS, FORMAT, PAGE_BYTES, READ_ONLY, Store
+from streamrnn.service.storage.store import FILE, FOLD_COMMITS, FORMAT, PAGE_BYTES, READ_ONLY, Store
 
 
 def open_store(path: Path, durability: str = "commit") -> Store:

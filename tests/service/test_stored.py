@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from streamrnn import cli
 from streamrnn.errors import SnapshotError, StorageError
-from streamrnn.service import stored
-from streamrnn.service.store import FILE, Store
+from streamrnn.service.storage import inspect
+from streamrnn.service.storage.store import FILE, Store
 
 
 def filled(path: Path, order: str = "ab", extra: int = 0) -> Path:
@@ -25,8 +25,8 @@ def filled(path: Path, order: str = "ab", extra: int = 0) -> Path:
 
 
 def digest(path: Path) -> str:
-    with stored.opened(path) as store:
-        return list(stored.dump(store))[-1]["sha256"]
+    with inspect.opened(path) as store:
+        return list(inspect.dump(store))[-1]["sha256"]
 
 
 def test_equal_states_have_equal_dumps_however_they_came_about(tmp_path: Path) -> None:
@@ -55,9 +55,9 @@ def test_what_waits_is_said_and_looking_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "1"
     with running(path) as daemon:
         daemon.feed([[("a", 1)], [("b", 2)]])
-    with stored.opened(path) as store:
-        assert stored.check(store)["waiting"] == 2
-        assert list(stored.dump(store))[-1]["waiting"] == 2
+    with inspect.opened(path) as store:
+        assert inspect.check(store)["waiting"] == 2
+        assert list(inspect.dump(store))[-1]["waiting"] == 2
 
 
 def test_damage_is_named_and_absence_told(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_damage_is_named_and_absence_told(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli.app, ["state", "check", str(path)])
     assert isinstance(result.exception, SnapshotError)
     assert json.loads(result.stdout)["damaged"] == ["a"]
-    with pytest.raises(StorageError, match="does not exist"), stored.opened(tmp_path / "none"):
+    with pytest.raises(StorageError, match="does not exist"), inspect.opened(tmp_path / "none"):
         pass
     assert not (tmp_path / "none").exists()
 
@@ -76,6 +76,6 @@ def test_a_state_in_use_is_left_alone(tmp_path: Path) -> None:
     with (
         closing(Store(tmp_path, "commit", 1.0)),
         pytest.raises(StorageError, match="in use"),
-        stored.opened(tmp_path),
+        inspect.opened(tmp_path),
     ):
         pass

@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamrnn import engine as real
 from streamrnn import spec
-from streamrnn.reorder import Reorder
-from streamrnn.service import recovery
-from streamrnn.service.admission import admit
-from streamrnn.service.checkpoint import Checkpoint
-from streamrnn.service.journal import Journal
-from streamrnn.service.store import Store
-from streamrnn.service.streams import Streams
+from streamrnn.engine import engine as real
+from streamrnn.engine.reorder import Reorder
+from streamrnn.service.ingest.admission import admit
+from streamrnn.service.recovery import replay as recovery
+from streamrnn.service.storage.checkpoint import Checkpoint
+from streamrnn.service.storage.journal import Journal
+from streamrnn.service.storage.store import Store
+from streamrnn.service.streams.registry import Streams
 from streamrnn.wire import Decoder, Encoder, Forecasts, Frame, Source
 from tests.engine.feed import tiny
 

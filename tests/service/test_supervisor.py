@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streamrnn.service.supervisor import Supervisor
+from streamrnn.service.operations.systemd import Supervisor
 
 
 @pytest.fixture(params=["path", "abstract"])

@@ -14,8 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families as families
 from streamrnn import messages
 from streamrnn.errors import StreamrnnError
 from streamrnn.messages import EventHealth, Health
-from streamrnn.service.telemetry import METRICS, Telemetry
-from streamrnn.service.web import CONNECTIONS, Web
+from streamrnn.service.operations.telemetry import METRICS, Telemetry
+from streamrnn.service.operations.web import CONNECTIONS, Web
 from tests.columns import outcomes
 
 

@@ -11,7 +11,7 @@ import pytest
 from ledger import STREAMS, Values, running, uninterrupted
 
 from streamrnn.errors import SnapshotError
-from streamrnn.service.store import FILE, PAGE_BYTES
+from streamrnn.service.storage.store import FILE, PAGE_BYTES
 
 LOG = f"{FILE}-wal"
 HEAD, FRAME = 32, 24 + PAGE_BYTES  # of the log: its header, a page with its own

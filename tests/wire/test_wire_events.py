@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from streamrnn import spec
-from streamrnn.event_engine import EventEngine, batch_of
+from streamrnn.engine.event_engine import EventEngine, batch_of
 from streamrnn.messages import END, STAMPED, digest
 from streamrnn.wire import FIELDS, Decoded, Decoder, Encoder, Events, Frame, Source
-from streamrnn.wire.forms import SYMBOL_BYTES
+from streamrnn.wire.incoming.forms import SYMBOL_BYTES
 
 LONG = "ü" * (SYMBOL_BYTES // 2)
 

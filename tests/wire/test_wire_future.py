@@ -8,11 +8,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from streamrnn import config
-from streamrnn.cli.rows import configured
 from streamrnn.cli.send import messages_of
+from streamrnn.config import schema
+from streamrnn.engine.reorder import Reorder
 from streamrnn.messages import Batch, keep_runs
-from streamrnn.reorder import Reorder
+from streamrnn.recordings.rows import configured
 from streamrnn.wire import Decoder, Frame, Source
 
 FEATURES, COMING, STEPS = ("x", "w", "v"), ("w", "v"), 2
@@ -104,7 +104,7 @@ def files(path: Path) -> list[Path]:
 
 
 def test_files_have_it_in_columns_or_as_the_wire_form(tmp_path: Path) -> None:
-    read = config.parse(CONFIG)
+    read = schema.parse(CONFIG)
     for file in files(tmp_path):
         rows = configured(file, read)
         (batch,) = rows.batches()

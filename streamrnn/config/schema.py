@@ -1,0 +1,169 @@
+"""The daemon's configuration: one TOML file, read into frozen Structs.
+
+Unknown keys and values out of range are refused with their path and a hint. `${NAME}` is replaced from the
+environment, in endpoints only. Every key has a default that works but `model.features`.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from streamrnn.config.validate import naming, refuse
+from streamrnn.errors import ConfigError
+from streamrnn.spec import Model
+
+Seconds = Annotated[float, Meta(gt=0.0, le=86_400.0)]
+
+
+class Input(Struct, frozen=True, forbid_unknown_fields=True):
+    """One source. `router` acknowledges what is on the disk; `pull` binds and waits for PUSH producers; `sub` connects
+    to somebody else's PUB."""
+
+    kind: Literal["pull", "sub", "router"] = "pull"
+    endpoint: str = "tcp://127.0.0.1:5555"
+    bind: bool | None = None  # None: pull and router bind, sub connects
+    format: Literal["auto", "json", "msgpack"] = "auto"
+    topics: tuple[str, ...] = ("",)  # sub: prefixes to subscribe to
+    stream_from_topic: bool = False  # sub: the topic frame names the stream
+    stream: str | None = None  # name for observations that carry none
+    server_key: str = ""  # where it connects: public key of the other side, to encrypt and to know it by
+
+
+class Output(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where predictions, anomalies, status and dead letters are published."""
+
+    endpoint: str = "tcp://127.0.0.1:5556"
+    format: Literal["json", "msgpack"] = "json"
+    high_water: Annotated[int, Meta(ge=1)] = 100_000  # messages held for a slow subscriber before it loses some
+    catchup: str = ""  # endpoint where subscribers ask for last values and for what they missed; empty: none
+
+
+class Metrics(Struct, frozen=True, forbid_unknown_fields=True):
+    """The Prometheus endpoint. Port 0 chooses a free one, which the log and the status line tell."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 9464
+
+
+class State(Struct, frozen=True, forbid_unknown_fields=True):
+    """Journal and checkpoints. `path` empty: $STATE_DIRECTORY under systemd, else ./state."""
+
+    path: str = ""
+    durability: Literal["commit", "interval", "off"] = "commit"
+    interval: Seconds = 1.0  # durability "interval": at most so much is lost when the machine dies
+    checkpoint: Seconds = 30.0  # seconds between checkpoints
+    replay: Seconds = 8.0  # seconds of work that a crash may leave to be done again
+    retention: Annotated[float, Meta(ge=0.0)] = 0.0  # seconds of silence after which a stream is forgotten; 0: never
+
+
+class Control(Struct, frozen=True, forbid_unknown_fields=True):
+    """The socket of `streamrnn ctl`. `endpoint` empty: a socket in the state directory."""
+
+    enabled: bool = True
+    endpoint: str = ""
+
+
+class Limits(Struct, frozen=True, forbid_unknown_fields=True):
+    """What one daemon will hold and take."""
+
+    max_streams: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000
+    resident_streams: Annotated[int, Meta(ge=0, le=1_000_000)] = 0  # in memory at once, the others rest; 0: all
+    max_frame_bytes: Annotated[int, Meta(ge=1024, le=2**30)] = 1_048_576
+    max_observations: Annotated[int, Meta(ge=1, le=1_000_000)] = 4096  # in one frame
+    max_batch: Annotated[int, Meta(ge=1, le=65_536)] = 1024  # frames taken in one turn
+    threads: Annotated[int, Meta(ge=1, le=64)] = 1  # that share the streams of a large batch
+    window: Annotated[int, Meta(ge=1, le=65_536)] = 1024  # messages a producer may have sent and not acknowledged
+    max_producers: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000  # sources of `router` inputs that are remembered
+    dead_letters_per_second: Annotated[float, Meta(ge=0.0)] = 100.0
+    new_streams_per_second: Annotated[float, Meta(ge=0.0)] | None = None  # of one sender; None: 50 with a key
+    max_connections: Annotated[int, Meta(ge=1, le=100_000)] = 1000  # of peers with a key
+    max_subscriptions: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000  # of one key
+
+
+class Security(Struct, frozen=True, forbid_unknown_fields=True):
+    """Keys. With `keys` every TCP endpoint that listens asks for one; without, none may be reachable from outside."""
+
+    keys: str = ""  # directory with one file for each key that is let in
+    secret: str = ""  # file with our own key; empty: `curve.secret` in $CREDENTIALS_DIRECTORY
+
+
+class Log(Struct, frozen=True, forbid_unknown_fields=True):
+    """JSON lines on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Columns(Struct, frozen=True, forbid_unknown_fields=True):
+    """How `replay`, `send` and `demo` read a CSV file: the header names that play a role."""
+
+    stream: str | None = None  # column that names the stream; None: one stream, `name`
+    name: str = "replay"
+    time: str | None = "time"  # seconds, milliseconds or a date and time; None: one second a row
+    event: str | None = None  # task "events": what happened; None: the column "event"
+    label: str | None = None
+    id: str | None = None
+    features: dict[str, str] = {}  # feature -> column, where they differ
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    model: Model
+    input: tuple[Input, ...] = (Input(),)
+    output: Output = Output()
+    metrics: Metrics = Metrics()
+    state: State = State()
+    control: Control = Control()
+    limits: Limits = Limits()
+    security: Security = Security()
+    log: Log = Log()
+    columns: Columns = Columns()
+
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def parse(text: str, environment: dict[str, str] | None = None) -> Config:
+    """Read a TOML text. Raises ConfigError with the path of what is wrong."""
+    try:
+        raw = msgspec.toml.decode(text.encode())
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"not valid TOML: {error}", "see config/reference.toml for the form") from None
+    _substitute(raw, dict(os.environ) if environment is None else environment)
+    try:
+        return msgspec.convert(raw, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(str(error), "config/reference.toml lists every key with its range") from None
+
+
+def load(path: Path) -> Config:
+    """Read a TOML file and refuse what can never work (`rules`). Raises ConfigError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}", "give the path of a TOML file") from None
+    with naming(path):
+        found = parse(text)
+        refuse(found)
+    return found
+
+
+def _substitute(raw: Any, environment: dict[str, str]) -> None:
+    """Replace ${NAME} in the endpoints, in place."""
+    if not isinstance(raw, dict):
+        return
+    inputs = raw.get("input", [])
+    for section in [*(inputs if isinstance(inputs, list) else []), raw.get("output")]:
+        if isinstance(section, dict) and isinstance(section.get("endpoint"), str):
+            section["endpoint"] = _VARIABLE.sub(lambda match: _lookup(match[1], environment), section["endpoint"])
+
+
+def _lookup(name: str, environment: dict[str, str]) -> str:
+    if name not in environment:
+        raise ConfigError(f"${{{name}}} is not set in the environment", f"export {name} or write the endpoint out")
+    return environment[name]

@@ -1,0 +1,99 @@
+"""Matrix primitives for one sample, over contiguous views; matrices are input-major (I, O).
+
+Whole registers of outputs go through the tiles of simd.py, widest first; what is left over goes through plain loops.
+"""
+
+from streamrnn.kernels.core import simd
+from streamrnn.kernels.core.call import at
+from streamrnn.kernels.core.jit import jit
+
+row8, row4, row2, row1 = simd.tile(1, 8, 1), simd.tile(1, 4, 2), simd.tile(1, 2, 4), simd.tile(1, 1, 4)
+square3, square2, square1 = simd.tile(4, 3, 1), simd.tile(4, 2, 1), simd.tile(4, 1, 2)
+
+
+@jit
+def combine(K, A, step, B, y):
+    """y += sum_k A[k step] B[k], A a pointer, B (K, O), y (O)."""
+    m = len(y)
+    L = simd.lanes(y)
+    j = 0
+    while j + 8 * L <= m:
+        row8(K, A, step, 0, at(B, j), m, at(y, j), 0)
+        j += 8 * L
+    if j + 4 * L <= m:
+        row4(K, A, step, 0, at(B, j), m, at(y, j), 0)
+        j += 4 * L
+    if j + 2 * L <= m:
+        row2(K, A, step, 0, at(B, j), m, at(y, j), 0)
+        j += 2 * L
+    if j + L <= m:
+        row1(K, A, step, 0, at(B, j), m, at(y, j), 0)
+        j += L
+    if j < m:
+        for k in range(K):
+            a, b = A[k * step], B[k]
+            for i in range(j, m):
+                y[i] += a * b[i]
+
+
+@jit
+def matvec(W, x, y):
+    """y += W' x, W (I, O), x (I), y (O)."""
+    combine(len(x), at(x, 0), 1, W, y)
+
+
+@jit
+def dots(W, d, y):
+    """y += W d, W (I, O), d (O), y (I): a register of dot products at once."""
+    n, m = W.shape
+    L = simd.lanes(y)
+    whole = m // L
+    i = 0
+    while i + L <= n:
+        simd.dots(whole, at(W, i * m), m, at(d, 0), at(y, i))
+        for j in range(whole * L, m):
+            for r in range(i, i + L):
+                y[r] += W[r, j] * d[j]
+        i += L
+    for r in range(i, n):
+        w, s = W[r], W.dtype.type(0)
+        for j in range(m):
+            s += w[j] * d[j]
+        y[r] += s
+
+
+@jit
+def fold(X, D, G):
+    """G += X' D, X (K, I), D (K, O), G (I, O): the tape's gradients as one product of rank K, four inputs at once."""
+    K, n = X.shape
+    m = D.shape[1]
+    L = simd.lanes(G)
+    i = 0
+    while i + 4 <= n:
+        j = 0
+        while j + 3 * L <= m:
+            square3(K, at(X, i), n, 1, at(D, j), m, at(G, i * m + j), m)
+            j += 3 * L
+        if j + 2 * L <= m:
+            square2(K, at(X, i), n, 1, at(D, j), m, at(G, i * m + j), m)
+            j += 2 * L
+        if j + L <= m:
+            square1(K, at(X, i), n, 1, at(D, j), m, at(G, i * m + j), m)
+            j += L
+        for r in range(i, i + 4):
+            for c in range(j, m):
+                for k in range(K):
+                    G[r, c] += X[k, r] * D[k, c]
+        i += 4
+    for r in range(i, n):
+        combine(K, at(X, r), n, D, G[r])
+
+
+@jit
+def sums(D, g):
+    """g += sum over rows of D (K, O)."""
+    rows, m = D.shape
+    for k in range(rows):
+        d = D[k]
+        for j in range(m):
+            g[j] += d[j]

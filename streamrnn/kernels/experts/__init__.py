@@ -1,0 +1,3 @@
+"""Experts of numeric targets (naive, linear, over one history) and their aggregation (mix, gate); context tables of
+symbols (context, vocabulary) and their aggregation (blend).
+"""

@@ -1,0 +1,186 @@
+"""The history of one target, and the regressors that all its linear experts share.
+
+A history is a head, a ring of the last R values by step (NaN where none came), per season a *profile* (the running
+level of each bin of the season: level, count), and the last rows of regressors. There are at most two seasons, a
+shorter and a longer one: as configured, or by the sampling interval. A season has as many bins as steps, up to the
+room there is, and keeps them until the interval has really changed, since a running median wavers.
+
+Regressors are rows of the plan's table (what, season, a, b), so that the plan says what a linear expert sees:
+    CONSTANT                     1
+    LAG              a           y(t - a)
+    SEASON_LAG    s, a, b        y(t - a P + b), P the season in steps; none where a plain lag has it, or no value does
+    LEVEL         s, a, b        level of the season's bin at step t + a + round(b P / 24)
+    SINE, COSINE  s, a, b        of the a-th harmonic of the season at step t + b
+    COMING           a           the a-th number that is known of the time to come, as it is
+Values and levels stand as differences to y(t) over a scale, so what is not known is 0: no change. A kept row is its
+N regressors and that scale. The same row once more in signed square roots serves experts of streams whose spread grows
+with their level.
+"""
+
+import math
+
+from numba import carray
+
+from streamrnn.kernels.core.call import shift
+from streamrnn.kernels.core.jit import jit
+
+DAY, WEEK, YEAR = 86_400.0, 604_800.0, 31_556_952.0
+BINS, SECONDS, STEPS, HEAD = 0, 2, 4, 6  # of a history's head, each for both seasons
+RING, ROOM, REGRESSORS, LAGS, ROWS, PLAIN, ROOT, TABLE = 0, 1, 3, 4, 5, 6, 7, 8  # of the plan's `past`
+CONSTANT, LAG, SEASON_LAG, LEVEL, SINE, COSINE, COMING = range(7)
+WHAT, SEASON, A, B = range(4)
+REGRESSOR_WIDTH = 4
+FEWEST = 3  # steps: a shorter season is none
+WAVER = 0.2  # a share by which the number of bins may differ from the interval's before the profile starts anew
+MOVES = (0.1, 0.2)  # how far a bin's level moves; the longer season is seen less often
+REACH = 30.0  # a regressor counts up to this many scales
+
+
+@jit
+def period(season, first, second, interval):
+    """Seconds of the first (0) or second (1) season, 0 where there is none; `first` above 0: as configured."""
+    if first > 0.0:
+        return first if season == 0 else second
+    if interval <= 0.0:
+        return 0.0
+    if interval <= 0.25 * DAY:
+        return DAY if season == 0 else WEEK
+    if interval <= 0.25 * WEEK:
+        return WEEK if season == 0 else YEAR
+    return YEAR if season == 0 and interval <= 0.25 * YEAR else 0.0
+
+
+@jit
+def slot(time, seconds, bins):
+    """Bin of `time` in its season; bins are centred on the regular times."""
+    phase = time / seconds
+    place = int((phase - math.floor(phase)) * bins + 0.5)
+    return place if place < bins else place - bins
+
+
+@jit
+def profile_of(past, history, season):
+    """A season's profile (room, 2): level and count."""
+    start = HEAD + past[RING] + (0 if season == 0 else 2 * past[ROOM])
+    return carray(shift(history, start), (past[ROOM + season], 2))
+
+
+@jit
+def tick(past, history, first, second, interval):
+    """What the seasons are at this interval, into the head; a profile starts anew when its bins do not fit any more."""
+    head = carray(history, HEAD)
+    for season in range(2):
+        seconds = period(season, first, second, interval)
+        known = interval > 0.0 and seconds >= FEWEST * interval
+        steps = int(seconds / interval + 0.5) if known else 0
+        bins = min(steps, past[ROOM + season])
+        head[SECONDS + season], head[STEPS + season] = seconds, steps
+        if abs(bins - head[BINS + season]) > WAVER * head[BINS + season]:
+            head[BINS + season] = bins
+            profile_of(past, history, season)[:] = 0.0
+
+
+@jit
+def observe(past, history, y, time, step, skipped, first, second, interval, learn):
+    """Take the value y at `step`, NaN when it is missing, after `skipped` steps without an observation.
+
+    Without `learn` it moves no level. The level of a bin moves by max(a, 1 / count); a is shared by the steps that fall
+    into one bin.
+    """
+    size = past[RING]
+    ring, head = carray(shift(history, HEAD), size), carray(history, HEAD)
+    for s in range(min(skipped, size)):
+        ring[(step - 1 - s) % size] = math.nan
+    ring[step % size] = y
+    if not learn:
+        return
+    tick(past, history, first, second, interval)
+    for season in range(2):
+        bins = int(head[BINS + season])
+        if bins > 0 and head[STEPS + season] > 0.0 and not math.isnan(y):
+            cell = profile_of(past, history, season)[slot(time, head[SECONDS + season], bins)]
+            cell[1] += 1.0
+            rate = MOVES[season] * bins / head[STEPS + season]
+            cell[0] += max(rate, 1.0 / cell[1]) * (y - cell[0])
+
+
+@jit
+def level(past, history, season, time, otherwise):
+    """Level of the season's bin at `time`, or `otherwise` while it is not known."""
+    bins = int(history[BINS + season])
+    if bins == 0 or history[STEPS + season] <= 0.0:
+        return otherwise
+    cell = profile_of(past, history, season)[slot(time, history[SECONDS + season], bins)]
+    return cell[0] if cell[1] > 0.0 else otherwise
+
+
+@jit
+def value(past, history, step, back, otherwise):
+    """The value `back` steps before `step`, or `otherwise` where none is known."""
+    size = past[RING]
+    if back < 0 or back >= size or back > step:
+        return otherwise
+    y = history[HEAD + (step - back) % size]
+    return otherwise if math.isnan(y) else y
+
+
+@jit
+def gather(past, history, last, step, time, interval, coming, out):
+    """Fill out (N): values and levels as they are, in the units of the data, `last` for what is not known."""
+    table, lags = shift(past, TABLE), past[LAGS]
+    steps0, steps1 = int(history[STEPS]), int(history[STEPS + 1])
+    for i in range(past[REGRESSORS]):
+        row = shift(table, i * REGRESSOR_WIDTH)
+        what, season, a, b = row[WHAT], row[SEASON], row[A], row[B]
+        steps = steps0 if season == 0 else steps1
+        if what == LAG:
+            out[i] = value(past, history, step, a, last)
+        elif what == SEASON_LAG:
+            back = a * steps - b
+            own = steps > 0 and back > lags and (season == 1 or steps1 == 0 or back + 1 < steps1)
+            out[i] = value(past, history, step, back, last) if own else last
+        elif what == LEVEL:
+            ahead = a + (b * steps + 12) // 24
+            out[i] = level(past, history, season, time + ahead * interval, last)
+        elif what == CONSTANT:
+            out[i] = 1.0
+        elif what == COMING:
+            out[i] = coming[a]
+        elif steps > 2 * a:
+            phase = (time + b * interval) / history[SECONDS + season]
+            angle = 2.0 * math.pi * a * (phase - math.floor(phase))
+            out[i] = math.sin(angle) if what == SINE else math.cos(angle)
+        else:
+            out[i] = 0.0
+
+
+@jit
+def root(y):
+    """Signed square root."""
+    return math.copysign(math.sqrt(abs(y)), y)
+
+
+@jit
+def kept(past, history, rooted, step):
+    """The regressors of `step` (N) and their scale (1), plain or in roots."""
+    n = past[REGRESSORS] + 1
+    return carray(shift(history, past[ROOT if rooted else PLAIN] + (step % past[ROWS]) * n), n)
+
+
+@jit
+def regress(past, history, last, mean, sd, step, time, interval, coming, z):
+    """Make and keep this step's regressors; mean and sd are the target's, z (N) is room."""
+    n, table = past[REGRESSORS], shift(past, TABLE)
+    gather(past, history, last, step, time, interval, coming, z)
+    for rooted in range(2 if past[ROOT] > 0 else 1):
+        x = kept(past, history, rooted, step)
+        base = root(last) if rooted else last
+        scale = 0.5 * sd / math.sqrt(max(abs(mean), sd)) if rooted and sd > 0.0 else sd
+        x[n] = scale
+        for i in range(n):
+            what = table[i * REGRESSOR_WIDTH + WHAT]
+            if what == LAG or what == SEASON_LAG or what == LEVEL:
+                d = (root(z[i]) if rooted else z[i]) - base
+                x[i] = min(max(d / scale, -REACH), REACH) if scale > 0.0 else 0.0
+            else:
+                x[i] = z[i]

@@ -1,0 +1,30 @@
+"""The signature of the head family. A head reads the N outputs that a target has at one horizon.
+
+grad(n, o, y, d, reals, loss)
+    A label has come: o (N) as it was issued, y the target; writes the gradient of the loss by o into d (N), and the
+    loss itself (in nats where it is a likelihood) into loss (1). What has not arrived is masked by never being called.
+read(n, o, reals, f)
+    The point forecast that the outputs mean, into f (1).
+
+reals are the head's own settings. A residual head sees the target as error of the mix over its usual error; an
+absolute one sees it as it is.
+"""
+
+from numba import types
+
+from streamrnn.kernels.core.jit import family
+
+_REALS = types.CPointer(types.float64)
+
+
+def _grad(real):
+    p = types.CPointer(real)
+    return types.void(types.int64, p, types.float64, p, _REALS, _REALS)
+
+
+def _read(real):
+    return types.void(types.int64, types.CPointer(real), _REALS, _REALS)
+
+
+grad_part = family(_grad)
+read_part = family(_read)

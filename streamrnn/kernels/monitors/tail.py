@@ -1,0 +1,153 @@
+"""How surprising one sign of one series of errors is: a calibrated tail without a ceiling, gated by the hour.
+
+A histogram of all past sizes on a logarithmic scale gives u, above which at most TAU of them lie. Up to u the surprise
+is that of the rank, at most ln(1/TAU); beyond, the relative excess y = (a - u) / u is taken as exponential with running
+mean h, so that -ln P = ln(1/TAU) + y / h is extrapolated, not capped by the length of the history. The gate takes the
+extrapolation back for what is no greater than on earlier days around this hour: a nightly job is no event.
+
+Rejected, on the Numenta benchmark's half: ranks without a tail (2 to 12 points), Pareto tails (up to 5), a quantile
+that forgets (8), one sign for both (7).
+"""
+
+import math
+
+from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.jit import jit
+
+TAU = 0.02
+ORDINARY = -math.log(TAU)
+MEMORY = 0.998
+PRIOR_COUNT, PRIOR_MEAN, FLOOR = 5.0, 0.1, 0.05
+LARGEST = 690.0  # -ln of the smallest probability told
+FEW = 50  # sizes before the first surprise
+SOME = 4  # sizes above zero that can be told to lie low
+FINE = 4.0  # bins of the histogram an octave
+HOME = 30  # bin of a size when the histogram is put in its place
+SHIFT = 8  # bins by which it moves
+LOW, HIGH = 4, 16  # u's bin lies at or above the first; it rises for larger sizes while u stays above the second
+BEYOND = 1.2  # only what exceeds the envelope by this factor is extrapolated
+FADE = 0.95  # of the envelope, a day
+
+
+@jit
+def move(bins, by):
+    """Let the histogram begin `by` bins higher (lower when negative); what falls out counts in the last bin left."""
+    n = c.BINS
+    if by > 0:
+        below = 0.0
+        for i in range(min(by + 1, n)):
+            below += bins[i]
+        for i in range(n):
+            bins[i] = bins[i + by] if i + by < n else 0.0
+        bins[0] = below
+    else:
+        above = 0.0
+        for i in range(max(n - 1 + by, 0), n):
+            above += bins[i]
+        for i in range(n - 1, -1, -1):
+            bins[i] = bins[i + by] if i + by >= 0 else 0.0
+        bins[n - 1] = above
+
+
+@jit
+def edge_bin(tail):
+    """The bin above which at most TAU of all sizes lie."""
+    room, above, i = TAU * tail[c.TAIL_SEEN], 0.0, c.BINS - 1
+    while i > 0 and above + tail[c.TAIL_BINS + i] <= room:
+        above += tail[c.TAIL_BINS + i]
+        i -= 1
+    return i
+
+
+@jit
+def place_of(tail, a):
+    """The bin of a size above zero, inside the histogram or not."""
+    return math.floor(FINE * math.log2(a)) - tail[c.TAIL_BASE]
+
+
+@jit
+def at_least(tail, a):
+    """How many sizes lie in the bin of a or above it."""
+    number = 0.0
+    for i in range(int(min(max(place_of(tail, a), 0.0), c.BINS - 1.0)), c.BINS):
+        number += tail[c.TAIL_BINS + i]
+    return number
+
+
+@jit
+def learn(tail, a, edge):
+    """Count a size a >= 0; `edge` is the bin of u before it. The histogram follows u and, at first, the largest."""
+    tail[c.TAIL_SEEN] += 1
+    if a <= 0.0:
+        return
+    tail[c.TAIL_MASS] += 1
+    bins = tail[c.TAIL_BINS : c.TAIL_BINS + c.BINS]
+    if tail[c.TAIL_MASS] == 1.0:
+        tail[c.TAIL_BASE] = math.floor(FINE * math.log2(a)) - HOME
+    place = place_of(tail, a)
+    few = tail[c.TAIL_SEEN] <= FEW
+    by = 0
+    if few and place >= c.BINS:
+        by = int(place) - HOME
+    elif place >= c.BINS and edge >= HIGH + SHIFT:
+        by = SHIFT
+    elif edge < LOW and not few:
+        by = -SHIFT
+    elif few and tail[c.TAIL_MASS] >= SOME and bins[0] > 0.5 * tail[c.TAIL_MASS]:
+        bins[:] = 0.0  # the first sizes were of another scale: begin again
+        tail[c.TAIL_SEEN] = tail[c.TAIL_MASS] = 0.0
+        return
+    if by != 0:
+        move(bins, by)
+        tail[c.TAIL_BASE] += by
+    bins[int(min(max(place - by, 0.0), c.BINS - 1.0))] += 1.0
+
+
+@jit
+def surprise(tail, a):
+    """-ln P of a size at least a, from what was seen before; then learn from it. 0 for the other sign and at first."""
+    edge = edge_bin(tail)
+    value = 0.0
+    if a > 0.0 and tail[c.TAIL_SEEN] >= FEW:
+        if tail[c.TAIL_MASS] == 0.0:
+            value = LARGEST
+        else:
+            u = 2.0 ** ((tail[c.TAIL_BASE] + edge + 1.0) / FINE)
+            if a <= u:
+                value = min(math.log((tail[c.TAIL_SEEN] + 1.0) / (at_least(tail, a) + 1.0)), ORDINARY)
+            else:
+                mean = (PRIOR_COUNT * PRIOR_MEAN + tail[c.TAIL_EXCESS]) / (PRIOR_COUNT + tail[c.TAIL_COUNT])
+                mean = max(mean, FLOOR)
+                y = (a - u) / u
+                value = min(ORDINARY + y / mean, LARGEST)
+                tail[c.TAIL_EXCESS] = MEMORY * tail[c.TAIL_EXCESS] + min(y, 4.0 * mean)
+                tail[c.TAIL_COUNT] = MEMORY * tail[c.TAIL_COUNT] + 1.0
+    learn(tail, a, edge)
+    return value
+
+
+@jit
+def gate(tail, a, value, hour, dawn):
+    """The surprise of size a at this hour once more, extrapolated only beyond the envelope; then widen the envelope.
+
+    `dawn`: this is the first of a day. Today's sizes join the envelope tomorrow.
+    """
+    n = c.HOURS
+    envelope, today = tail[c.ENVELOPE : c.ENVELOPE + n], tail[c.ENVELOPE + n : c.ENVELOPE + 2 * n]
+    if dawn:
+        for i in range(n):
+            envelope[i] = max(FADE * envelope[i], today[i])
+            today[i] = 0.0
+    if a <= 0.0:
+        return value
+    usual = max(envelope[(hour + n - 1) % n], envelope[hour], envelope[(hour + 1) % n])
+    today[hour] = max(today[hour], a)
+    return min(value, ORDINARY) if a < BEYOND * usual else value
+
+
+@jit
+def signed(tails, x, hour, dawn):
+    """Surprises (above, below) of a series' next error x; tails (2, TAIL_WIDTH), one a sign."""
+    above = surprise(tails[0], max(x, 0.0))
+    below = surprise(tails[1], max(-x, 0.0))
+    return gate(tails[0], max(x, 0.0), above, hour, dawn), gate(tails[1], max(-x, 0.0), below, hour, dawn)

@@ -1,0 +1,68 @@
+"""Running scale of inputs and targets, and the running median of the time between observations."""
+
+import math
+
+from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.jit import jit
+
+LONGER = 1.5  # usual intervals: a longer one is a gap
+SOONEST = 0.01  # of the usual interval: what comes sooner is told as this
+CLIP = 5.0  # standardised inputs beyond this are cut
+
+
+@jit
+def moments(mean, variance, x, rate):
+    """Exponentially weighted mean and variance after one more value (West 1979, with `rate` for 1/n)."""
+    d = x - mean
+    step = rate * d  # with rate 1 (the first value) the mean is x and the variance 0
+    return mean + step, (1.0 - rate) * (variance + d * step)
+
+
+@jit
+def standardise(x, mean, variance):
+    """(x - mean) / sd, cut to +-CLIP; 0 while the spread is 0."""
+    if variance <= 0.0:
+        return 0.0
+    return min(max((x - mean) / math.sqrt(variance), -CLIP), CLIP)
+
+
+@jit
+def median(values, n):
+    """Median of the first n values (n <= c.INTERVALS): insertion into place, nothing allocated."""
+    best = values[0]
+    for i in range(n):
+        below, equal = 0, 0
+        for j in range(n):
+            below += values[j] < values[i]
+            equal += values[j] == values[i]
+        if below <= n // 2 < below + equal:
+            best = values[i]
+    return best
+
+
+@jit
+def tick(clock, count, time):
+    """Move the stream's clock to `time`; returns how many regular steps were skipped on the way.
+
+    A gap above 1.5 median intervals counts as skipped steps. The median is over the last c.INTERVALS intervals; it is
+    worked out anew only when the interval differs, so a regular stream pays one comparison. The elapsed time is kept as
+    the logarithm of its ratio to the usual interval.
+    """
+    known = count[c.RING_AT]
+    dt = time - clock[c.TIME]
+    usual = clock[c.INTERVAL]
+    clock[c.ELAPSED] = math.log(max(dt / usual, SOONEST)) if usual > 0.0 and dt != usual else 0.0
+    skipped = 0
+    if usual > 0.0 and dt > LONGER * usual:
+        skipped = int(min(round(dt / usual), 1e9)) - 1
+    clock[c.TIME] = time
+    count[c.STEP] += skipped + 1
+    if dt > 0.0:
+        at = known % c.INTERVALS
+        ring = clock[c.RING : c.RING + c.INTERVALS]
+        changed = dt != usual or ring[at] != usual
+        ring[at] = dt
+        count[c.RING_AT] = known + 1
+        if changed or known < c.INTERVALS:
+            clock[c.INTERVAL] = median(ring, min(known + 1, c.INTERVALS))
+    return skipped

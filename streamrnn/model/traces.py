@@ -1,0 +1,108 @@
+"""What the rules that learn forward in time need of a row, and what they refuse."""
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamrnn import spec
+from streamrnn.errors import ConfigError
+from streamrnn.kernels.core import table as c
+from streamrnn.kernels.learning import rtrl_lru, snap1_elman, snap1_gru, snap1_lstm
+from streamrnn.model.layout import Plane
+
+
+class Trace(NamedTuple):
+    """How a recurrent layer learns forward in time: its part, and its sizes for I inputs and H units."""
+
+    follow: Any
+    size: Callable[[int, int], int]
+    scratch: Callable[[int], int]  # H
+    exact: bool  # whether nothing is left out: rule `rtrl`; otherwise it is SnAp-1
+
+
+TRACES: dict[type[Any], Trace] = {
+    spec.Elman: Trace(snap1_elman.follow, lambda i, h: (i + h + 1) * h, lambda h: 3 * h, False),
+    spec.Gru: Trace(snap1_gru.follow, lambda i, h: (i + h + 1) * 3 * h + h, lambda h: 15 * h, False),
+    spec.Lstm: Trace(snap1_lstm.follow, lambda i, h: (i + h + 1) * 7 * h, lambda h: 13 * h, False),
+    spec.Lru: Trace(rtrl_lru.follow, lambda i, h: (i + 2) * h, lambda h: 5 * h, True),
+}
+
+# What a layer knows of the rows before: its own state, their inputs, or nothing.
+MEMORY: dict[type[Any], Literal["inputs", "nothing"]] = {
+    spec.Dense: "nothing",
+    spec.Norm: "nothing",
+    spec.Dropout: "nothing",
+    spec.Conv: "inputs",
+    spec.Attention: "inputs",
+    spec.Memory: "inputs",
+}
+
+RULES = (spec.Rtrl, spec.Snap1, spec.Immediate)
+
+
+def tag(part: Any) -> str:
+    """What the operator writes as its `kind`."""
+    return str(part.__struct_config__.tag)
+
+
+def recurrent(layer: spec.Layer) -> bool:
+    """Whether a layer has a state of its own."""
+    return type(layer) not in MEMORY
+
+
+def trace(rule: spec.Rule, layer: spec.Layer) -> Trace | None:
+    """What the layer needs to learn by the rule."""
+    return TRACES.get(type(layer)) if isinstance(rule, spec.Rtrl | spec.Snap1) else None
+
+
+def scratch(rule: spec.Rule, layers: tuple[spec.Layer, ...], table: NDArray[np.int64]) -> list[int]:
+    """Room that each layer's part of the rule works in."""
+    units = table[:, c.LAYER_SHAPE + 1].tolist()
+    pairs = [(trace(rule, layer), size) for layer, size in zip(layers, units, strict=True)]
+    return [found.scratch(size) for found, size in pairs if found]
+
+
+def refuse(model: spec.Model, rule: spec.Rule, layers: tuple[spec.Layer, ...]) -> None:
+    """Raise ConfigError when these layers cannot learn by this rule."""
+    if not isinstance(rule, RULES):
+        return
+    name = tag(rule)
+    if model.task == "label" and model.label_memory > 1:
+        raise ConfigError(
+            f"model.rule '{name}' with model.label_memory = {model.label_memory}",
+            "it learns from labels that come before the next observation: set label_memory = 1, or use 'tbptt'",
+        )
+    for number, layer in enumerate(layers):
+        found = trace(rule, layer)
+        if MEMORY.get(type(layer)) == "inputs" and number > 0:
+            raise ConfigError(
+                f"model.rule '{name}' with layer '{tag(layer)}' above another",
+                "the gradient cannot reach the rows it looks back on: put it first, or use 'tbptt'",
+            )
+        if not recurrent(layer) or isinstance(rule, spec.Immediate):
+            continue
+        if found is None:
+            raise ConfigError(f"model.rule '{name}' with layer '{tag(layer)}'", "use 'tbptt' or 'immediate'")
+        if isinstance(rule, spec.Rtrl) and not found.exact:
+            raise ConfigError(
+                f"model.rule 'rtrl' with layer '{tag(layer)}', whose units see each other",
+                "exact RTRL needs a diagonal recurrence, 'lru'; 'snap1' is the approximation for this layer",
+            )
+
+
+def traces(
+    rule: spec.Rule, layers: tuple[spec.Layer, ...], table: NDArray[np.int64], ints: NDArray[np.int64],
+    f32: Plane, name: str,
+) -> None:  # fmt: skip
+    """Lay the traces of all layers out, one after the other; `table` gets their places, and where a rule cuts."""
+    base = int(ints[c.BASE_F32])
+    start = f32.width
+    for number, (row, layer) in enumerate(zip(table, layers, strict=True)):
+        found = trace(rule, layer)
+        row[c.CUT] = int(isinstance(rule, spec.Immediate) and recurrent(layer))
+        if found is not None:
+            size = found.size(int(row[c.LAYER_SHAPE]), int(row[c.LAYER_SHAPE + 1]))
+            row[c.LAYER_TRACE] = f32.add(f"trace {tag(rule)} {number} {name}", size) - base
+    ints[c.TRACES], ints[c.TRACES_LENGTH] = start - base, f32.width - start

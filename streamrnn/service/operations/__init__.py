@@ -1,0 +1,1 @@
+"""What an operator sees and asks: telemetry, web, control, systemd, resources of the machine, logs."""

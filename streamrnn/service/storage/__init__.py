@@ -1,0 +1,3 @@
+"""What is kept on the disk: the database (store, wal), the journal, the checkpoint and its schedule, backups, and what
+a reader finds there (inspect).
+"""

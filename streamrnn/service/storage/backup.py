@@ -1,0 +1,37 @@
+"""A copy of the database while the daemon runs."""
+
+import os
+from pathlib import Path
+
+from streamrnn.errors import StorageError
+from streamrnn.service.storage.store import Store, blamed
+
+
+def back_up(store: Store, path: Path) -> int:
+    """Copy everything that is committed to a new file, complete or not there at all; its size in bytes.
+
+    Put into an empty state directory under the database's name, it is where the daemon was. The daemon waits meanwhile.
+    Raises StorageError for a file that exists or cannot be written.
+    """
+    if path.exists():
+        raise StorageError(f"{path} exists", "give a new file")
+    new = path.with_name(f"{path.name}.new")
+    with blamed(new):
+        new.unlink(missing_ok=True)
+        os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        try:
+            store.connection.execute("VACUUM INTO ?", (str(new),))
+            _sync(new)
+            new.rename(path)
+            _sync(path.parent)
+        finally:
+            new.unlink(missing_ok=True)
+        return path.stat().st_size
+
+
+def _sync(path: Path) -> None:
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

@@ -1,0 +1,45 @@
+"""When the parts of a checkpoint are written.
+
+Two wishes are at odds. A part holds up the messages that wait, so the daemon serves three times as long as the last
+part took before it writes the next one. And what was done since the rows of a round were begun has to be done again
+after a crash: no more than `replay` seconds of it. A round begins when half of that is used up, and where the rest is
+being used up faster than the round is being written, its parts come one after the other: throughput gives way.
+"""
+
+from streamrnn.config.schema import State
+
+PAUSE = 3.0  # times as long as a part took, the turns are left to the messages that wait
+
+
+class Pace:
+    """The work since the last checkpoint, in seconds of serving, and the round under way."""
+
+    def __init__(self, state: State, now: float) -> None:
+        self.state = state
+        self.work = 0.0  # that a crash would have to do again
+        self._covered = 0.0  # of it, what the round under way will have covered
+        self.round = False
+        self.next_part = 0.0  # when it may hold up messages that wait
+        self._saved = now
+
+    def due(self, now: float, waiting: bool, progress: float) -> bool:
+        """Whether to write a part now; `progress`: how much of the round is written, from 0 to 1."""
+        if self.round:
+            return not waiting or now >= self.next_part or self.behind(progress)
+        return self.work > self.state.replay / 2 or now - self._saved > self.state.checkpoint
+
+    def behind(self, progress: float) -> bool:
+        """Whether the round has used up more of the work that is left to it than it has written of its rows."""
+        room = self.state.replay - self._covered
+        return self.round and progress < 1.0 and self.work - self._covered > progress * room
+
+    def begin(self) -> None:
+        """A part is written next."""
+        if not self.round:
+            self._covered = self.work
+
+    def wrote(self, began: float, ended: float, more: bool) -> None:
+        """A part was written, and whether there are more; in monotonic seconds."""
+        self.round, self.next_part = more, ended + PAUSE * (ended - began)
+        if not more:
+            self._saved, self.work = began, self.work - self._covered

@@ -1,0 +1,184 @@
+"""Frames in, a batch out. Nothing that a sender can put into a frame raises out of `Decoder.decode`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from streamrnn.errors import WireError
+from streamrnn.messages import Batch
+from streamrnn.wire.frames import Decoded, Frame, Refusal, Source, refusal
+from streamrnn.wire.incoming.columns import Faults, columns, without
+from streamrnn.wire.incoming.forms import UNREADABLE, Observation, Readers, readers
+from streamrnn.wire.incoming.refusals import explain
+from streamrnn.wire.incoming.rows import Place, Rows
+
+_JSON = frozenset(b"{[ \t\r\n")
+_ARRAYS = frozenset([*range(0x90, 0xA0), 0xDC, 0xDD])  # MessagePack fixarray, array 16, array 32
+_LOOKED_AT = 100  # lines, for one that is complete; a frame of broken ones must not hold up the others
+_MAPS = frozenset([*range(0x80, 0x90), 0xDE, 0xDF])
+
+
+class Decoder:
+    """Reads the frames of all inputs; with `binary` a label is 0 or 1. `coming` features bring values ahead, at so many
+    `horizons`.
+
+    Raises ConfigError for feature names that no message could spell.
+    """
+
+    def __init__(
+        self, features: tuple[str, ...], task: str, sources: Sequence[Source], max_observations: int,
+        binary: bool = False, coming: tuple[str, ...] = (), horizons: int = 0,
+    ) -> None:  # fmt: skip
+        self._features = features
+        self._task, self._binary = task, binary
+        self._sources = tuple(sources)
+        self._limit = max_observations
+        self._coming = (coming, horizons)
+        self._json, self._pack = readers(features, max_observations, task == "events", coming, horizons)
+        self._columnar = [False] * len(sources)  # the form that a source sent last is tried first
+
+    def decode(self, frames: Sequence[Frame]) -> Decoded:
+        """All observations of the frames in order of arrival, and a refusal for each thing that is none."""
+        rows = Rows(self._features, self._task, self._limit, self._binary, *self._coming)
+        refusals: list[Refusal] = []
+        for index, frame in enumerate(frames):
+            try:
+                source = self._sources[frame.origin]
+                stream = _topic_stream(frame, source) if source.stream_from_topic else source.stream
+                self._frame(rows, frame, Place(index, -1, stream, frame.received), refusals)
+            except WireError as error:
+                refusals.append(refusal(index, frame, error.reason, str(error), frame.body))
+        batch, places, faults = columns(rows)
+        if faults:
+            refusals += self._faulty(batch, places, faults, frames)
+            batch, places = without(batch, places, faults)
+        refusals.sort(key=lambda refused: refused.frame)
+        return Decoded(batch, [place.frame for place in places], refusals, len(batch) + len(refusals))
+
+    def _frame(self, rows: Rows, frame: Frame, place: Place, refusals: list[Refusal]) -> None:
+        """One frame, in the form that is likely; the others when that fails. Raises WireError for all of it."""
+        using, found = self._readers(frame), None
+        try:
+            if self._columnar[frame.origin]:
+                rows.many(using.columns.decode(frame.body), place)
+                return
+            found = using.frame.decode(frame.body)
+            if isinstance(found, Observation):
+                rows.one(found, place)
+                return
+        except UNREADABLE:
+            pass  # another form, or something to be refused with its reason
+        items = found if found is not None else self._split(frame.body, using)
+        if items is None:
+            self._columnar[frame.origin] = _single(rows, frame.body, place, using)
+        elif not items:
+            raise WireError("empty", "an array without an observation")
+        else:
+            self._several(rows, items, frame, place, refusals)
+
+    def _several(self, rows: Rows, items: list[Any], frame: Frame, place: Place, refusals: list[Refusal]) -> None:
+        """The items of an array or the lines of a frame, each for itself: observations, or bytes still to be read."""
+        using, first, parts = self._readers(frame), len(rows.time), None
+        for position, item in enumerate(items):
+            where = Place(place.frame, position, place.stream, place.received)
+            try:
+                rows.room = self._limit - (len(rows.time) - first)
+                if rows.room == 0:
+                    raise WireError("too_many", f"more than {self._limit} observations in one frame")
+                if isinstance(item, Observation):
+                    rows.one(item, where)
+                else:
+                    _single(rows, item, where, using)
+            except WireError as error:
+                parts = parts or (items if isinstance(item, bytes) else self._split(frame.body, using))
+                offender = parts[position] if parts else frame.body
+                refusals.append(refusal(place.frame, frame, error.reason, str(error), offender))
+        rows.room = self._limit
+
+    def _readers(self, frame: Frame) -> Readers:
+        """The decoders for the format of a frame. Raises WireError when there is nothing or neither format in it."""
+        declared = self._sources[frame.origin].format
+        if not frame.body:
+            raise WireError("empty", "an empty frame")
+        if declared == "json":
+            return self._json
+        if declared == "msgpack":
+            return self._pack
+        start = frame.body[0]
+        if start in _JSON:
+            return self._json
+        if start in _MAPS or start in _ARRAYS:
+            return self._pack
+        raise WireError("malformed", f"neither JSON nor MessagePack: begins with byte 0x{start:02x}")
+
+    def _split(self, body: bytes, using: Readers) -> list[bytes] | None:
+        """The items of an array, the lines of newline-delimited JSON, or None for a single thing. Raises WireError."""
+        start = body.lstrip()[:1] if using.json else body[:1]
+        try:
+            if start == b"[" if using.json else body[0] in _ARRAYS:
+                return [bytes(item) for item in using.split.decode(body)]
+            using.whole.decode(body)
+            return None
+        except UNREADABLE as error:
+            if not start:
+                raise WireError("empty", "a frame of white space") from None
+            lines = _lines(body, using) if using.json and start != b"[" else None
+            if lines is None:
+                raise explain(error, body) from None
+        if len(lines) > self._limit:
+            raise WireError("too_many", f"{len(lines)} lines in one frame, {self._limit} are taken")
+        return lines
+
+    def _faulty(self, batch: Batch, places: list[Place], faults: Faults, frames: Sequence[Frame]) -> list[Refusal]:
+        """The refusals of rows whose numbers are bad."""
+        ends = np.cumsum(batch.lengths)
+        items: dict[int, list[bytes] | None] = {}  # of each frame concerned, split once
+        refusals = []
+        for row, (reason, detail) in sorted(faults.items()):
+            run = int(np.searchsorted(ends, row, "right"))
+            index, item = places[run].frame, places[run].item
+            frame = frames[index]
+            if item >= 0 and index not in items:
+                items[index] = self._split(frame.body, self._readers(frame))
+            parts, place = items.get(index), ""
+            if batch.columnar[run]:
+                place = f"observation {row - int(ends[run]) + int(batch.lengths[run])} of the columns: "
+            refusals.append(refusal(index, frame, reason, place + detail, parts[item] if parts else frame.body))
+        return refusals
+
+
+def _single(rows: Rows, body: bytes, place: Place, using: Readers) -> bool:
+    """Read an observation or columns; whether it was columns. Raises WireError."""
+    try:
+        rows.one(using.one.decode(body), place)
+    except UNREADABLE as error:
+        if "got `array`" not in str(error):
+            raise explain(error, body) from None
+    else:
+        return False
+    try:
+        rows.many(using.columns.decode(body), place)
+    except UNREADABLE as error:
+        raise explain(error, body) from None
+    return True
+
+
+def _lines(body: bytes, using: Readers) -> list[bytes] | None:
+    """The lines of newline-delimited JSON, or None when no line is complete for itself: then it is one broken thing."""
+    lines = [line for line in body.split(b"\n") if line.strip()]
+    if len(lines) < 2:
+        return None
+    for line in lines[:_LOOKED_AT]:
+        try:
+            using.whole.decode(line)
+        except UNREADABLE:
+            continue
+        if line.lstrip().startswith(b"{"):
+            return lines
+    return None
+
+
+def _topic_stream(frame: Frame, source: Source) -> str | None:
+    """The stream that the topic names. What is not UTF-8 becomes unprintable, and is refused as a name."""
+    return frame.topic.decode("utf-8", "surrogateescape") or source.stream
