@@ -24,7 +24,7 @@ def connected(
     common = {
         zmq.LINGER: 0,
         zmq.RECONNECT_IVL: 100,
-        zmq.RECONNECT_IVL_MAX: 1_000,  # a restart takes a second or two
+        zmq.RECONNECT_IVL_MAX: 300,  # a daemon that starts waits half a second for its subscribers
         zmq.HEARTBEAT_IVL: 5_000,
         zmq.HEARTBEAT_TIMEOUT: 15_000,
     }
@@ -44,3 +44,9 @@ def connected(
         socket.close(0)
         raise
     return socket
+
+
+def greetings(socket: zmq.Socket[bytes]) -> zmq.Socket[bytes]:
+    """A socket that has one message for each new connection, before anything that came over it can be read."""
+    made: zmq.Socket[bytes] = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+    return made

@@ -5,6 +5,11 @@ What is not acknowledged in time is sent again from the oldest on, after 250 ms 
 a message says who sent it, so a restart of the daemon needs no new greeting. There is no thread, and none is needed,
 since an ack that is read late costs nothing but room in the window.
 
+A daemon whose state was replaced (a backup was put back, or it begins anew) may expect a number that was acknowledged
+long ago. That is confirmed by a greeting, since an answer may be late, and then told: what was acknowledged and is gone
+stands in `lost`, and a new epoch begins behind it. A program that has chosen its epoch can send it again: it gets a
+ProducerError, opens a producer anew and goes on behind `accepted`.
+
 `close` (the end of a `with`) returns when everything is on the daemon's disk, or raises. The socket is a DEALER with
 IMMEDIATE: nothing is queued for a peer that is not there.
 """
@@ -25,7 +30,8 @@ import zmq
 from streamrnn.client.connect import Keys, connected
 from streamrnn.errors import StreamrnnError, WireError
 from streamrnn.wire import envelope
-from streamrnn.wire.envelope import Letter, pack
+from streamrnn.wire.envelope import HEADER_BYTES, Letter, pack
+from streamrnn.wire.incoming.split import divided
 
 FIRST, LONGEST = 0.25, 10.0  # seconds until what is not acknowledged is sent again
 PATIENCE = 30.0  # seconds
@@ -38,7 +44,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class ProducerError(StreamrnnError):
-    """The daemon cannot be reached, or this source has another producer now."""
+    """The daemon cannot be reached, it does not take a message, or this source has another producer now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +57,23 @@ class Refused:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Observations that were acknowledged, and are not in the daemon's state any more, since it was replaced."""
+
+    first: int  # their numbers
+    last: int
+
+
 @dataclass(slots=True)
 class _Message:
     seq: int
     count: int
     body: bytes
+
+    @property
+    def last(self) -> int:
+        return self.seq + self.count - 1
 
 
 class Producer:
@@ -79,12 +97,14 @@ class Producer:
     ) -> None:
         self.accepted = 0  # observations of this epoch that are settled: on the disk, or refused for good
         self.refused: deque[Refused] = deque(maxlen=1000)  # the latest
-        self.counts: Counter[str] = Counter()  # messages sent again, and NACKs by their code
+        self.lost: deque[Lost] = deque(maxlen=1000)  # the latest
+        self.counts: Counter[str] = Counter()  # messages sent again, NACKs by their code, observations `lost`
         self.window = window
         self.limits: Mapping[str, Any] = {}  # what the daemon takes
         self._source = source.encode()
         self._own = epoch is None
         self._epoch = time.time_ns() if epoch is None else epoch
+        self._base = 0  # our number of what the daemon numbers 0: what was lost is not counted again
         self._patience = patience
         self._next = 1
         self._kept: deque[_Message] = deque()  # not acknowledged, oldest first
@@ -113,14 +133,21 @@ class Producer:
         """Messages that are not acknowledged yet."""
         return len(self._kept)
 
+    @property
+    def incarnation(self) -> str:
+        """Of the daemon's state: another one after a backup was put back, or the state was begun anew."""
+        return str(self.limits.get("incarnation", ""))
+
     def send(self, observations: Observations, count: int | None = None) -> int:
         """Send an observation, several, columns, or bytes that are any of these; waits while the window is full.
 
-        Returns the number of its first observation: it is settled when `accepted` has reached it. `count`: how many
-        observations bytes hold, by default one. Raises ProducerError as `flush` does.
+        Returns the number of its first observation: it is settled when `accepted` has reached the last one. `count`:
+        how many observations bytes hold, by default one. Raises ProducerError for a message that is larger than the
+        daemon takes, which is not sent, and as `flush` does.
         """
         body = observations if isinstance(observations, bytes) else _encode(observations)
         count = count or _count(observations)
+        self._fits(body)
         if len(self._kept) >= self.window:
             self._until(lambda: len(self._kept) < self.window)
         seq, self._next = self._next, self._next + count
@@ -156,12 +183,19 @@ class Producer:
         """Let go of the socket at once, whatever is pending."""
         self._socket.close(0)
 
+    def _fits(self, body: bytes) -> None:
+        """Raise ProducerError for a body that the daemon would end the connection for."""
+        most = int(self.limits["max_bytes"]) - HEADER_BYTES - len(self._source)
+        if len(body) > most:
+            hint = "send fewer observations in a message, or raise limits.max_frame_bytes"
+            raise ProducerError(f"a message of {len(body)} bytes; the daemon takes {most}", hint)
+
     def _greet(self) -> None:
         """Say hello until somebody answers."""
         deadline, delay = time.monotonic() + self._patience, FIRST
         while True:
             if self._socket.poll(1000, zmq.POLLOUT):
-                self._socket.send(pack(envelope.HELLO, self._source, self._epoch, 0), _NOBLOCK)
+                self._hello()
                 if self._socket.poll(int(1000 * delay)):
                     letter = envelope.unpack(self._socket.recv())
                     if letter.kind == envelope.WELCOME:
@@ -169,9 +203,8 @@ class Producer:
             delay = min(2 * delay, LONGEST)
             if time.monotonic() > deadline:
                 raise ProducerError("no daemon answers", "is it running, and is its input of kind `router`?")
-        self.limits = json.loads(letter.body)
-        self.window = min(self.window, int(self.limits["window"]))
-        self._delay = self._least = max(FIRST, 2 * float(self.limits["ack_seconds"]))
+        self._learn(letter)
+        self._delay = self._least
         if letter.epoch > self._epoch:
             if not self._own:
                 raise ProducerError(f"epoch {letter.epoch} of this source has begun, {self._epoch} is over")
@@ -179,6 +212,16 @@ class Producer:
         elif letter.epoch == self._epoch:
             self.accepted = letter.seq
             self._next = letter.seq + 1
+
+    def _hello(self) -> None:
+        with suppress(zmq.Again):
+            self._socket.send(pack(envelope.HELLO, self._source, self._epoch, 0), _NOBLOCK)
+
+    def _learn(self, letter: Letter) -> None:
+        """What the daemon takes, from its WELCOME."""
+        self.limits = json.loads(letter.body)
+        self.window = min(self.window, int(self.limits["window"]))
+        self._least = max(FIRST, 2 * float(self.limits["ack_seconds"]))
 
     def _until(self, true: Any) -> None:
         """Serve until `true()`."""
@@ -195,17 +238,21 @@ class Producer:
         """Hand to ZeroMQ what is to be sent, as long as it takes it: not while no daemon is there, or reads."""
         if self._unsent == len(self._kept):
             self._due = time.monotonic() + self._delay * random.uniform(0.75, 1.25)
-        send, source, epoch = self._socket.send, self._source, self._epoch
+        send, source, epoch, base = self._socket.send, self._source, self._epoch, self._base
         with suppress(zmq.Again):
             while self._unsent:
                 message = self._kept[-self._unsent]
-                send(pack(envelope.DATA, source, epoch, message.seq, message.count, message.body), _NOBLOCK)
+                send(pack(envelope.DATA, source, epoch, message.seq - base, message.count, message.body), _NOBLOCK)
                 self._unsent -= 1
 
     def _again(self) -> None:
-        """Send everything once more, oldest first, and wait longer for it if it went out."""
+        """Send everything once more, oldest first, and wait longer for it if it went out.
+
+        The greeting before it asks whether the daemon is what it was: it may have been restarted with other limits.
+        """
         self.counts["again"] += len(self._kept) - self._unsent
         self._unsent = len(self._kept)
+        self._hello()
         self._push()
         if self._unsent < len(self._kept):
             self._delay = min(2 * self._delay, max(LONGEST, self._least))
@@ -223,13 +270,20 @@ class Producer:
 
     def _hear(self, letter: Letter) -> None:
         if letter.kind == envelope.ACK and letter.epoch == self._epoch:
-            self._settled(letter.seq)
+            self._settled(letter.seq + self._base)
+        elif letter.kind == envelope.WELCOME:
+            self._learn(letter)
+            if letter.epoch == self._epoch and letter.seq + self._base < self.accepted:
+                self._gone(letter.seq + self._base)
+            for message in self._kept:
+                self._fits(message.body)
         elif letter.kind == envelope.NACK:
             told = json.loads(letter.body)
             code = told["code"]
             self.counts[code] += 1
             if told["final"]:
-                self.refused.append(Refused(letter.seq, letter.numbers, code, told["detail"]))
+                base = self._base if letter.epoch == self._epoch else 0
+                self.refused.append(Refused(letter.seq + base, letter.numbers, code, told["detail"]))
             elif letter.epoch == self._epoch:
                 self._turned_away(code, told)
 
@@ -238,29 +292,69 @@ class Producer:
         if seq <= self.accepted:
             return
         self.accepted = seq
-        while self._kept and self._kept[0].seq <= seq:
+        while self._kept and self._kept[0].last <= seq:
             self._kept.popleft()
         self._unsent = min(self._unsent, len(self._kept))
+        if self._kept and self._kept[0].seq <= seq:
+            self._cut(self._kept[0], seq)
         self._delay = self._least
         self._due = time.monotonic() + self._delay * random.uniform(0.75, 1.25)
+
+    def _cut(self, message: _Message, seq: int) -> None:
+        """Keep what a message holds behind `seq`: an earlier life of this program had sent what is before.
+
+        The daemon does the same with what it gets, so nothing is to be done where the message cannot be divided here.
+        """
+        parts = divided(message.body, message.count, seq + 1 - message.seq)
+        if parts is not None:
+            self._kept[0] = _Message(seq + 1, message.last - seq, parts[1])
+            self._unsent = len(self._kept)
 
     def _turned_away(self, code: str, told: Mapping[str, Any]) -> None:
         """The daemon did not take a message that it may take yet."""
         if code == "epoch":
             raise ProducerError(f"another producer of this source has begun: {told['detail']}", "use a name of its own")
-        if code == "gap" and told["expected"] <= self.accepted:
-            self._renumber()
-        elif code == "gap" and time.monotonic() >= self._rewound:  # it waits for one that was lost on the way
-            self._rewound = time.monotonic() + self._least
-            self._unsent = sum(message.seq >= told["expected"] for message in self._kept)
+        if code != "gap" or time.monotonic() < self._rewound:
+            return
+        self._rewound = time.monotonic() + self._least
+        expected = told["expected"] + self._base
+        if expected <= self.accepted:
+            self._hello()  # its state may have been replaced; or this answer is an old one
+        else:  # it waits for one that was lost on the way
+            self._divide(expected)
+            self._unsent = sum(message.seq >= expected for message in self._kept)
 
-    def _renumber(self) -> None:
-        """The daemon has lost what it had acknowledged (its disk was replaced): a new epoch, from 1."""
+    def _divide(self, expected: int) -> None:
+        """The daemon has the beginning of a message, not yet on its disk perhaps, and could not divide it itself."""
+        for place, message in enumerate(self._kept):
+            if message.seq < expected <= message.last:
+                parts = divided(message.body, message.count, expected - message.seq)
+                if parts is None:
+                    raise ProducerError(
+                        f"a message holds the numbers {message.seq} to {message.last}, {expected} is expected",
+                        "the daemon has its beginning, and nobody can divide it: send it again in parts",
+                    )
+                self._kept[place] = _Message(message.seq, expected - message.seq, parts[0])
+                self._kept.insert(place + 1, _Message(expected, message.last + 1 - expected, parts[1]))
+                return
+
+    def _gone(self, seq: int) -> None:
+        """The daemon holds no more than up to `seq` of what it had acknowledged: its state was replaced."""
+        lost = Lost(seq + 1, self.accepted)
+        self.lost.append(lost)
+        self.counts["lost"] += self.accepted - seq
+        if not self._own:
+            self.accepted = seq
+            raise ProducerError(
+                f"{lost.last - lost.first + 1} acknowledged observations are gone: the daemon's state was replaced",
+                f"open the producer anew, with the same epoch, and send again from number {lost.first} on",
+            )
         self.counts["renumbered"] += 1
         self._epoch = max(time.time_ns(), self._epoch + 1)
-        self.accepted, self._next = 0, 1
-        for message in self._kept:
-            message.seq, self._next = self._next, self._next + message.count
+        self._base = self.accepted
+        if self._kept and self._kept[0].seq <= self.accepted:  # its beginning was acknowledged
+            self._base = self._kept[0].seq - 1
+            self.accepted = self._base
         self._unsent = len(self._kept)
 
 

@@ -2,11 +2,17 @@
 
 It subscribes first. The status that the daemon sends to whoever subscribes to `status/` tells that the subscriptions
 before it are in force; only then the snapshot is asked for, so nothing falls between the two. A reconnection brings
-that status again, and what was published meanwhile is asked for then, also of topics that have fallen silent.
+that status again. What comes before it is held back: whether its numbers go on from ours depends on what the status
+says. What was published meanwhile is asked for then, also of topics that have fallen silent, and what cannot be had any
+more is told at once: by `lost` of the message behind it, or by a message that says nothing else.
 
 Numbers of a topic go on over restarts. They begin again at 1 when a stream was forgotten and comes anew, and those of
-`status/` and `deadletter/` at every start of the daemon. A message that is newer than the last one (by its place in the
-journal, or its time) and has no higher number tells of that; one that is not newer is a repetition.
+`deadletter/` at every start of the daemon. A message that is newer than the last one (by its place in the journal, or
+its time) and has no higher number tells of that; one that is not newer is a repetition.
+
+When the daemon's state was replaced (a backup was put back, or it begins anew) its *incarnation* is another one, and
+numbers say nothing about those heard before. Then every topic begins anew where the new incarnation began, and the
+first message of a topic says so (`anew`).
 
 Without `catchup` gaps are seen all the same, and everything in them is lost. What is held in memory is a number pair a
 topic and what one page of an answer brings.
@@ -19,18 +25,21 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, NamedTuple, Self
+from urllib.parse import unquote
 
 import msgspec
 import zmq
 
-from streamrnn.client.connect import Keys, connected
+from streamrnn.client.connect import Keys, connected, greetings
 from streamrnn.errors import StreamrnnError
 
 HIGH_WATER = 10_000  # messages that wait for the program
 LONGEST = 511  # bytes of a topic that the daemon takes
 ANSWER = 2.0  # seconds that an answer may take
+AGAIN = 10.0  # seconds after which the snapshot is asked for again when no answer came
 STATUS = "status/"
-RESTARTING = {STATUS: "time", "deadletter/": "received"}  # numbered since the daemon's start; what tells their age
+DEAD_LETTER = "deadletter/"
+DATED = {STATUS: "time", DEAD_LETTER: "received"}  # topics without a place in the journal, and what tells their age
 _NOBLOCK = int(zmq.NOBLOCK)
 
 
@@ -39,11 +48,17 @@ class SubscriberError(StreamrnnError):
 
 
 class Message(NamedTuple):
-    """One message; `lost` of its topic, right before it, are gone for good."""
+    """One message; `lost` of its topic, right before it, are gone for good.
+
+    `anew`: before it the daemon's state was replaced, and how much of what was published until then is missing cannot
+    be said. Where nothing has come behind what is lost, `fields` has a `state` of "lost", the number of the last one
+    lost as `topic_seq`, and `lost`.
+    """
 
     topic: str
     fields: dict[str, Any]
     lost: int = 0
+    anew: bool = False
 
 
 class _Mark(NamedTuple):
@@ -53,24 +68,35 @@ class _Mark(NamedTuple):
     age: float
 
 
+class _NoAnswerError(Exception):
+    """Nobody has answered in time."""
+
+
 class Subscriber:
     """Messages of all topics that begin with one of `topics`, each once and in the order of its topic.
 
     `catchup`: the daemon's `output.catchup`. `counts` has what was `lost`, `recovered`, `repeated` (and passed over)
-    and `renumbered`. Raises SubscriberError.
+    and `renumbered`, and how many `incarnations` have followed the first. `incarnation` is the daemon's present one.
+    Raises SubscriberError.
     """
 
     def __init__(self, endpoint: str, *topics: str, catchup: str = "", keys: Keys | None = None) -> None:
         self.counts: Counter[str] = Counter()
+        self.incarnation = ""
         self._topics = topics or ("",)
         if any(len(topic.encode()) > LONGEST for topic in self._topics):
             raise SubscriberError(f"a topic has more than {LONGEST} bytes", "the daemon ends such a connection")
         self._ready: deque[Message] = deque()
         self._at: dict[str, _Mark] = {}
+        self._old: set[str] = set()  # topics of an earlier incarnation that have not been heard in this one
+        self._began = 0  # the lsn behind which this incarnation began
+        self._session = ""  # of the daemon: dead letters are numbered from its start
         self._joined = False  # the snapshot has been read: a topic that is new now begins at 1
         self._asked = 0
+        self._early: list[tuple[bytes, bytes]] | None = []  # what came before the status; None once that is there
         self._door = connected(zmq.DEALER, catchup, keys, SubscriberError, {zmq.IMMEDIATE: 1}) if catchup else None
         self._sub = connected(zmq.SUB, endpoint, keys, SubscriberError, {zmq.RCVHWM: HIGH_WATER})
+        self._greeted = greetings(self._sub)
         for topic in (*self._topics, STATUS):
             self._sub.subscribe(topic)
         self._patient = time.monotonic() + ANSWER  # until then the status is waited for
@@ -87,6 +113,8 @@ class Subscriber:
 
     def close(self) -> None:
         """Let go of the sockets."""
+        self._sub.disable_monitor()
+        self._greeted.close(0)
         self._sub.close(0)
         if self._door:
             self._door.close(0)
@@ -97,47 +125,91 @@ class Subscriber:
         while not self._ready:
             left = 1.0 if deadline is None else deadline - time.monotonic()
             if self._sub.poll(int(1000 * max(0.0, min(left, 1.0)))):
-                self._take(*self._sub.recv_multipart())
+                name, body = self._sub.recv_multipart()
+                self._look_for_connection()
+                self._take(name, body)
             elif left <= 0.0:
                 return None
-            if self._door and time.monotonic() > self._patient:
-                self.compare()  # no status came: the key may not hear it
+            if time.monotonic() > self._patient:
+                self._settle()  # no status came: the key may not hear it
         return self._ready.popleft()
 
     def compare(self) -> None:
         """Ask where all topics are and fetch what is missing, as is done after every connection."""
         self._patient = math.inf
-        for prefix in self._topics:
-            start: int | None = 0
-            while start is not None:
-                answer = self._ask(snapshot=prefix, start=start)
-                if answer is None:
-                    return
-                head, messages = answer
-                for topic, seq in head.get("at", {}).items():
-                    self._look(topic, _Mark(seq, head["lsn"]), messages.get(topic, []))
-                start = head.get("next")
-        self._joined = True
+        if not self._door:
+            return
+        try:
+            for prefix in self._topics:
+                start: int | None = 0
+                while start is not None:
+                    head, messages = self._answer(snapshot=prefix, start=start)
+                    self._follow(head)
+                    began = head.get("from", {})
+                    for topic, seq in head.get("at", {}).items():
+                        self._look(topic, _Mark(seq, head["lsn"]), began.get(topic, 0), messages.get(topic, []))
+                    start = head.get("next")
+        except _NoAnswerError:
+            self._patient = time.monotonic() + AGAIN
+        else:
+            self._joined = True
 
-    def _look(self, topic: str, there: _Mark, last: list[bytes]) -> None:
-        """A topic as the snapshot shows it."""
+    def _look_for_connection(self) -> None:
+        """Hold back what comes over a new connection, until its status has come."""
+        try:
+            while True:
+                self._greeted.recv_multipart(_NOBLOCK)
+                self._early = self._early or []
+                self._patient = time.monotonic() + ANSWER
+        except zmq.Again:
+            return
+
+    def _settle(self) -> None:
+        """All subscriptions are in force: see what is missing, then go on with what has come meanwhile."""
+        self.compare()
+        early, self._early = self._early or [], None
+        for name, body in early:
+            self._take(name, body)
+
+    def _look(self, topic: str, there: _Mark, began: int, last: list[bytes]) -> None:
+        """A topic as the snapshot shows it; its first number of this incarnation is behind `began`."""
         here = self._at.get(topic)
-        if here is None and not self._joined:
-            self._at[topic] = there
+        if here is None and (self._joined or topic in self._old):
+            here = _Mark(began, self._began)
+        if here is None:
+            self._at[topic] = there if topic not in DATED else _Mark(there.seq, 0)
             self._ready.extend(Message(topic, _decode(body)) for body in last)
-        elif here is None or there.seq != here.seq:
-            before = here if here and there.seq > here.seq else _Mark(0, here.age + 1 if here else 0)
+        elif there.seq != here.seq:
+            before = here if there.seq > here.seq else _Mark(0, here.age + 1)
+            expected = before.seq + 1
             for seq, fields in self._between(topic, before, there.seq + 1):
-                if seq == before.seq + 1:  # others may still be on their way; if not, the next one will tell
-                    before = self._deliver(topic, before.seq + 1, seq, fields)
-                    self.counts["recovered"] += 1
+                expected = self._deliver(topic, expected, seq, fields).seq + 1
+                self.counts["recovered"] += 1
+            if expected <= there.seq:
+                self._miss(topic, expected, there, last)
+
+    def _miss(self, topic: str, expected: int, there: _Mark, last: list[bytes]) -> None:
+        """What the snapshot speaks of is not kept any more."""
+        if last and (fields := _decode(last[0])).get("topic_seq") == there.seq:
+            self._deliver(topic, expected, there.seq, fields)
+            return
+        lost, stream = there.seq + 1 - expected, unquote(topic.partition("/")[2].removesuffix("/"))
+        self.counts["lost"] += lost
+        told = {"stream": stream, "state": "lost", "topic_seq": there.seq, "lost": lost}
+        self._ready.append(Message(topic, told, lost, topic in self._old))
+        self._old.discard(topic)
+        self._at[topic] = there if topic not in DATED else _Mark(there.seq, self._at.get(topic, there).age)
 
     def _take(self, name: bytes, body: bytes) -> None:
         """One message of the SUB."""
+        if self._early is not None and name != STATUS.encode():
+            self._early.append((name, body))
+            return
         topic, fields = name.decode(errors="replace"), _decode(body)
         if topic == STATUS:
-            if fields.get("retained") and self._door:
-                self.compare()
+            self._follow(fields)
+            if fields.get("retained"):
+                self._settle()
             if not STATUS.startswith(self._topics):
                 return
         seq, mark = fields.get("topic_seq", 0), self._at.get(topic)
@@ -153,33 +225,59 @@ class Subscriber:
             self.counts["renumbered"] += 1
             expected, mark = 1, _Mark(0, mark.age + 1)
         if seq > expected:
-            for between, missed in self._between(topic, mark or _Mark(0, 0), seq):
-                expected = self._deliver(topic, expected, between, missed).seq + 1
-                self.counts["recovered"] += 1
+            try:
+                for between, missed in self._between(topic, mark or _Mark(0, 0), seq):
+                    expected = self._deliver(topic, expected, between, missed).seq + 1
+                    self.counts["recovered"] += 1
+            except _NoAnswerError:
+                pass
         self._deliver(topic, expected, seq, fields)
+
+    def _follow(self, told: dict[str, Any]) -> None:
+        """Who the daemon is, as a status or a head tells; numbers of another incarnation say nothing about ours."""
+        incarnation, session = told.get("incarnation", ""), told.get("session", "")
+        if session != self._session:
+            self._session = session
+            if self._at.pop(DEAD_LETTER, None):
+                self._old.add(DEAD_LETTER)
+        if incarnation == self.incarnation:
+            return
+        first, self.incarnation, self._began = not self.incarnation, incarnation, told.get("began", 0)
+        if not first:
+            self.counts["incarnations"] += 1
+            self._old.update(self._at)
+            self._at.clear()
+            self._joined = self._joined and self._door is not None
 
     def _deliver(self, topic: str, expected: int, seq: int, fields: dict[str, Any]) -> _Mark:
         lost = seq - expected
         self.counts["lost"] += lost
-        self._ready.append(Message(topic, fields, lost))
+        self._ready.append(Message(topic, fields, lost, topic in self._old and topic != DEAD_LETTER))
+        self._old.discard(topic)
         mark = self._at[topic] = _Mark(seq, _age(topic, fields))
         return mark
 
     def _between(self, topic: str, mark: _Mark, before: int) -> Iterator[tuple[int, dict[str, Any]]]:
         """What the daemon still has of a topic behind a mark and before a number, in order."""
         after, more = mark.seq, self._door is not None
-        since = 0 if topic in RESTARTING else int(mark.age)
+        since = 0 if topic in DATED else int(mark.age)
         while more and after < before - 1:
-            answer = self._ask(replay=topic, after=after, since=since)
-            if answer is None:
-                return
-            head, messages = answer
+            head, messages = self._answer(replay=topic, after=after, since=since)
+            if head.get("incarnation", "") != self.incarnation:
+                raise _NoAnswerError  # the daemon is another one: its status is on the way
             for fields in map(_decode, messages.get(topic, [])):
                 after = fields["topic_seq"]
                 if after >= before:
                     return
                 yield after, fields
             more = head.get("more", False)
+
+    def _answer(self, **request: Any) -> tuple[dict[str, Any], dict[str, list[bytes]]]:
+        """As `_ask`. Raises _NoAnswerError when nothing came that can be used."""
+        answer = self._ask(**request)
+        if answer is None:
+            raise _NoAnswerError
+        return answer
 
     def _ask(self, **request: Any) -> tuple[dict[str, Any], dict[str, list[bytes]]] | None:
         """Ask, and wait a moment: the head of the answer and its messages by topic."""
@@ -208,7 +306,7 @@ class Subscriber:
 
 def _age(topic: str, fields: dict[str, Any]) -> float:
     """How new a message is, by what grows in its topic whatever happens to the numbers."""
-    return float(fields.get(RESTARTING.get(topic, "lsn")) or 0)
+    return float(fields.get(DATED.get(topic, "lsn")) or 0)
 
 
 def _decode(body: bytes) -> dict[str, Any]:

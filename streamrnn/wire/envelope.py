@@ -37,7 +37,7 @@ CODES = (
 _HEAD = struct.Struct("<BBHI")
 _TAIL = struct.Struct("<QQI")
 _WHOLE = struct.Struct("<BBHIQQI")
-_LENGTH = _WHOLE.size
+HEADER_BYTES = _WHOLE.size  # what stands before source and body
 
 
 class Letter(NamedTuple):
@@ -59,14 +59,14 @@ def pack(kind: int, source: bytes, epoch: int, seq: int, count: int = 0, body: b
 
 def unpack(frame: bytes) -> Letter:
     """Read a frame. Raises WireError ("malformed") for everything that is none, or has changed on the way."""
-    if len(frame) < _LENGTH:
-        raise WireError("malformed", f"{len(frame)} bytes are no frame: the header alone has {_LENGTH}")
+    if len(frame) < HEADER_BYTES:
+        raise WireError("malformed", f"{len(frame)} bytes are no frame: the header alone has {HEADER_BYTES}")
     kind, version, length, crc, epoch, seq, count = _WHOLE.unpack_from(frame)
     if version != VERSION:
         raise WireError("malformed", f"version {version}; this is version {VERSION}")
     if zlib.crc32(memoryview(frame)[8:]) != crc:
         raise WireError("malformed", "the CRC does not fit")
-    end = _LENGTH + length
+    end = HEADER_BYTES + length
     if len(frame) < end or epoch > LARGEST or seq > LARGEST - count:
         raise WireError("malformed", "a length or a number that cannot be")
-    return Letter(kind, epoch, seq, count, frame[_LENGTH:end], frame[end:])
+    return Letter(kind, epoch, seq, count, frame[HEADER_BYTES:end], frame[end:])

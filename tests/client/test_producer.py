@@ -23,7 +23,7 @@ class Peer:
         self.endpoint, self.odd = endpoint, odd or {}
         self.epoch, self.seq = mark
         self.taken: list[bytes] = []
-        self.seen = 0
+        self.seen, self.limit = 0, 1000
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -47,7 +47,7 @@ class Peer:
             return envelope.pack(kind, letter.source, letter.epoch, seq, 1, json.dumps(told).encode() if told else b"")
 
         if letter.kind == envelope.HELLO:
-            limits = {"window": 8, "max_bytes": 1000, "max_observations": 10, "ack_seconds": 0.0}
+            limits = {"window": 8, "max_bytes": self.limit, "max_observations": 10, "ack_seconds": 0.0}
             seq = self.seq if letter.epoch == self.epoch else 0
             yield envelope.pack(
                 envelope.WELCOME, letter.source, max(letter.epoch, self.epoch), seq, 0, json.dumps(limits).encode()
@@ -215,5 +215,109 @@ def test_no_progress_is_an_error_that_says_how_far_it_came(endpoint: str) -> Non
             producer.close()
         assert "2 messages" in caught.value.hint
         assert "go on at 4" in caught.value.hint
+    finally:
+        peer.close()
+
+
+class Stubborn(Peer):
+    """A daemon that has taken the beginning of a message from an earlier life, and cannot divide what it gets."""
+
+    def _answers(self, letter: envelope.Letter) -> Iterator[bytes]:
+        if letter.kind == envelope.DATA and letter.seq <= self.seq < letter.seq + letter.numbers - 1:
+            yield envelope.pack(envelope.ACK, letter.source, letter.epoch, self.seq)
+            told = {"code": "gap", "detail": "", "final": False, "expected": self.seq + 1}
+            yield envelope.pack(envelope.NACK, letter.source, letter.epoch, letter.seq, 1, json.dumps(told).encode())
+        else:
+            yield from super()._answers(letter)
+
+
+def test_a_message_that_is_known_in_part_is_settled_by_its_last_number(endpoint: str) -> None:
+    """Run one sent 1 to 13 and was told of 10; run two goes on at 11 in larger messages."""
+    peer = Stubborn(endpoint, mark=(5, 10))
+    try:
+        with Producer(endpoint, "file", epoch=5) as producer:
+            assert producer.accepted == 10
+            peer.seq = 13
+            producer.send([{"flow": k} for k in range(11, 31)])
+            producer.flush()
+        assert producer.accepted == 30
+        assert [json.loads(body) for body in peer.taken] == [[{"flow": k} for k in range(14, 31)]]
+    finally:
+        peer.close()
+
+
+def test_a_message_that_nobody_can_divide_is_told(endpoint: str) -> None:
+    peer = Stubborn(endpoint, mark=(5, 10))
+    try:
+        producer = Producer(endpoint, "file", epoch=5)
+        peer.seq = 13
+        producer.send(b"a,b,c", count=20)
+        with pytest.raises(ProducerError, match="14 is expected"):
+            producer.flush()
+        producer.leave()
+    finally:
+        peer.close()
+
+
+def test_what_is_too_large_is_told_and_does_not_stop_the_rest(endpoint: str) -> None:
+    peer = Peer(endpoint)
+    try:
+        with Producer(endpoint, "gate") as producer:
+            with pytest.raises(ProducerError, match="the daemon takes 968"):
+                producer.send(b"x" * 969)
+            assert producer.send(b"x" * 968) == 1
+        assert peer.taken == [b"x" * 968]
+    finally:
+        peer.close()
+
+
+def test_a_daemon_that_takes_less_than_before_is_told_of(endpoint: str) -> None:
+    peer = Peer(endpoint, {1: "drop"})
+    try:
+        producer = Producer(endpoint, "gate")
+        producer._delay = producer._least = 0.01
+        peer.limit = 100
+        producer.send(b"x" * 200)
+        with pytest.raises(ProducerError, match="the daemon takes 68"):
+            producer.flush()
+        producer.leave()
+    finally:
+        peer.close()
+
+
+@pytest.mark.parametrize("left", [0, 3])
+def test_what_was_acknowledged_and_is_gone_is_told(endpoint: str, left: int) -> None:
+    """A backup was put back while the producer went on."""
+    peer = Peer(endpoint)
+    try:
+        with Producer(endpoint, "gate") as producer:
+            for k in range(5):
+                producer.send({"flow": k})
+            producer.flush()
+            peer.seq = left
+            assert producer.send({"flow": 5}) == 6
+            producer.flush()
+            assert [(each.first, each.last) for each in producer.lost] == [(left + 1, 5)]
+            assert producer.counts["lost"] == 5 - left
+            assert producer.accepted == 6
+        assert peer.taken[-1] == b'{"flow":5}'
+    finally:
+        peer.close()
+
+
+def test_who_can_send_again_is_asked_to(endpoint: str) -> None:
+    peer = Peer(endpoint)
+    try:
+        producer = Producer(endpoint, "file", epoch=5)
+        for k in range(5):
+            producer.send({"flow": k})
+        producer.flush()
+        peer.seq = 3
+        producer.send({"flow": 5})
+        with pytest.raises(ProducerError, match="2 acknowledged observations are gone"):
+            producer.flush()
+        producer.leave()
+        with Producer(endpoint, "file", epoch=5) as again:
+            assert again.accepted == 3
     finally:
         peer.close()

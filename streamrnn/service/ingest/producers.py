@@ -2,8 +2,9 @@
 
 A source has one *mark*: the epoch it lives in and the number of its last observation that is settled, taken or refused
 for good. A message is taken when it begins with the next number; what is at or below the mark is a duplicate,
-acknowledged and passed over; what is above is a gap, told and not taken. The mark moves in the transaction that
-journals the message (`beside`), so after a crash it says exactly what the journal holds. Answers go out behind the
+acknowledged and passed over; what is above is a gap, told and not taken. A message that begins at or below the mark
+and ends above it (a program that came back cuts otherwise) is taken from the mark on. The mark moves in the transaction
+that journals the message (`beside`), so after a crash it says exactly what the journal holds. Answers go out behind the
 commit (`settle`), one ack a source and turn; a refusal moves the mark too, or its sender would wait for ever.
 
 - Who it is: the user that the connection has proved, and the source that the message names. The routing id of a
@@ -18,7 +19,7 @@ import sqlite3
 import struct
 import time
 import zlib
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,7 @@ from streamrnn.wire import envelope
 from streamrnn.wire.envelope import Letter, pack
 from streamrnn.wire.frames import Frame
 from streamrnn.wire.incoming.rows import checked_name
+from streamrnn.wire.incoming.split import divided
 
 Reply = tuple[int, bytes, bytes]  # input, routing id, frame
 
@@ -39,7 +41,7 @@ RESULTS = ("taken", "refused", "duplicate", *envelope.CODES)
 IDLE = 7 * 86_400.0  # seconds of silence after which a source makes room for another
 
 _INSERT = "INSERT OR REPLACE INTO producer VALUES (?, ?, ?, ?, ?, ?, ?)"
-_SELECT = "SELECT id, user, source, epoch, seq, seen, crc FROM producer"
+_SELECT = "SELECT id, user, source, epoch, seq, seen, crc FROM producer ORDER BY seen"
 
 
 @dataclass(slots=True, eq=False)
@@ -62,7 +64,7 @@ class Desk:
         self.counts: Counter[str] = Counter()  # messages by RESULTS, since they were last taken
         self.passed: Counter[int] = Counter()  # messages by input that were answered and not served
         self._interval = store.interval if store.durability == "interval" else 0.0
-        self._marks: dict[tuple[str, bytes], Mark] = {}
+        self._marks: OrderedDict[tuple[str, bytes], Mark] = OrderedDict()  # the one silent longest comes first
         self._moved: dict[Mark, tuple[int, int] | None] = {}  # not yet kept -> where it was; None: it was not
         self._owed: dict[Mark, None] = {}  # to be acknowledged
         self._replies: list[Reply] = []
@@ -113,10 +115,9 @@ class Desk:
                 self._turn_away(frame, Letter(0, 0, 0, 0, b"", b""), "corrupt", str(error), 0)
                 continue
             if letter.kind == envelope.DATA:
-                if self._take(frame, letter, gaps):
-                    served.append(
-                        Frame(frame.origin, frame.received, b"", letter.body, frame.route, frame.user, letter)
-                    )
+                taken = self._take(frame, letter, gaps)
+                if taken is not None:
+                    served.append(Frame(frame.origin, frame.received, b"", taken.body, frame.route, frame.user, taken))
             elif letter.kind == envelope.HELLO:
                 self._greet(frame, letter)
             else:
@@ -171,35 +172,40 @@ class Desk:
         connection.executemany("DELETE FROM producer WHERE id = ?", self._gone)
         connection.executemany(_INSERT, [_row(mark) for mark in self._moved])
 
-    def _take(self, frame: Frame, letter: Letter, gaps: set[Mark]) -> bool:
-        """Whether a message is the next one of its source; the mark then stands behind it."""
+    def _take(self, frame: Frame, letter: Letter, gaps: set[Mark]) -> Letter | None:
+        """What is to be served of a message: all, when it is the next one of its source, what is behind the mark, or
+        nothing. The mark then stands behind it."""
         mark = self._marks.get((frame.user, letter.source)) or self._enter(frame, letter)
         if mark is None:
-            return False
+            return None
         mark.route = (frame.origin, frame.route)
         epoch, seq = mark.epoch, mark.seq
         if letter.epoch != epoch:
             if letter.epoch < epoch:
                 self._turn_away(frame, letter, "epoch", "a later one has been heard", mark.kept[1], epoch)
-                return False
+                return None
             seq = 0
+        if letter.seq <= seq < letter.seq + letter.numbers - 1:
+            letter = _behind(letter, seq)
         if letter.seq == seq + 1 and letter.numbers:
             self._moved.setdefault(mark, (epoch, mark.seq) if epoch else None)
             mark.epoch, mark.seq, mark.seen = letter.epoch, seq + letter.numbers, frame.received
+            self._marks.move_to_end((mark.user, mark.source))
             self.counts["taken"] += 1
-            return True
+            return letter
         if letter.seq + letter.numbers <= seq + 1:
             self.counts["duplicate"] += 1
             self.passed[frame.origin] += 1
             self._owed[mark] = None
-            return False
-        if mark in gaps:
+        elif mark in gaps:
             self.counts["gap"] += 1
             self.passed[frame.origin] += 1
-            return False
-        gaps.add(mark)
-        self._turn_away(frame, letter, "gap", f"{seq + 1} is expected", seq + 1)
-        return False
+        else:
+            gaps.add(mark)
+            self._turn_away(frame, letter, "gap", f"{seq + 1} is expected", seq + 1)
+        if not mark.epoch and mark not in self._moved:  # nothing is known of it
+            del self._marks[mark.user, mark.source]
+        return None
 
     def _enter(self, frame: Frame, letter: Letter) -> Mark | None:
         """The mark of a new source."""
@@ -215,9 +221,9 @@ class Desk:
         return mark
 
     def _make_room(self) -> bool:
-        """Forget the source that has been silent longest, if that is long."""
-        oldest = min((mark for mark in self._marks.values() if mark not in self._moved), key=lambda m: m.seen)
-        if oldest.seen > time.time() - IDLE:
+        """Forget the source that has been silent longest, if that is long and nothing of it is under way."""
+        oldest = next(iter(self._marks.values()))
+        if oldest in self._moved or oldest.seen > time.time() - IDLE:
             return False
         del self._marks[oldest.user, oldest.source]
         self._gone.append((digest(oldest.user.encode(), oldest.source),))
@@ -245,6 +251,15 @@ class Desk:
         body = json.dumps(told).encode()
         answer = pack(envelope.NACK, letter.source, letter.epoch, letter.seq, count, body)
         self._replies.append((frame.origin, frame.route, answer))
+
+
+def _behind(letter: Letter, seq: int) -> Letter:
+    """What a message holds behind `seq`; the whole message where that cannot be told."""
+    at = seq + 1 - letter.seq
+    parts = divided(letter.body, letter.numbers, at)
+    if parts is None:
+        return letter
+    return letter._replace(seq=seq + 1, numbers=letter.numbers - at, body=parts[1])
 
 
 def _row(mark: Mark) -> tuple[Any, ...]:
