@@ -29,8 +29,7 @@ import zmq
 
 from streamrnn.client.connect import Keys, connected
 from streamrnn.errors import StreamrnnError, WireError
-from streamrnn.wire import envelope
-from streamrnn.wire.envelope import HEADER_BYTES, Letter, pack
+from streamrnn.wire.envelope import ACK, DATA, HEADER_BYTES, HELLO, NACK, WELCOME, Envelope, pack, unpack
 from streamrnn.wire.incoming.split import divided
 
 FIRST, LONGEST = 0.25, 10.0  # seconds until what is not acknowledged is sent again
@@ -53,7 +52,7 @@ class Refused:
 
     seq: int  # of the message's first observation
     observations: int
-    code: str  # one of the reasons of a dead letter
+    code: str  # one of the reasons of a dead envelope
     detail: str
 
 
@@ -197,29 +196,29 @@ class Producer:
             if self._socket.poll(1000, zmq.POLLOUT):
                 self._hello()
                 if self._socket.poll(int(1000 * delay)):
-                    letter = envelope.unpack(self._socket.recv())
-                    if letter.kind == envelope.WELCOME:
+                    envelope = unpack(self._socket.recv())
+                    if envelope.kind == WELCOME:
                         break
             delay = min(2 * delay, LONGEST)
             if time.monotonic() > deadline:
                 raise ProducerError("no daemon answers", "is it running, and is its input of kind `router`?")
-        self._learn(letter)
+        self._learn(envelope)
         self._delay = self._least
-        if letter.epoch > self._epoch:
+        if envelope.epoch > self._epoch:
             if not self._own:
-                raise ProducerError(f"epoch {letter.epoch} of this source has begun, {self._epoch} is over")
-            self._epoch = letter.epoch + 1  # the clock was set back
-        elif letter.epoch == self._epoch:
-            self.accepted = letter.seq
-            self._next = letter.seq + 1
+                raise ProducerError(f"epoch {envelope.epoch} of this source has begun, {self._epoch} is over")
+            self._epoch = envelope.epoch + 1  # the clock was set back
+        elif envelope.epoch == self._epoch:
+            self.accepted = envelope.seq
+            self._next = envelope.seq + 1
 
     def _hello(self) -> None:
         with suppress(zmq.Again):
-            self._socket.send(pack(envelope.HELLO, self._source, self._epoch, 0), _NOBLOCK)
+            self._socket.send(pack(HELLO, self._source, self._epoch, 0), _NOBLOCK)
 
-    def _learn(self, letter: Letter) -> None:
+    def _learn(self, envelope: Envelope) -> None:
         """What the daemon takes, from its WELCOME."""
-        self.limits = json.loads(letter.body)
+        self.limits = json.loads(envelope.body)
         self.window = min(self.window, int(self.limits["window"]))
         self._least = max(FIRST, 2 * float(self.limits["ack_seconds"]))
 
@@ -242,7 +241,7 @@ class Producer:
         with suppress(zmq.Again):
             while self._unsent:
                 message = self._kept[-self._unsent]
-                send(pack(envelope.DATA, source, epoch, message.seq - base, message.count, message.body), _NOBLOCK)
+                send(pack(DATA, source, epoch, message.seq - base, message.count, message.body), _NOBLOCK)
                 self._unsent -= 1
 
     def _again(self) -> None:
@@ -262,29 +261,29 @@ class Producer:
         try:
             while True:
                 try:
-                    self._hear(envelope.unpack(self._socket.recv(_NOBLOCK)))
+                    self._hear(unpack(self._socket.recv(_NOBLOCK)))
                 except WireError:
                     self.counts["unreadable"] += 1
         except zmq.Again:
             return
 
-    def _hear(self, letter: Letter) -> None:
-        if letter.kind == envelope.ACK and letter.epoch == self._epoch:
-            self._settled(letter.seq + self._base)
-        elif letter.kind == envelope.WELCOME:
-            self._learn(letter)
-            if letter.epoch == self._epoch and letter.seq + self._base < self.accepted:
-                self._gone(letter.seq + self._base)
+    def _hear(self, envelope: Envelope) -> None:
+        if envelope.kind == ACK and envelope.epoch == self._epoch:
+            self._settled(envelope.seq + self._base)
+        elif envelope.kind == WELCOME:
+            self._learn(envelope)
+            if envelope.epoch == self._epoch and envelope.seq + self._base < self.accepted:
+                self._gone(envelope.seq + self._base)
             for message in self._kept:
                 self._fits(message.body)
-        elif letter.kind == envelope.NACK:
-            told = json.loads(letter.body)
+        elif envelope.kind == NACK:
+            told = json.loads(envelope.body)
             code = told["code"]
             self.counts[code] += 1
             if told["final"]:
-                base = self._base if letter.epoch == self._epoch else 0
-                self.refused.append(Refused(letter.seq + base, letter.numbers, code, told["detail"]))
-            elif letter.epoch == self._epoch:
+                base = self._base if envelope.epoch == self._epoch else 0
+                self.refused.append(Refused(envelope.seq + base, envelope.numbers, code, told["detail"]))
+            elif envelope.epoch == self._epoch:
                 self._turned_away(code, told)
 
     def _settled(self, seq: int) -> None:

@@ -25,28 +25,28 @@ from streamrnn.errors import ConfigError, FullError, StreamrnnError
 from streamrnn.messages import Batch, Ints
 from streamrnn.service import build, changes
 from streamrnn.service.ingest.admission import Refused, admit, by_input
-from streamrnn.service.ingest.authentication import doors, granted
-from streamrnn.service.ingest.disk_full import Hold
-from streamrnn.service.ingest.producers import Desk
-from streamrnn.service.ingest.rate_limit import Gate, newcomers
+from streamrnn.service.ingest.authentication import authenticator, granted
+from streamrnn.service.ingest.disk_full import DiskFull
+from streamrnn.service.ingest.producers import ProducerSessions
+from streamrnn.service.ingest.rate_limit import RateLimiter, newcomers
 from streamrnn.service.ingest.sockets import Message, Sockets
 from streamrnn.service.operations import control, logs, resources
-from streamrnn.service.operations.systemd import Supervisor
+from streamrnn.service.operations.systemd import ServiceManager
 from streamrnn.service.operations.telemetry import Telemetry
 from streamrnn.service.operations.web import Web
 from streamrnn.service.publish import catchup
 from streamrnn.service.publish.catchup import Catchup
-from streamrnn.service.publish.dead_letters import Letters
-from streamrnn.service.publish.last_values import Retained
+from streamrnn.service.publish.dead_letters import DeadLetters
+from streamrnn.service.publish.last_values import LastValues
 from streamrnn.service.recovery import backfill, poison
 from streamrnn.service.recovery import replay as recovery
 from streamrnn.service.recovery.backfill import History
 from streamrnn.service.storage.backup import back_up
 from streamrnn.service.storage.checkpoint import Checkpoint
-from streamrnn.service.storage.checkpoint_schedule import Pace
-from streamrnn.service.storage.journal import Beside, Journal
+from streamrnn.service.storage.checkpoint_schedule import CheckpointSchedule
+from streamrnn.service.storage.journal import Journal, Write
 from streamrnn.service.storage.store import Store, directory
-from streamrnn.service.streams.commands import Orders
+from streamrnn.service.streams.commands import StreamCommands
 from streamrnn.service.streams.freeze import Freeze, freeze
 from streamrnn.service.streams.generate import generate
 from streamrnn.service.streams.registry import Streams
@@ -78,10 +78,10 @@ class Daemon:
     ) -> None:
         self.config = config
         self._source = source
-        self._supervisor = Supervisor(os.environ)
+        self._manager = ServiceManager(os.environ)
         self._stopping = self._reload = False
         self._chores = self._told = time.monotonic()  # when each was last done
-        self._pace = Pace(config.state, self._told)
+        self._schedule = CheckpointSchedule(config.state, self._told)
         with ExitStack() as opened:
             self._store = Store(directory(config), config.state.durability, config.state.interval, lock)
             opened.callback(self._store.close)
@@ -89,18 +89,22 @@ class Daemon:
             self._engine = build.engine(config)
             self._decoder, self._encoder = build.decoder(config), build.encoder(self._engine, config)
             self._telemetry = Telemetry([spec.endpoint for spec in config.input], self._measure)
-            self._letters = Letters(config.limits.dead_letters_per_second, self._encoder, self._telemetry)
-            self._retained = Retained(self._engine, self._encoder, config.output.format)
-            self._doors = doors(config)
-            self._gate = Gate(self._doors.may_send, newcomers(config))
+            self._dead_letters = DeadLetters(config.limits.dead_letters_per_second, self._encoder, self._telemetry)
+            self._last_values = LastValues(self._engine, self._encoder, config.output.format)
+            self._authenticator = authenticator(config)
+            self._rate_limiter = RateLimiter(self._authenticator.may_send, newcomers(config))
             self._reorder = Reorder(config.model.lateness)
             self._journal = Journal(self._store)
             self._checkpoint = Checkpoint(self._store, self._counts, self._reorder)
             self._streams = Streams(
                 self._engine, self._encoder, self._checkpoint, config.limits.max_streams, time.monotonic()
             )
-            self._desk, self._hold, self._freeze = Desk(self._store, config.limits), Hold(), Freeze(self._store)
-            self._orders = Orders(
+            self._producers, self._disk_full, self._freeze = (
+                ProducerSessions(self._store, config.limits),
+                DiskFull(),
+                Freeze(self._store),
+            )
+            self._commands = StreamCommands(
                 config, self._engine, self._encoder, self._streams, self._reorder, self._freeze, self._telemetry,
                 self._append, Silence(self._engine, time.monotonic()),
             )  # fmt: skip
@@ -111,9 +115,11 @@ class Daemon:
                 self._settle(config)
             if history is not None and learn_first:
                 self._learn(history, replay)
-            self._orders.follow(config, self._engine, self._encoder)
+            self._commands.follow(config, self._engine, self._encoder)
             self._published = self._journal.last  # everything up to this lsn has been sent, or is in `held`
-            self._sockets = Sockets(config.input, config.output, config.limits, self._retained.answer, self._doors)
+            self._sockets = Sockets(
+                config.input, config.output, config.limits, self._last_values.answer, self._authenticator
+            )
             opened.callback(self._sockets.close)
             self._open_control(config)
             self._catchup, self.catchup = self._open_catchup(config.output)
@@ -134,7 +140,7 @@ class Daemon:
     def turn(self, timeout: float) -> None:
         """Serve what is waiting, or wait at most `timeout` seconds for it."""
         frames = self._gather(timeout)
-        if frames or self._hold.due(time.monotonic()):
+        if frames or self._disk_full.due(time.monotonic()):
             self._serve(frames)
         self._tend(len(frames))
 
@@ -158,9 +164,9 @@ class Daemon:
 
     def reload(self) -> None:
         """Read the configuration again. What is wrong with it is told, and all stays as it was."""
-        self._supervisor.reloading()
+        self._manager.reloading()
         try:
-            ended = self._sockets.let_in(granted(self.config.security))  # whatever else may be wrong
+            ended = self._sockets.change_grants(granted(self.config.security))  # whatever else may be wrong
             told: dict[str, Any] = {"connections_ended": ended} if ended else {}
             told |= self._change(self._load())
         except StreamrnnError as error:
@@ -172,7 +178,7 @@ class Daemon:
         self._telemetry.count("streamrnn_config_reloads_total", 1, "ok" if good else "refused")
         self._telemetry.set("streamrnn_config_last_reload_successful", float(good))
         self._publish_status(state, **told)
-        self._supervisor.tell("READY=1", f"STATUS={state}: {told or 'as the file says'}")
+        self._manager.tell("READY=1", f"STATUS={state}: {told or 'as the file says'}")
 
     def _gather(self, timeout: float) -> list[Frame]:
         """What is waiting; with a commit a turn, what comes within a part of its time too: it is one for all.
@@ -191,23 +197,23 @@ class Daemon:
     def _serve(self, frames: list[Frame]) -> None:
         """The way of a message: sort, decode, admit, journal, acknowledge, apply, publish."""
         started = time.perf_counter()
-        served = self._desk.sort(self._hold.take() + frames)
+        served = self._producers.sort(self._disk_full.take() + frames)
         decoded = self._decoder.decode(served)
-        away = self._gate.turn_away(self._streams, served, decoded, time.monotonic())
+        away = self._rate_limiter.reject(self._streams, served, decoded, time.monotonic())
         admitted = admit(self._streams, served, decoded, away)
         try:
-            if self._hold.full and not admitted.frames:
+            if self._disk_full.full and not admitted.frames:
                 self._journal.mark(self._published)  # is there room?
             frames, place = admitted.journaled()
             committing = time.perf_counter()
-            lsns = self._journal.append(frames, self._published, self._desk.beside)
+            lsns = self._journal.append(frames, self._published, self._producers.also)
         except FullError as error:
             self._wait(served, error)
             return
         started += time.perf_counter() - committing  # a replay need not do that again
-        if self._hold.full:
+        if self._disk_full.full:
             self._go_on()
-        self._desk.refuse(served, admitted.refused)
+        self._producers.refuse(served, admitted.refused)
         self._acknowledge()
         if lsns:
             batch, runs = admitted.batch, [lsns[place[index]] for index in admitted.frame]
@@ -222,14 +228,14 @@ class Daemon:
             self._telemetry.received(*by_input(served, decoded), served[-1].received)
             ahead = np.count_nonzero(decoded.batch.time > served[-1].received + FUTURE)
             self._telemetry.count("streamrnn_observations_future_total", int(ahead))
-        self._pace.work += time.perf_counter() - started
+        self._schedule.work += time.perf_counter() - started
 
     def _apply(self, batch: Batch, rows: Ints, lsns: list[int], served: list[Frame]) -> None:
         """Observations through the engine, and out."""
         now = time.monotonic()  # how long a stream has been silent is no matter of a clock that may be set
         self._streams.hear(rows, now)
         outcomes = self._engine.step(batch, rows)
-        self._orders.silence.hear(batch, outcomes, now)
+        self._commands.silence.hear(batch, outcomes, now)
         if self._sockets.heard or self._catchup:
             messages = self._encoder.encode(batch, outcomes, self._engine.names, lsns, False)
             self._publish(messages)
@@ -241,39 +247,39 @@ class Daemon:
     def _acknowledge(self) -> None:
         """Answer the producers; what is not yet on the disk is answered when it is."""
         kept = not self._store.connection.in_transaction
-        for reply in self._desk.settle() if kept else self._desk.replies():
+        for reply in self._producers.settle() if kept else self._producers.replies():
             self._sockets.reply(*reply)
 
     def _wait(self, frames: list[Frame], error: FullError) -> None:
         """The disk is full: producers are told to come again, other inputs are left unread, the rest works on."""
         if self._store.durability != "commit":
             raise error  # what was applied since the last commit cannot be taken back
-        self._desk.give_back(frames)
-        for reply in self._desk.replies():
+        self._producers.give_back(frames)
+        for reply in self._producers.replies():
             self._sockets.reply(*reply)
-        if self._hold.begin(frames, time.monotonic()):
+        if self._disk_full.begin(frames, time.monotonic()):
             self._sockets.pause(True)
             self._telemetry.checks["journal"] = False
             self._telemetry.set("streamrnn_disk_full", 1.0)
             _log.error("the disk is full", error=error.args[0], hint=error.hint)
 
     def _go_on(self) -> None:
-        self._hold.end()
+        self._disk_full.end()
         self._sockets.pause(False)
         self._telemetry.checks["journal"] = True
         self._telemetry.set("streamrnn_disk_full", 0.0)
         _log.info("there is room on the disk again")
 
-    def _append(self, frames: list[Frame], beside: Beside | None) -> list[int]:
+    def _append(self, frames: list[Frame], also: Write | None) -> list[int]:
         """Journal what is no message; the lsn of each frame."""
-        lsns = self._journal.append(frames, self._published, beside)
+        lsns = self._journal.append(frames, self._published, also)
         self._published = lsns[-1]
         return lsns
 
     def _order_due(self) -> None:
         """What time alone brings about. Raises FullError; then it is still to be done."""
-        self._orders.forget_idle()
-        self._publish(self._orders.tell_silence())
+        self._commands.forget_idle()
+        self._publish(self._commands.tell_silence())
 
     def _counts(self, name: str) -> tuple[int, int]:
         """Messages that the topics of a stream have had."""
@@ -281,7 +287,7 @@ class Daemon:
 
     def _refuse(self, refused: Sequence[Refused]) -> None:
         if refused:
-            self._publish(self._letters.write(refused, time.monotonic()))
+            self._publish(self._dead_letters.write(refused, time.monotonic()))
 
     def _refuse_malformed(self) -> None:
         """What the sockets could not make a frame of."""
@@ -297,29 +303,29 @@ class Daemon:
         self._telemetry.turned = now
         self._telemetry.set("streamrnn_queue_frames", self.config.limits.max_batch if self._sockets.laden else waiting)
         self._journal.tick(now)
-        if len(self._desk):
+        if len(self._producers):
             self._acknowledge()
         with suppress(FullError):  # the next commit will tell
             self._store.fold()
-        if self._pace.due(now, waiting > 0, self._checkpoint.progress):
+        if self._schedule.due(now, waiting > 0, self._checkpoint.progress):
             self._save(now)
         if now - self._chores > CHORES:
             self._chores = now
             self._do_chores(now)
-        self._supervisor.alive(now)
+        self._manager.alive(now)
 
     def _save(self, now: float) -> None:
         """The next part of a checkpoint; of one that is behind, several."""
-        if self._hold.full:
+        if self._disk_full.full:
             return
         until = now + PARTS
         try:
             while True:
-                self._pace.begin()
+                self._schedule.begin()
                 more = self._checkpoint.write(self._engine, self._journal.last)
                 began, now = now, time.monotonic()
-                self._pace.wrote(began, now, more)
-                if now > until or not self._pace.behind(self._checkpoint.progress):
+                self._schedule.wrote(began, now, more)
+                if now > until or not self._schedule.behind(self._checkpoint.progress):
                     break
         except FullError as error:
             self._wait([], error)
@@ -332,30 +338,30 @@ class Daemon:
             _log.warning("peers cut off", count=self._sockets.ended["cut"], hint="see limits.max_frame_bytes")
         self._sockets.ended.clear()
         for name, counts in (
-            ("streamrnn_handshakes_total", self._doors.handshakes),
-            ("streamrnn_denied_total", self._doors.denied),
+            ("streamrnn_handshakes_total", self._authenticator.handshakes),
+            ("streamrnn_denied_total", self._authenticator.denied),
         ):
             for label, count in counts.items():
                 self._telemetry.count(name, count, label)
             counts.clear()
         self._telemetry.count("streamrnn_observations_reordered_total", self._reorder.reordered)
         self._reorder.reordered = 0
-        self._letters.sum_up(now)
-        for result, count in self._desk.counts.items():
+        self._dead_letters.sum_up(now)
+        for result, count in self._producers.counts.items():
             self._telemetry.count("streamrnn_producer_messages_total", count, result)
-        self._desk.counts.clear()
-        self._telemetry.passed(self._desk.passed)
-        self._desk.passed.clear()
+        self._producers.counts.clear()
+        self._telemetry.passed(self._producers.passed)
+        self._producers.passed.clear()
         self._telemetry.observe("streamrnn_journal_commit_seconds", self._journal.take_commit_seconds())
         self._telemetry.observe("streamrnn_checkpoint_seconds", self._checkpoint.take_seconds())
-        if not self._hold.full:
+        if not self._disk_full.full:
             try:
                 self._order_due()
             except FullError as error:
                 self._wait([], error)
         if now - self._told > STATUS:
             self._told = now
-            self._supervisor.tell(f"STATUS=serving {len(self._streams)} streams, lsn {self._journal.last}")
+            self._manager.tell(f"STATUS=serving {len(self._streams)} streams, lsn {self._journal.last}")
 
     def _measure(self, telemetry: Telemetry) -> None:
         """Set the gauges, in the thread of a scrape: this only reads."""
@@ -363,8 +369,8 @@ class Daemon:
         free, size = resources.disk(self._store.path)
         for name, value in (
             ("streamrnn_streams", len(self._streams)),
-            ("streamrnn_streams_resting", self._streams.at_rest),
-            ("streamrnn_streams_brought_back_total", self._streams.brought_back),
+            ("streamrnn_streams_resting", self._streams.evicted),
+            ("streamrnn_streams_brought_back_total", self._streams.loaded),
             ("streamrnn_streams_damaged_total", len(self._checkpoint.damaged)),
             ("streamrnn_streams_limit", self._streams.capacity),
             ("streamrnn_state_bytes", engine.streams * engine.bytes_per_stream),
@@ -376,7 +382,7 @@ class Daemon:
             ("streamrnn_disk_size_bytes", size),
             ("streamrnn_memory_limit_bytes", self._memory),
             ("streamrnn_checkpoint_age_seconds", self._checkpoint.age),
-            ("streamrnn_producers", len(self._desk)),
+            ("streamrnn_producers", len(self._producers)),
             ("streamrnn_observations_held", self._reorder.held),
             ("streamrnn_ready", telemetry.ready),
         ):
@@ -407,7 +413,7 @@ class Daemon:
 
         def obey(kind: str, name: str, lsn: int) -> None:
             nonlocal held
-            messages = self._orders.obey(kind, name, lsn)
+            messages = self._commands.obey(kind, name, lsn)
             held += messages if lsn > self._journal.published else []
 
         replay = recovery.Replay(
@@ -427,7 +433,7 @@ class Daemon:
 
     def _extend(self, status: str) -> None:
         """Ask the service manager for more time to start."""
-        self._supervisor.tell(f"EXTEND_TIMEOUT_USEC={EXTENSION * 1_000_000}", f"STATUS={status}")
+        self._manager.tell(f"EXTEND_TIMEOUT_USEC={EXTENSION * 1_000_000}", f"STATUS={status}")
 
     def _learn(self, history: History, replay: recovery.Replay) -> None:
         """Learn a recorded file; nothing of it is published."""
@@ -453,7 +459,7 @@ class Daemon:
         """Say that we are ready, and send what a stop had held up. Signals must be listened to by now."""
         held, self._held = self._held, []
         self._telemetry.checks = dict.fromkeys(self._telemetry.checks, True)
-        self._supervisor.tell("READY=1", f"STATUS=serving {len(self._streams)} streams")
+        self._manager.tell("READY=1", f"STATUS=serving {len(self._streams)} streams")
         if held:
             self._publish_status("replaying", messages=len(held))
             until = time.monotonic() + SUBSCRIBERS
@@ -476,7 +482,7 @@ class Daemon:
 
     def _finish(self) -> None:
         """A clean stop: nothing is left to replay, if there is the time."""
-        self._supervisor.tell("STOPPING=1", "STATUS=stopping")
+        self._manager.tell("STOPPING=1", "STATUS=stopping")
         self._telemetry.checks = dict.fromkeys(self._telemetry.checks, False)
         whole = self._checkpoint.finish(self._engine, self._journal.last, STOP)
         self._journal.mark(self._published)
@@ -498,19 +504,19 @@ class Daemon:
             "lsn": self._journal.last,
             **more,
         }
-        self._publish([self._retained.status(fields)])
+        self._publish([self._last_values.status(fields)])
         self._telemetry.count("streamrnn_messages_published_total", 1, "status")
 
     def _open_control(self, config: Config) -> None:
         commands: dict[str, control.Command] = {
             "status": lambda _: self.status(),
-            "forget": lambda asked: self._orders.order("forget", asked["stream"]),
-            "reset": lambda asked: self._orders.order("reset", asked["stream"]),
-            "freeze": lambda _: self._orders.order_freeze("freeze", self._journal.last + 1),
-            "unfreeze": lambda _: self._orders.order_freeze("unfreeze", self._journal.last + 1),
+            "forget": lambda asked: self._commands.order("forget", asked["stream"]),
+            "reset": lambda asked: self._commands.order("reset", asked["stream"]),
+            "freeze": lambda _: self._commands.order_freeze("freeze", self._journal.last + 1),
+            "unfreeze": lambda _: self._commands.order_freeze("unfreeze", self._journal.last + 1),
             "backup": lambda asked: self._back_up(Path(asked["path"])),
             "reload": self._asked_reload,
-            "feedback": self._orders.judge,
+            "feedback": self._commands.judge,
             "generate": lambda asked: generate(self._engine, asked),
         }
         if config.control.enabled:
@@ -518,7 +524,7 @@ class Daemon:
             if not config.control.endpoint and len(endpoint) > control.LONGEST:
                 _log.warning("no control socket", reason=f"{endpoint} is too long", hint="set control.endpoint")
                 return
-            self._sockets.open_beside(endpoint, control.OPTIONS, control.Control(commands).serve, always=True)
+            self._sockets.open_auxiliary(endpoint, control.OPTIONS, control.Control(commands).serve, always=True)
 
     def _open_web(self, config: Config, opened: ExitStack) -> Web | None:
         if not config.metrics.enabled:
@@ -532,8 +538,10 @@ class Daemon:
         if not output.catchup:
             return None, ""
         door = structs.replace(output, endpoint=output.catchup)
-        made = Catchup(self._streams, lambda: self._journal.last, partial(self._doors.may_hear, door))
-        return made, self._sockets.open_beside(output.catchup, catchup.OPTIONS | self._doors.options(door), made.serve)
+        made = Catchup(self._streams, lambda: self._journal.last, partial(self._authenticator.may_hear, door))
+        return made, self._sockets.open_auxiliary(
+            output.catchup, catchup.OPTIONS | self._authenticator.options(door), made.serve
+        )
 
     def status(self) -> dict[str, Any]:
         """What an operator wants to know first."""
@@ -543,9 +551,9 @@ class Daemon:
             "ready": self._telemetry.ready,
             "checks": dict(self._telemetry.checks),
             "streams": len(self._streams),
-            "streams_resting": self._streams.at_rest,
+            "streams_resting": self._streams.evicted,
             "max_streams": self._streams.capacity,
-            "producers": len(self._desk),
+            "producers": len(self._producers),
             "frozen": self._engine.frozen,
             "lsn": self._journal.last,
             "published_lsn": self._published,
@@ -603,14 +611,14 @@ class Daemon:
             encoder.go_on_from(self._encoder, engine.names)
             self._encoder = encoder
         self.config, self._engine, self._decoder = config, engine, decoder
-        self._reorder.lateness, self._pace.state = config.model.lateness, config.state
+        self._reorder.lateness, self._schedule.state = config.model.lateness, config.state
         self._streams.follow(engine, self._encoder, config.limits.max_streams, time.monotonic())
-        self._orders.follow(config, engine, self._encoder)
+        self._commands.follow(config, engine, self._encoder)
         self._telemetry.listen_to([spec.endpoint for spec in config.input])
-        self._gate.rate = newcomers(config)
-        self._letters.rate, self._letters.encoder = config.limits.dead_letters_per_second, self._encoder
-        self._retained.follow(engine, self._encoder, config.output.format)
-        self._desk.follow(config.limits)
+        self._rate_limiter.rate = newcomers(config)
+        self._dead_letters.rate, self._dead_letters.encoder = config.limits.dead_letters_per_second, self._encoder
+        self._last_values.follow(engine, self._encoder, config.output.format)
+        self._producers.follow(config.limits)
         logs.configure(config.log.level)
         return told
 
@@ -632,4 +640,4 @@ class Daemon:
 
     def _alive(self) -> None:
         self._telemetry.turned = time.monotonic()
-        self._supervisor.alive(self._telemetry.turned)
+        self._manager.alive(self._telemetry.turned)

@@ -40,7 +40,7 @@ _WHOLE = struct.Struct("<BBHIQQI")
 HEADER_BYTES = _WHOLE.size  # what stands before source and body
 
 
-class Letter(NamedTuple):
+class Envelope(NamedTuple):
     """One frame, taken apart."""
 
     kind: int
@@ -57,7 +57,7 @@ def pack(kind: int, source: bytes, epoch: int, seq: int, count: int = 0, body: b
     return _HEAD.pack(kind, VERSION, len(source), zlib.crc32(covered)) + covered
 
 
-def unpack(frame: bytes) -> Letter:
+def unpack(frame: bytes) -> Envelope:
     """Read a frame. Raises WireError ("malformed") for everything that is none, or has changed on the way."""
     if len(frame) < HEADER_BYTES:
         raise WireError("malformed", f"{len(frame)} bytes are no frame: the header alone has {HEADER_BYTES}")
@@ -69,4 +69,4 @@ def unpack(frame: bytes) -> Letter:
     end = HEADER_BYTES + length
     if len(frame) < end or epoch > LARGEST or seq > LARGEST - count:
         raise WireError("malformed", "a length or a number that cannot be")
-    return Letter(kind, epoch, seq, count, frame[HEADER_BYTES:end], frame[end:])
+    return Envelope(kind, epoch, seq, count, frame[HEADER_BYTES:end], frame[end:])

@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from streamrnn.messages import Batch
-from streamrnn.wire.envelope import Letter
+from streamrnn.wire.envelope import Envelope
 
 Format = Literal["auto", "json", "msgpack"]
 
@@ -44,7 +44,7 @@ class Frame(Struct, frozen=True, gc=False):
     body: bytes
     route: bytes = b""  # `router`: where to answer; not to be trusted as a name
     user: str = ""  # public key of the sender, where keys are asked for
-    letter: Letter | None = None  # `router`: what stood around the body
+    envelope: Envelope | None = None  # `router`: what stood around the body
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import zmq
 
 from streamrnn.client import Producer, ProducerError
 from streamrnn.client import producer as client
-from streamrnn.wire import envelope
+from streamrnn.wire.envelope import ACK, DATA, HELLO, NACK, WELCOME, Envelope, pack, unpack
 
 PATIENCE = 20.0
 
@@ -39,19 +39,17 @@ class Peer:
             while not self._end.is_set():
                 if socket.poll(10):
                     route, frame = socket.recv_multipart()
-                    for answer in self._answers(envelope.unpack(frame)):
+                    for answer in self._answers(unpack(frame)):
                         socket.send_multipart([route, answer])
 
-    def _answers(self, letter: envelope.Letter) -> Iterator[bytes]:
+    def _answers(self, letter: Envelope) -> Iterator[bytes]:
         def answer(kind: int, seq: int, **told: Any) -> bytes:
-            return envelope.pack(kind, letter.source, letter.epoch, seq, 1, json.dumps(told).encode() if told else b"")
+            return pack(kind, letter.source, letter.epoch, seq, 1, json.dumps(told).encode() if told else b"")
 
-        if letter.kind == envelope.HELLO:
+        if letter.kind == HELLO:
             limits = {"window": 8, "max_bytes": self.limit, "max_observations": 10, "ack_seconds": 0.0}
             seq = self.seq if letter.epoch == self.epoch else 0
-            yield envelope.pack(
-                envelope.WELCOME, letter.source, max(letter.epoch, self.epoch), seq, 0, json.dumps(limits).encode()
-            )
+            yield pack(WELCOME, letter.source, max(letter.epoch, self.epoch), seq, 0, json.dumps(limits).encode())
             return
         self.seen += 1
         what = self.odd.get(self.seen)
@@ -60,18 +58,18 @@ class Peer:
         if what == "drop":
             return
         if what == "busy":
-            yield answer(envelope.NACK, letter.seq, code="busy", detail="", final=False, expected=letter.seq)
+            yield answer(NACK, letter.seq, code="busy", detail="", final=False, expected=letter.seq)
         elif letter.seq == self.seq + 1:
             self.seq += letter.numbers
             self.taken.append(letter.body)
             if what == "refuse":
-                yield answer(envelope.NACK, letter.seq, code="schema", detail="no values", final=True)
+                yield answer(NACK, letter.seq, code="schema", detail="no values", final=True)
             if what != "mute":
-                yield answer(envelope.ACK, self.seq)
+                yield answer(ACK, self.seq)
         elif letter.seq <= self.seq:
-            yield answer(envelope.ACK, self.seq)
+            yield answer(ACK, self.seq)
         else:
-            yield answer(envelope.NACK, letter.seq, code="gap", detail="", final=False, expected=self.seq + 1)
+            yield answer(NACK, letter.seq, code="gap", detail="", final=False, expected=self.seq + 1)
 
 
 @pytest.fixture(autouse=True)
@@ -222,11 +220,11 @@ def test_no_progress_is_an_error_that_says_how_far_it_came(endpoint: str) -> Non
 class Stubborn(Peer):
     """A daemon that has taken the beginning of a message from an earlier life, and cannot divide what it gets."""
 
-    def _answers(self, letter: envelope.Letter) -> Iterator[bytes]:
-        if letter.kind == envelope.DATA and letter.seq <= self.seq < letter.seq + letter.numbers - 1:
-            yield envelope.pack(envelope.ACK, letter.source, letter.epoch, self.seq)
+    def _answers(self, letter: Envelope) -> Iterator[bytes]:
+        if letter.kind == DATA and letter.seq <= self.seq < letter.seq + letter.numbers - 1:
+            yield pack(ACK, letter.source, letter.epoch, self.seq)
             told = {"code": "gap", "detail": "", "final": False, "expected": self.seq + 1}
-            yield envelope.pack(envelope.NACK, letter.source, letter.epoch, letter.seq, 1, json.dumps(told).encode())
+            yield pack(NACK, letter.source, letter.epoch, letter.seq, 1, json.dumps(told).encode())
         else:
             yield from super()._answers(letter)
 

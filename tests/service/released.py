@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from conftest import Turned
-from test_desk import Dealer
+from test_producer_sessions import Dealer
 
 from streamrnn import __version__
 from streamrnn.service.storage import inspect
@@ -148,13 +148,13 @@ def live(case: Path, path: Path) -> None:
         one.stop()
         one.start()
         daemon, gate = one.daemon, Dealer(one)
-        daemon._orders.order("forget", "gone")
+        daemon._commands.order("forget", "gone")
         push(one, case, [[(name, k) for name in ("a", "b/c", "é")] for k in range(40, 44)])
         for _ in range(2):  # the forgotten stream alone, then one more; with pooled weights, all
             daemon._checkpoint.write(daemon._engine, daemon._journal.last, 1)
         push(one, case, [[("b/c", 44), ("late", 0), ("too many", 0), ("a", 44)], [("a", 46)], [("é", 44), ("a", 45)]])
-        daemon._orders.order("forget", "late")
-        daemon._orders.order("reset", "é")
+        daemon._commands.order("forget", "late")
+        daemon._commands.order("reset", "é")
         push(one, case, [[("é", 45 + k)] for k in range(5)])
         acknowledged(one, case, gate, seq, [("a", 47), ("b/c", 45)])
         (path / "left").mkdir()

@@ -104,7 +104,7 @@ def test_streams_at_rest_are_known_to_a_snapshot(listener: Listener) -> None:
     listener.open("[limits]\nresident_streams = 2\nmax_observations = 2\n")
     for k, stream in enumerate("abcd"):
         listener.send(k + 1, stream)
-    assert listener.served.daemon._streams.at_rest >= 2
+    assert listener.served.daemon._streams.evicted >= 2
     late = listener.join("prediction/")
     there = len(late._ready)
     listener.receive(late, there)
@@ -164,7 +164,7 @@ def test_a_stream_that_comes_anew_is_numbered_anew(listener: Listener) -> None:
     one = listener.join("prediction/")
     listener.send(5)
     listener.receive(one, 5)
-    served.daemon._orders.order("forget", "a")
+    served.daemon._commands.order("forget", "a")
     listener.send(2, heard=False)
     listener.send(1)
     assert numbers(listener.receive(one, 3)) == [("a", 1, 0), ("a", 2, 0), ("a", 3, 0)]

@@ -16,7 +16,7 @@ from conftest import Turned
 
 from streamrnn.errors import FullError
 from streamrnn.service.ingest import producers
-from streamrnn.wire import envelope
+from streamrnn.wire.envelope import ACK, DATA, NACK, pack, unpack
 
 BOTH = '[[input]]\nkind = "router"\nendpoint = "ipc://{path}/router"\n'
 BAD = (b"{", b'{"stream": "a"}', b'{"stream": "a", "values": {"flow": 1e99}}', b'{"stream": "", "values": {"flow": 1}}')
@@ -52,7 +52,7 @@ class Source:
             count, body = 3, json.dumps([json.loads(observation(self.chance)) for _ in range(3)]).encode()
         elif what == "columns":
             count, body = 2, json.dumps({"stream": "c", "values": {"flow": [1.0, 2.0]}}).encode()
-        frame = envelope.pack(envelope.DATA, self.name, epoch, seq, count, body)
+        frame = pack(DATA, self.name, epoch, seq, count, body)
         self.socket.send(frame[:-1] if what == "corrupt" else frame)
         self.told["sent"] += 1
         if what in ("next", "refused", "several", "columns"):
@@ -60,14 +60,14 @@ class Source:
 
     def hear(self) -> None:
         while self.socket.poll(0):
-            letter = envelope.unpack(self.socket.recv())
-            if letter.kind == envelope.ACK:
-                self.accepted = letter.seq
-            elif letter.kind == envelope.NACK:
-                told = json.loads(letter.body)
+            envelope = unpack(self.socket.recv())
+            if envelope.kind == ACK:
+                self.accepted = envelope.seq
+            elif envelope.kind == NACK:
+                told = json.loads(envelope.body)
                 self.told[told["code"]] += 1
                 if told["code"] == "busy":  # and everything behind it
-                    self.next = min(self.next, letter.seq)
+                    self.next = min(self.next, envelope.seq)
 
 
 def observation(chance: random.Random) -> bytes:
@@ -130,7 +130,7 @@ def test_nothing_appears_and_nothing_is_lost(both: Turned, seed: int, monkeypatc
         one.until(lambda sent=sent: heard(one) >= sent)
         for source in sources:
             source.hear()
-    one.until(lambda: not one.daemon._hold.full)
+    one.until(lambda: not one.daemon._disk_full.full)
     one.until(lambda: totals(one)["frames"] == pushed + heard(one))
     told = totals(one)
     assert told["routed"] == sum(told[answer] for answer in producers.RESULTS) == sum(s.told["sent"] for s in sources)
@@ -139,7 +139,7 @@ def test_nothing_appears_and_nothing_is_lost(both: Turned, seed: int, monkeypatc
     assert told["letters"] >= 1
     assert all(told[answer] > 0 for answer in ("taken", "refused", "duplicate", "gap", "epoch", "corrupt", "busy"))
     for source in sources:
-        mark = one.daemon._desk._marks["", source.name]
+        mark = one.daemon._producers._marks["", source.name]
         one.until(lambda source=source, mark=mark: source.hear() or source.accepted == mark.seq)
     for answer in ("corrupt", "busy"):
         one.until(lambda answer=answer: sum(s.hear() or s.told[answer] for s in sources) == told[answer])

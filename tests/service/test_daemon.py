@@ -13,7 +13,7 @@ from conftest import Turned
 
 from streamrnn.errors import ConfigError, StorageError
 from streamrnn.service import daemon as module
-from streamrnn.service.operations.systemd import Supervisor
+from streamrnn.service.operations.systemd import ServiceManager
 from streamrnn.wire import Frame
 
 Make = Callable[..., Turned]
@@ -326,7 +326,7 @@ def test_a_replay_asks_for_more_time(turned: Callable[..., Turned], monkeypatch:
     one.until(lambda: one.value("streamrnn_observations_applied_total"))
     one.kill()
     said: list[str] = []
-    monkeypatch.setattr(Supervisor, "tell", lambda _, *lines: said.extend(lines))
+    monkeypatch.setattr(ServiceManager, "tell", lambda _, *lines: said.extend(lines))
     one.start()
     assert said.index("EXTEND_TIMEOUT_USEC=60000000") < said.index("READY=1")
     assert "STATUS=replayed 1" in said
@@ -479,7 +479,7 @@ def test_limits_change_without_losing_a_stream(turned: Make) -> None:
     assert reloaded(one)["dropped"] == []
     one.peers.push.send_json({"stream": "b", "values": {"flow": 1.0}})
     one.until(lambda: one.value("streamrnn_observations_applied_total") == 2)
-    assert one.daemon._letters.rate == 7
+    assert one.daemon._dead_letters.rate == 7
     replaced(one, "max_streams = 2", "max_streams = 1")
     assert "below the 2 streams" in reloaded(one)["error"]
 

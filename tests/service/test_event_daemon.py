@@ -211,7 +211,7 @@ def test_streams_that_rest_in_the_store_come_back_with_their_words(
                 body = one.received(subscriber)[1]
                 assert {each["event"] for each in body["next"]} <= {None, stream, stream * 2}
     assert body["symbols"] == 2
-    assert one.daemon._streams.brought_back > 8
+    assert one.daemon._streams.loaded > 8
 
 
 def test_generating_changes_nothing_that_will_be_learned(serving: Callable[[], Turned]) -> None:

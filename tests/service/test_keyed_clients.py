@@ -1,4 +1,4 @@
-"""Our own clients at guarded doors: a producer at a `router`, a subscriber that catches up."""
+"""Our own clients at guarded authenticator: a producer at a `router`, a subscriber that catches up."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -59,7 +59,7 @@ def test_a_producer_with_a_key_sends_its_own_streams(served: Turned, tmp_path: P
 
     assert beside(served, send) == (3, [(2, "denied")])
     assert served.daemon._engine.names == ["pump-1"]
-    assert served.daemon._desk.marks()[0][1:] == ("gateway", served.daemon._desk.marks()[0][2], 3)
+    assert served.daemon._producers.marks()[0][1:] == ("gateway", served.daemon._producers.marks()[0][2], 3)
 
 
 @pytest.mark.parametrize("who", ["stranger", "nobody"])
@@ -71,7 +71,7 @@ def test_who_has_no_key_that_is_known_is_not_answered(served: Turned, tmp_path: 
             Producer(served.daemon.endpoints[0], "gateway", keys=keys, patience=0.3)
 
     beside(served, send)
-    assert not served.daemon._desk.marks()
+    assert not served.daemon._producers.marks()
 
 
 def test_a_subscriber_catches_up_with_what_its_key_may_hear(served: Turned, tmp_path: Path) -> None:

@@ -107,8 +107,8 @@ def test_a_forgotten_stream_and_one_that_is_reset_hold_nothing(waiting: Make) ->
     one = waiting()
     for name in "ab":
         feed(one, [{"stream": name, "time": 10.0, "values": {"flow": 1.0}}])
-    one.daemon._orders.order("forget", "a")
-    one.daemon._orders.order("reset", "b")
+    one.daemon._commands.order("forget", "a")
+    one.daemon._commands.order("reset", "b")
     assert one.daemon._reorder.held == 0
     one.kill()
     one.start()

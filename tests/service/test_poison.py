@@ -213,7 +213,7 @@ def test_a_forgotten_stream_is_stored_before_the_one_that_has_its_room(turned: M
     one.send(1.0)
     one.until(lambda: one.value("streamrnn_observations_applied_total") == 1)
     one.daemon._checkpoint.finish(one.daemon._engine, one.daemon._journal.last)
-    one.daemon._orders.order("forget", "a")
+    one.daemon._commands.order("forget", "a")
     one.peers.push.send_json({"stream": "b", "values": {"flow": 1.0}})
     one.until(lambda: one.value("streamrnn_observations_applied_total") == 2)
     assert one.daemon._checkpoint.write(one.daemon._engine, one.daemon._journal.last, 1)  # the first row alone
@@ -227,25 +227,25 @@ def test_a_round_of_a_checkpoint_counts_only_what_it_covers(turned: Make, monkey
     daemon = one.daemon
     rounds = iter([True, True, False])
     monkeypatch.setattr(daemon._checkpoint, "write", lambda *_: next(rounds))
-    daemon._pace.work = 2.0
+    daemon._schedule.work = 2.0
     for _ in range(3):
         daemon._save(0.0)
-        daemon._pace.work += 1.0
-    assert daemon._pace.work == pytest.approx(3.0)
+        daemon._schedule.work += 1.0
+    assert daemon._schedule.work == pytest.approx(3.0)
 
 
 def test_a_checkpoint_makes_way_for_messages_that_wait(turned: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     one, written = turned(), []
     daemon = one.daemon
     monkeypatch.setattr(daemon._checkpoint, "write", lambda *_: written.append(1) or time.sleep(0.02) or True)
-    daemon._pace.round = True
+    daemon._schedule.round = True
     daemon._tend(1)
-    assert (len(written), daemon._pace.next_part > time.monotonic() + 0.04) == (1, True)
+    assert (len(written), daemon._schedule.next_part > time.monotonic() + 0.04) == (1, True)
     daemon._tend(1)
     assert len(written) == 1
     daemon._tend(0)  # nobody waits
     assert len(written) == 2
-    daemon._pace.next_part = 0.0
+    daemon._schedule.next_part = 0.0
     daemon._tend(1)
     assert len(written) == 3
-    daemon._pace.round = False
+    daemon._schedule.round = False

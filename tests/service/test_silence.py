@@ -80,7 +80,7 @@ def test_over_a_crash_it_is_the_same_silence(serving: Callable[[float], Turned])
     one.start()
     assert one.daemon._engine.export("a") == state
     assert one.daemon._streams.counts("a") == (len(WORD), 1)
-    one.until(lambda: not one.daemon._orders.silence.overdue(time.monotonic() + 1e9).names)
+    one.until(lambda: not one.daemon._commands.silence.overdue(time.monotonic() + 1e9).names)
     assert one.daemon._streams.counts("a") == (len(WORD), 1)
     assert one.daemon._engine.export("a") == state
 
@@ -114,7 +114,7 @@ def test_a_silence_that_a_full_disk_cannot_hold_is_told_when_there_is_room(
     fed(one, "a")
     one.until(lambda: one.value("streamrnn_silences_total") == 1)
     assert len(failed) == 1
-    assert not one.daemon._hold.full
+    assert not one.daemon._disk_full.full
 
 
 def test_streams_that_are_known_after_a_start_are_waited_for(serving: Callable[[float], Turned]) -> None:
@@ -122,14 +122,14 @@ def test_streams_that_are_known_after_a_start_are_waited_for(serving: Callable[[
     fed(one, "a")
     one.stop()
     one.start()
-    assert one.daemon._orders.silence.overdue(time.monotonic()).names == []
-    names, rows = one.daemon._orders.silence.overdue(time.monotonic() + 1e9)
+    assert one.daemon._commands.silence.overdue(time.monotonic()).names == []
+    names, rows = one.daemon._commands.silence.overdue(time.monotonic() + 1e9)
     assert names == ["a"]
-    one.daemon._orders.silence.told(rows)
-    assert one.daemon._orders.silence.overdue(time.monotonic() + 1e9).names == []
+    one.daemon._commands.silence.told(rows)
+    assert one.daemon._commands.silence.overdue(time.monotonic() + 1e9).names == []
 
 
 def test_without_the_setting_nobody_waits(serving: Callable[[float], Turned]) -> None:
     one = serving(0.0)
     fed(one, "a")
-    assert one.daemon._orders.silence.overdue(time.monotonic() + 1e9).names == []
+    assert one.daemon._commands.silence.overdue(time.monotonic() + 1e9).names == []

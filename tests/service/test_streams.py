@@ -149,7 +149,7 @@ def test_a_learner_comes_back_bit_for_bit(model: spec.Model, tmp_path: Path) -> 
             with opened(tmp_path / "few", real.Engine(model, 3), careful=True) as few:
                 for names in part:
                     few.feed([names], float(few.journal.last % 9))
-                assert few.streams.brought_back > 20
+                assert few.streams.loaded > 20
         with opened(tmp_path / "few", real.Engine(model, 3)) as few:
             assert few.state() == whole.state()
 
@@ -158,7 +158,7 @@ def test_a_new_stream_beyond_the_room_is_refused_and_known_ones_are_not(tmp_path
     with opened(tmp_path, small_engine(2), most=3) as one:
         one.feed([["a"], ["b"], ["c"]], 1.0)
         assert [told["stream"] for told in one.feed([["d", "a"], ["b"]], 2.0)] == ["a", "b"]
-        assert one.streams.at_rest == 1
+        assert one.streams.evicted == 1
         one.order("forget", "c")
         assert [told["stream"] for told in one.feed([["d"]], 3.0)] == ["d"]
 
@@ -209,7 +209,7 @@ def test_rows_of_another_layout_come_back_with_what_fits_in_memory_and_from_rest
             one.feed([["a"], ["b"], ["c"]], float(value))
         one.checkpoint.finish(one.engine, one.journal.last)
     with opened(tmp_path, real.Engine(newer, 2)) as one:
-        assert one.streams.at_rest == 1
+        assert one.streams.evicted == 1
         assert [told["seq"] for told in one.feed([["a"], ["b"], ["c"]], 20.0)] == [21, 21, 21]
         rests = next(name for name in ("a", "b", "c") if not one.engine.known(name))
         stored = one.checkpoint.fetch(rests)

@@ -58,7 +58,7 @@ def admit(
     refused = [(frames[found.frame].origin, found, 1) for found in decoded.refusals]
     if away:
         keep = [index not in away for index in origin]
-        refused += _turned_away(frames, decoded, away)
+        refused += _rejected(frames, decoded, away)
         batch, origin = keep_runs(batch, keep), [index for index in origin if index not in away]
     keep, left_out = streams.room(batch.names), dict[int, list[int]]()
     if not all(keep):
@@ -99,7 +99,7 @@ def by_input(frames: Sequence[Frame], decoded: Decoded) -> tuple[dict[int, int],
     return Counter(frame.origin for frame in frames), observations
 
 
-def _turned_away(frames: Sequence[Frame], decoded: Decoded, away: Mapping[int, str]) -> list[Refused]:
+def _rejected(frames: Sequence[Frame], decoded: Decoded, away: Mapping[int, str]) -> list[Refused]:
     count: Counter[int] = Counter()
     for index, length in zip(decoded.frame, decoded.batch.lengths.tolist(), strict=True):
         count[index] += length

@@ -42,7 +42,7 @@ _log = structlog.get_logger("streamrnn")
 
 
 @dataclass(slots=True)
-class Doors:
+class Authenticator:
     """The keys that are let in. Without a pair of our own no endpoint is guarded, and rules.py keeps those local."""
 
     pair: Pair | None = None
@@ -127,7 +127,7 @@ class Doors:
         for held in self._held.values():
             held.discard(topic)
 
-    def let_in(self, grants: Mapping[str, Grant]) -> list[str]:
+    def change_grants(self, grants: Mapping[str, Grant]) -> list[str]:
         """Other keys from now on; those that may do less than before, whose connections have to go."""
         before, self.grants = self.grants, grants
         gone = [key for key, grant in before.items() if grants.get(key) != grant]
@@ -156,12 +156,12 @@ class Doors:
         return ("full", "") if self.full() else ("accepted", key)
 
 
-def doors(config: Config) -> Doors:
-    """The doors of a configuration. Raises ConfigError for a key that is missing, wrong or readable by others."""
+def authenticator(config: Config) -> Authenticator:
+    """Who is let in by a configuration. Raises ConfigError for a key that is missing, wrong or readable by others."""
     security, ours = config.security, None
     if security.keys or any(spec.server_key for spec in config.input):
         ours = read_pair(Path(security.secret or f"{os.environ.get('CREDENTIALS_DIRECTORY', '.')}/{CREDENTIAL}"))
-    return Doors(ours, bool(security.keys), granted(security), config.limits.max_subscriptions)
+    return Authenticator(ours, bool(security.keys), granted(security), config.limits.max_subscriptions)
 
 
 def granted(security: Security) -> dict[str, Grant]:

@@ -27,7 +27,7 @@ _EVENTS = _OPENED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | _FA
 _MOST = 1000  # events taken at a time; libzmq holds as many and then makes new connections wait
 
 
-class Peers:
+class Connections:
     """The connections of one socket. Ends are counted into `ended` under one of REASONS; `full` tells whether there are
     more connections, of all sockets, than there may be."""
 
@@ -37,7 +37,7 @@ class Peers:
         self._ended = ended
         self._held: dict[int, int] = {}  # libzmq's descriptor -> ours
         self._full = full
-        self._turned_away: set[int] = set()
+        self._rejected: set[int] = set()
         self._failed = False
         self._greeted = 0
         self.keys: dict[int, str] = {}  # libzmq's descriptors, and the key that each has shown
@@ -92,7 +92,7 @@ class Peers:
         if event & _OPENED:
             self._hold(descriptor)
             if event & zmq.EVENT_ACCEPTED and self._full():
-                self._turned_away.add(descriptor)
+                self._rejected.add(descriptor)
                 self.shut(descriptor)
         elif event & _FAILED:
             self._failed = True  # its DISCONNECTED follows
@@ -102,8 +102,8 @@ class Peers:
             self._greeted = max(0, self._greeted - (not self._failed))
             self.keys.pop(descriptor, None)
             reason = self._end(descriptor)
-            if descriptor in self._turned_away:
-                self._turned_away.discard(descriptor)
+            if descriptor in self._rejected:
+                self._rejected.discard(descriptor)
                 reason = "full"
             self._ended["handshake" if self._failed and reason != "full" else reason] += 1
             self._failed = False

@@ -5,7 +5,7 @@ from streamrnn.wire.frames import Frame
 RETRY = 0.5  # seconds between attempts to go on
 
 
-class Hold:
+class DiskFull:
     """Whether the disk is full, and the messages of `pull` and `sub` inputs that were taken before it was known."""
 
     def __init__(self) -> None:

@@ -4,7 +4,7 @@ A source has one *mark*: the epoch it lives in and the number of its last observ
 for good. A message is taken when it begins with the next number; what is at or below the mark is a duplicate,
 acknowledged and passed over; what is above is a gap, told and not taken. A message that begins at or below the mark
 and ends above it (a program that came back cuts otherwise) is taken from the mark on. The mark moves in the transaction
-that journals the message (`beside`), so after a crash it says exactly what the journal holds. Answers go out behind the
+that journals the message (`also`), so after a crash it says exactly what the journal holds. Answers go out behind the
 commit (`settle`), one ack a source and turn; a refusal moves the mark too, or its sender would wait for ever.
 
 - Who it is: the user that the connection has proved, and the source that the message names. The routing id of a
@@ -27,17 +27,16 @@ from typing import Any
 from streamrnn.config.schema import Limits
 from streamrnn.errors import WireError
 from streamrnn.service.ingest.admission import Refused
-from streamrnn.service.storage.journal import Beside
+from streamrnn.service.storage.journal import Write
 from streamrnn.service.storage.store import Store, damaged, digest
-from streamrnn.wire import envelope
-from streamrnn.wire.envelope import Letter, pack
+from streamrnn.wire.envelope import ACK, CODES, DATA, HELLO, NACK, WELCOME, Envelope, pack, unpack
 from streamrnn.wire.frames import Frame
 from streamrnn.wire.incoming.rows import checked_name
 from streamrnn.wire.incoming.split import divided
 
 Reply = tuple[int, bytes, bytes]  # input, routing id, frame
 
-RESULTS = ("taken", "refused", "duplicate", *envelope.CODES)
+RESULTS = ("taken", "refused", "duplicate", *CODES)
 IDLE = 7 * 86_400.0  # seconds of silence after which a source makes room for another
 
 _INSERT = "INSERT OR REPLACE INTO producer VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -57,7 +56,7 @@ class Mark:
     route: tuple[int, bytes] = (0, b"")  # input and routing id of its latest message
 
 
-class Desk:
+class ProducerSessions:
     """The marks of all sources, and what is to be answered. Raises SnapshotError for a damaged mark."""
 
     def __init__(self, store: Store, limits: Limits) -> None:
@@ -80,7 +79,7 @@ class Desk:
         return len(self._marks)
 
     @property
-    def beside(self) -> Beside | None:
+    def also(self) -> Write | None:
         """What puts down the marks that have moved, inside the transaction of what moved them."""
         return self._write if self._moved else None
 
@@ -110,31 +109,31 @@ class Desk:
                 served.append(frame)
                 continue
             try:
-                letter = envelope.unpack(frame.body)
+                envelope = unpack(frame.body)
             except WireError as error:
-                self._turn_away(frame, Letter(0, 0, 0, 0, b"", b""), "corrupt", str(error), 0)
+                self._reject(frame, Envelope(0, 0, 0, 0, b"", b""), "corrupt", str(error), 0)
                 continue
-            if letter.kind == envelope.DATA:
-                taken = self._take(frame, letter, gaps)
+            if envelope.kind == DATA:
+                taken = self._take(frame, envelope, gaps)
                 if taken is not None:
                     served.append(Frame(frame.origin, frame.received, b"", taken.body, frame.route, frame.user, taken))
-            elif letter.kind == envelope.HELLO:
-                self._greet(frame, letter)
+            elif envelope.kind == HELLO:
+                self._greet(frame, envelope)
             else:
-                self._turn_away(frame, letter, "corrupt", "neither HELLO nor DATA", 0)
+                self._reject(frame, envelope, "corrupt", "neither HELLO nor DATA", 0)
         return served
 
     def refuse(self, frames: Sequence[Frame], refused: Iterable[Refused]) -> None:
         """Tell the producers what of their messages was refused for good."""
         told: dict[int, list[Refused]] = {}
         for one in refused:
-            if frames[one[1].frame].letter is not None:
+            if frames[one[1].frame].envelope is not None:
                 told.setdefault(one[1].frame, []).append(one)
         for index, several in told.items():
-            letter, first = frames[index].letter, several[0][1]
-            assert letter is not None
+            envelope, first = frames[index].envelope, several[0][1]
+            assert envelope is not None
             count = sum(observations for _, _, observations in several)
-            self._nack(frames[index], letter, first.reason, first.detail, count)
+            self._nack(frames[index], envelope, first.reason, first.detail, count)
         self.counts["refused"] += len(told)
         self.counts["taken"] -= len(told)
 
@@ -152,7 +151,7 @@ class Desk:
         replies, self._replies = self._replies, []
         for mark in [mark for mark in self._owed if mark not in self._moved]:
             del self._owed[mark]
-            replies.append((*mark.route, pack(envelope.ACK, mark.source, *mark.kept)))
+            replies.append((*mark.route, pack(ACK, mark.source, *mark.kept)))
         return replies
 
     def give_back(self, frames: Iterable[Frame]) -> None:
@@ -164,36 +163,36 @@ class Desk:
                 mark.epoch, mark.seq = before
         self._moved.clear()
         for frame in frames:
-            if frame.letter is not None:
+            if frame.envelope is not None:
                 self.counts["taken"] -= 1
-                self._turn_away(frame, frame.letter, "busy", "the disk is full", frame.letter.seq)
+                self._reject(frame, frame.envelope, "busy", "the disk is full", frame.envelope.seq)
 
     def _write(self, connection: sqlite3.Connection) -> None:
         connection.executemany("DELETE FROM producer WHERE id = ?", self._gone)
         connection.executemany(_INSERT, [_row(mark) for mark in self._moved])
 
-    def _take(self, frame: Frame, letter: Letter, gaps: set[Mark]) -> Letter | None:
+    def _take(self, frame: Frame, envelope: Envelope, gaps: set[Mark]) -> Envelope | None:
         """What is to be served of a message: all, when it is the next one of its source, what is behind the mark, or
         nothing. The mark then stands behind it."""
-        mark = self._marks.get((frame.user, letter.source)) or self._enter(frame, letter)
+        mark = self._marks.get((frame.user, envelope.source)) or self._enter(frame, envelope)
         if mark is None:
             return None
         mark.route = (frame.origin, frame.route)
         epoch, seq = mark.epoch, mark.seq
-        if letter.epoch != epoch:
-            if letter.epoch < epoch:
-                self._turn_away(frame, letter, "epoch", "a later one has been heard", mark.kept[1], epoch)
+        if envelope.epoch != epoch:
+            if envelope.epoch < epoch:
+                self._reject(frame, envelope, "epoch", "a later one has been heard", mark.kept[1], epoch)
                 return None
             seq = 0
-        if letter.seq <= seq < letter.seq + letter.numbers - 1:
-            letter = _behind(letter, seq)
-        if letter.seq == seq + 1 and letter.numbers:
+        if envelope.seq <= seq < envelope.seq + envelope.numbers - 1:
+            envelope = _behind(envelope, seq)
+        if envelope.seq == seq + 1 and envelope.numbers:
             self._moved.setdefault(mark, (epoch, mark.seq) if epoch else None)
-            mark.epoch, mark.seq, mark.seen = letter.epoch, seq + letter.numbers, frame.received
+            mark.epoch, mark.seq, mark.seen = envelope.epoch, seq + envelope.numbers, frame.received
             self._marks.move_to_end((mark.user, mark.source))
             self.counts["taken"] += 1
-            return letter
-        if letter.seq + letter.numbers <= seq + 1:
+            return envelope
+        if envelope.seq + envelope.numbers <= seq + 1:
             self.counts["duplicate"] += 1
             self.passed[frame.origin] += 1
             self._owed[mark] = None
@@ -202,22 +201,22 @@ class Desk:
             self.passed[frame.origin] += 1
         else:
             gaps.add(mark)
-            self._turn_away(frame, letter, "gap", f"{seq + 1} is expected", seq + 1)
+            self._reject(frame, envelope, "gap", f"{seq + 1} is expected", seq + 1)
         if not mark.epoch and mark not in self._moved:  # nothing is known of it
             del self._marks[mark.user, mark.source]
         return None
 
-    def _enter(self, frame: Frame, letter: Letter) -> Mark | None:
+    def _enter(self, frame: Frame, envelope: Envelope) -> Mark | None:
         """The mark of a new source."""
         try:
-            checked_name(letter.source.decode(errors="surrogateescape"))
+            checked_name(envelope.source.decode(errors="surrogateescape"))
         except WireError as error:
-            self._turn_away(frame, letter, "corrupt", f"source: {error}", 0)
+            self._reject(frame, envelope, "corrupt", f"source: {error}", 0)
             return None
         if len(self._marks) >= self._most and not self._make_room():
-            self._turn_away(frame, letter, "sources", f"all {self._most} are taken (limits.max_producers)", 0)
+            self._reject(frame, envelope, "sources", f"all {self._most} are taken (limits.max_producers)", 0)
             return None
-        mark = self._marks[frame.user, letter.source] = Mark(frame.user, letter.source)
+        mark = self._marks[frame.user, envelope.source] = Mark(frame.user, envelope.source)
         return mark
 
     def _make_room(self) -> bool:
@@ -229,37 +228,37 @@ class Desk:
         self._gone.append((digest(oldest.user.encode(), oldest.source),))
         return True
 
-    def _greet(self, frame: Frame, letter: Letter) -> None:
-        mark = self._marks.get((frame.user, letter.source))
+    def _greet(self, frame: Frame, envelope: Envelope) -> None:
+        mark = self._marks.get((frame.user, envelope.source))
         epoch, seq = mark.kept if mark else (0, 0)
-        if letter.epoch > epoch:
-            epoch, seq = letter.epoch, 0
-        answer = pack(envelope.WELCOME, letter.source, epoch, seq, 0, self._welcome)
+        if envelope.epoch > epoch:
+            epoch, seq = envelope.epoch, 0
+        answer = pack(WELCOME, envelope.source, epoch, seq, 0, self._welcome)
         self._replies.append((frame.origin, frame.route, answer))
 
-    def _turn_away(
-        self, frame: Frame, letter: Letter, code: str, detail: str, expected: int, epoch: int | None = None
+    def _reject(
+        self, frame: Frame, envelope: Envelope, code: str, detail: str, expected: int, epoch: int | None = None
     ) -> None:
         """Answer a message that is not taken."""
         self.counts[code] += 1
         self.passed[frame.origin] += 1
-        self._nack(frame, letter, code, detail, letter.numbers, expected=expected, epoch=epoch)
+        self._nack(frame, envelope, code, detail, envelope.numbers, expected=expected, epoch=epoch)
 
-    def _nack(self, frame: Frame, letter: Letter, code: str, detail: str, count: int, **more: int | None) -> None:
-        told = {"code": code, "detail": detail, "final": code not in envelope.CODES}
+    def _nack(self, frame: Frame, envelope: Envelope, code: str, detail: str, count: int, **more: int | None) -> None:
+        told = {"code": code, "detail": detail, "final": code not in CODES}
         told |= {key: value for key, value in more.items() if value is not None}
         body = json.dumps(told).encode()
-        answer = pack(envelope.NACK, letter.source, letter.epoch, letter.seq, count, body)
+        answer = pack(NACK, envelope.source, envelope.epoch, envelope.seq, count, body)
         self._replies.append((frame.origin, frame.route, answer))
 
 
-def _behind(letter: Letter, seq: int) -> Letter:
+def _behind(envelope: Envelope, seq: int) -> Envelope:
     """What a message holds behind `seq`; the whole message where that cannot be told."""
-    at = seq + 1 - letter.seq
-    parts = divided(letter.body, letter.numbers, at)
+    at = seq + 1 - envelope.seq
+    parts = divided(envelope.body, envelope.numbers, at)
     if parts is None:
-        return letter
-    return letter._replace(seq=seq + 1, numbers=letter.numbers - at, body=parts[1])
+        return envelope
+    return envelope._replace(seq=seq + 1, numbers=envelope.numbers - at, body=parts[1])
 
 
 def _row(mark: Mark) -> tuple[Any, ...]:

@@ -25,7 +25,7 @@ class Known(Protocol):
     def known(self, name: str) -> bool: ...
 
 
-class Gate:
+class RateLimiter:
     """`rate`: new streams a second of one sender, infinite for no limit; None: RATE for peers with a key alone."""
 
     def __init__(self, may_send: Callable[[str, str], bool], rate: float | None) -> None:
@@ -33,7 +33,7 @@ class Gate:
         self._may_send = may_send
         self._buckets: dict[str, tuple[float, float]] = {}  # sender -> credit, and when it was counted
 
-    def turn_away(self, engine: Known, frames: Sequence[Frame], decoded: Decoded, now: float) -> dict[int, str]:
+    def reject(self, engine: Known, frames: Sequence[Frame], decoded: Decoded, now: float) -> dict[int, str]:
         """Frame -> reason of those that are not let in; `now` in monotonic seconds."""
         away: dict[int, str] = {}
         if self.rate is None and not any(frame.user for frame in frames):

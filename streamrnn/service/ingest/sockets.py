@@ -22,8 +22,8 @@ from streamrnn.config.schema import Input, Limits, Output
 from streamrnn.config.validate import IPC_BYTES, binds
 from streamrnn.errors import ConfigError, StreamrnnError
 from streamrnn.service.ingest import bind
-from streamrnn.service.ingest.authentication import Doors
-from streamrnn.service.ingest.connections import Peers
+from streamrnn.service.ingest.authentication import Authenticator
+from streamrnn.service.ingest.connections import Connections
 from streamrnn.wire.frames import OFFENDER_BYTES, Frame, Refusal
 
 Message = tuple[bytes, bytes]  # topic, body
@@ -69,7 +69,7 @@ class Port:
 
     wanted: Wanted
     socket: zmq.Socket[bytes]
-    peers: Peers
+    peers: Connections
     endpoint: str  # with the port number that was chosen
 
     def close(self) -> None:
@@ -78,11 +78,11 @@ class Port:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Beside:
+class Auxiliary:
     """One open socket that has to do with no input."""
 
     socket: zmq.Socket[bytes]
-    peers: Peers
+    peers: Connections
     serve: Callable[[zmq.Socket[bytes]], None]
 
     def close(self) -> None:
@@ -98,7 +98,12 @@ class Sockets:
     """
 
     def __init__(
-        self, inputs: Sequence[Input], output: Output, limits: Limits, answer: Answer, doors: Doors | None = None
+        self,
+        inputs: Sequence[Input],
+        output: Output,
+        limits: Limits,
+        answer: Answer,
+        authenticator: Authenticator | None = None,
     ) -> None:
         self.ended: Counter[str] = Counter()  # connections, by peers.REASONS
         self.malformed: list[tuple[int, Refusal]] = []  # input and refusal of messages with too many parts
@@ -110,11 +115,11 @@ class Sockets:
         self._paused = False
         self._context = zmq.Context()
         self._ports: list[Port] = []  # the inputs in order, then the output
-        self._beside: list[Beside] = []
-        self.doors = doors or Doors()
-        self.doors.full = self._full
+        self._auxiliary: list[Auxiliary] = []
+        self.authenticator = authenticator or Authenticator()
+        self.authenticator.full = self._full
         self._most = limits.max_connections
-        self._zap = self.doors.open(self._context)
+        self._zap = self.authenticator.open(self._context)
         try:
             self._arrange(_wanted(inputs, output, limits))
             self._listen()
@@ -138,9 +143,9 @@ class Sockets:
         return sum(len(peers) for peers in self._peers())
 
     @property
-    def beside(self) -> list[Beside]:
+    def auxiliary(self) -> list[Auxiliary]:
         """What has been opened beside them."""
-        return list(self._beside)
+        return list(self._auxiliary)
 
     @property
     def ports(self) -> list[Port]:
@@ -180,7 +185,7 @@ class Sockets:
             socket.send(route, _MORE)
             socket.send(frame, _NOBLOCK)
 
-    def open_beside(
+    def open_auxiliary(
         self,
         endpoint: str,
         options: Mapping[int, Any],
@@ -194,14 +199,14 @@ class Sockets:
         socket = self._context.socket(zmq.ROUTER)
         for option, value in {**COMMON, **_tcp(endpoint), **ROUTER, **options}.items():
             socket.setsockopt(option, value)
-        made = Beside(socket, Peers(socket, self.ended, (lambda: False) if always else self._crowded), serve)
+        made = Auxiliary(socket, Connections(socket, self.ended, (lambda: False) if always else self._crowded), serve)
         try:
             bind.bind(socket, endpoint)
         except (zmq.ZMQError, OSError) as error:
             made.close()
             hint = f"stop who listens there, or choose another one (a path has at most {IPC_BYTES} bytes)"
             raise StreamrnnError(f"cannot open {endpoint}: {error.strerror}", hint) from None
-        self._beside.append(made)
+        self._auxiliary.append(made)
         self._listen()
         return _last_endpoint(socket)
 
@@ -222,21 +227,21 @@ class Sockets:
         """
         self._arrange(_wanted(inputs, output, limits))
         self._max_batch = limits.max_batch
-        self._most, self.doors.most = limits.max_connections, limits.max_subscriptions
+        self._most, self.authenticator.most = limits.max_connections, limits.max_subscriptions
         self._listen()
 
-    def let_in(self, grants: Mapping[str, Grant]) -> int:
+    def change_grants(self, grants: Mapping[str, Grant]) -> int:
         """Other keys from now on; connections of keys that may do less than before are ended. Returns how many."""
-        gone = self.doors.let_in(grants)
+        gone = self.authenticator.change_grants(grants)
         return sum(port.peers.end(key) for port in self._ports for key in gone)
 
     def close(self) -> None:
         """Close all; what was published is still sent to subscribers that take it within a second."""
         for port in self._ports:
             port.close()
-        for each in self._beside:
+        for each in self._auxiliary:
             each.close()
-        self._ports, self._beside = [], []
+        self._ports, self._auxiliary = [], []
         self._zap.close()
         self._context.term()
 
@@ -247,9 +252,9 @@ class Sockets:
         """Whether there are more connections than may greet, and as many again that have not."""
         return self.connections > CROWD * self._most
 
-    def _peers(self) -> list[Peers]:
+    def _peers(self) -> list[Connections]:
         """Those of every socket."""
-        return [port.peers for port in self._ports] + [each.peers for each in self._beside]
+        return [port.peers for port in self._ports] + [each.peers for each in self._auxiliary]
 
     def _arrange(self, wanted: Sequence[Wanted]) -> None:
         """Make the ports those that are wanted, in their order."""
@@ -276,7 +281,7 @@ class Sockets:
         ports: dict[int, Port] = {}
         try:
             for place, want in wanted.items():
-                ports[place] = _open(self._context, want, self.ended, self._crowded, self.doors)
+                ports[place] = _open(self._context, want, self.ended, self._crowded, self.authenticator)
         except StreamrnnError:
             for port in ports.values():
                 port.close()
@@ -316,10 +321,10 @@ class Sockets:
                 receive = self._receive_routed if routed else self._receive
                 self._serve[port.socket] = _receiver(receive, port, origin, share)
         self._serve[output.socket] = self._subscriptions
-        self._serve[self._zap] = lambda _: self.doors.serve(self._zap)
+        self._serve[self._zap] = lambda _: self.authenticator.serve(self._zap)
         for peers in self._peers():
             self._serve[peers.monitor] = _listener(peers)
-        for each in self._beside:
+        for each in self._auxiliary:
             self._serve[each.socket] = _server(each.serve, each.socket)
         for socket in self._serve:
             self._poller.register(socket, zmq.POLLIN)
@@ -330,7 +335,7 @@ class Sockets:
         """Take messages until there are no more, or its share. One look at a message's parts is all that is made."""
         socket, (most, room) = port.socket, share
         receive, now, add = socket.recv, time.time(), frames.append
-        with_topic, guarded, user = socket.type == zmq.SUB, self.doors.guards(port.wanted[0]), ""
+        with_topic, guarded, user = socket.type == zmq.SUB, self.authenticator.guards(port.wanted[0]), ""
         try:
             for _ in range(most):
                 part = receive(_NOBLOCK, False, False)  # a Frame tells whether there is more without asking the socket
@@ -356,7 +361,7 @@ class Sockets:
         """Take messages of producers: the peer's routing id, and one part."""
         socket, (most, room) = port.socket, share
         receive, now, add = socket.recv, time.time(), frames.append
-        guarded, user = self.doors.guards(port.wanted[0]), ""
+        guarded, user = self.authenticator.guards(port.wanted[0]), ""
         try:
             for _ in range(most):
                 route = receive(_NOBLOCK)
@@ -377,12 +382,12 @@ class Sockets:
 
     def _user(self, port: Port, part: zmq.Frame) -> str:
         """The key that a guarded message came with; "" and the end of its connection when it is not let in any more."""
-        key, descriptor = self.doors.key(part), int(part.get(zmq.SRCFD))
+        key, descriptor = self.authenticator.key(part), int(part.get(zmq.SRCFD))
         if key:
             port.peers.keys[descriptor] = key
         else:
             port.peers.shut(descriptor)
-            self.doors.denied["message"] += 1
+            self.authenticator.denied["message"] += 1
         return key
 
     def _refuse(self, socket: zmq.Socket[bytes], origin: int, first: bytes, more: bool, now: float) -> None:
@@ -402,14 +407,16 @@ class Sockets:
                     self._subscribe(part, request[1:])
                 elif request[:1] == b"\x00":
                     output.setsockopt(zmq.UNSUBSCRIBE, request[1:])
-                    self.doors.unsubscribed(request[1:])
+                    self.authenticator.unsubscribed(request[1:])
         except zmq.Again:
             pass
 
     def _subscribe(self, part: zmq.Frame, topic: bytes) -> None:
         port = self._subscribers
         port.peers.serve()  # its connection is known from here on, so what follows is not thought unheard
-        if self.doors.guards(port.wanted[0]) and not self.doors.may_subscribe(self._user(port, part), topic):
+        if self.authenticator.guards(port.wanted[0]) and not self.authenticator.may_subscribe(
+            self._user(port, part), topic
+        ):
             return
         self._output.setsockopt(zmq.SUBSCRIBE, topic)
         self.subscribed += 1
@@ -438,7 +445,7 @@ def _rest(socket: zmq.Socket[bytes], more: bool) -> int:
     return parts
 
 
-def _listener(peers: Peers) -> Callable[[list[Frame]], None]:
+def _listener(peers: Connections) -> Callable[[list[Frame]], None]:
     return lambda _: peers.serve()
 
 
@@ -474,15 +481,15 @@ def _open(
     wanted: Wanted,
     ended: Counter[str],
     crowded: Callable[[], bool],
-    doors: Doors,
+    authenticator: Authenticator,
 ) -> Port:
     """One socket with its options, its monitor and its endpoint."""
     spec, limit = wanted
-    options = _options(spec, limit) | doors.options(spec)
+    options = _options(spec, limit) | authenticator.options(spec)
     socket = context.socket(_kind(spec))
     for option, value in options.items():
         socket.setsockopt(option, value)
-    peers = Peers(socket, ended, crowded)
+    peers = Connections(socket, ended, crowded)
     try:
         _attach(socket, spec)
     except (zmq.ZMQError, ConfigError) as error:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 
-class Supervisor:
+class ServiceManager:
     """The service manager, if there is one. Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:

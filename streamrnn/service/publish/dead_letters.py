@@ -21,7 +21,7 @@ class Writer(Protocol):
     def dead_letter(self, refusal: Refusal, source_index: int) -> Message: ...
 
 
-class Letters:
+class DeadLetters:
     """At most `rate` dead letters a second, in bursts of a second's worth."""
 
     def __init__(self, rate: float, encoder: Writer, telemetry: Telemetry) -> None:

@@ -13,7 +13,7 @@ from streamrnn.wire.topics import topic_of
 _KIND = "prediction"
 
 
-class Retained:
+class LastValues:
     """The last value of every topic that has one; predictions are asked of the engine when somebody wants them."""
 
     def __init__(self, engine: AnyEngine, encoder: Encoder, format: Literal["json", "msgpack"]) -> None:

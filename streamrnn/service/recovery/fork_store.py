@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from streamrnn.engine.tasks import AnyEngine
 
 
-class Shelf:
+class ForkStore:
     """Takes the place of `Checkpoint` for streams that rest. Raises StorageError."""
 
     def __init__(self, below: Checkpoint) -> None:

@@ -133,9 +133,9 @@ def restore(streams: Streams, checkpoint: Checkpoint, reorder: Reorder, now: flo
             continue
         reorder.restore(row.name, row.held)
         if row.name == "" or streams.free:
-            dropped.update(streams.put_back(row))
+            dropped.update(streams.restore(row))
         else:
-            streams.rests(row.name, now, row.counts)
+            streams.add_evicted(row.name, now, row.counts)
     if dropped:
         _log.warning("state dropped", slices=sorted(dropped), hint="the model changed; these parts begin anew")
     if checkpoint.damaged:
@@ -180,7 +180,7 @@ class Replay:
                 if not careful:
                     self._apply(part, due, tell)
                     continue
-                for tried in poison.portions(part) if self.streams.may_rest else [part]:
+                for tried in poison.portions(part) if self.streams.may_evict else [part]:
                     self._apply(self._sift(tried, partial(self._attempt, due=due, tell=tell)), due, tell)
 
     def _obey(self, part: list[tuple[int, Frame]]) -> None:

@@ -11,7 +11,7 @@ from streamrnn.config.schema import State
 PAUSE = 3.0  # times as long as a part took, the turns are left to the messages that wait
 
 
-class Pace:
+class CheckpointSchedule:
     """The work since the last checkpoint, in seconds of serving, and the round under way."""
 
     def __init__(self, state: State, now: float) -> None:

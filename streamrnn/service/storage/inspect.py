@@ -16,7 +16,7 @@ import numpy as np
 from streamrnn.config.schema import Limits
 from streamrnn.errors import StreamrnnError
 from streamrnn.model.prior import Prior
-from streamrnn.service.ingest.producers import Desk
+from streamrnn.service.ingest.producers import ProducerSessions
 from streamrnn.service.storage.checkpoint import Checkpoint, Layout
 from streamrnn.service.storage.journal import Journal
 from streamrnn.service.storage.store import READ_ONLY, Store
@@ -44,7 +44,7 @@ def check(store: Store) -> dict[str, Any]:
         "written_by": msgspec.json.decode(about.get("versions", "{}")),
         "streams": streams,
         "damaged": checkpoint.damaged,
-        "producers": len(Desk(store, Limits())),
+        "producers": len(ProducerSessions(store, Limits())),
         "journal_frames": frames,
         "waiting": journal.waiting,
         "lsn": journal.last,
@@ -70,7 +70,7 @@ def _lines(store: Store) -> Iterator[dict[str, Any]]:
             "topic_seq": row.counts,
             **({"held": hashlib.sha256(row.held).hexdigest()} if row.held else {}),
         }
-    for user, source, epoch, seq in Desk(store, Limits()).marks():
+    for user, source, epoch, seq in ProducerSessions(store, Limits()).marks():
         yield {"user": user, "source": source, "epoch": epoch, "seq": seq}
 
 

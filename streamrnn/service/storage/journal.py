@@ -24,7 +24,7 @@ from sqlite3 import Connection
 from streamrnn.service.storage.store import Store, damaged
 from streamrnn.wire import Frame
 
-Beside = Callable[[Connection], None]
+Write = Callable[[Connection], None]
 
 COMMAND = -1  # origin of a frame that is no message: its topic says what to do with the stream in its body
 POISON = -2  # origin of a message that ends the process and is passed over
@@ -82,15 +82,15 @@ class Journal:
         ((count,),) = self._store.read("SELECT count(*) FROM journal WHERE lsn > ?", self._store.marks.floor)
         return int(count)
 
-    def append(self, frames: Sequence[Frame], published: int, beside: Beside | None = None) -> list[int]:
+    def append(self, frames: Sequence[Frame], published: int, also: Write | None = None) -> list[int]:
         """Journal a batch; everything up to lsn `published` has been sent. Returns the lsn of each frame.
 
-        `beside` writes what belongs into the same transaction, be there frames or not. After an error nothing of the
+        `also` writes what belongs into the same transaction, be there frames or not. After an error nothing of the
         batch is kept and its numbers are free.
         """
         if not frames:
-            if beside is not None:
-                self._transact(self._store.durability == "commit", beside)
+            if also is not None:
+                self._transact(self._store.durability == "commit", also)
             return []
         lsns = list(range(self.last + 1, self.last + 1 + len(frames)))
         durability, issued = self._store.durability, self._store.marks.issued
@@ -98,7 +98,7 @@ class Journal:
         if commit:
             issued = lsns[-1] if durability == "commit" else lsns[-1] + BLOCK
         if durability != "off":
-            self._insert(lsns, frames, commit, beside, published=published, issued=issued)
+            self._insert(lsns, frames, commit, also, published=published, issued=issued)
         elif commit:
             self._note(issued=issued)
         self.last = lsns[-1]
@@ -143,9 +143,7 @@ class Journal:
         self._seconds.clear()
         return taken
 
-    def _insert(
-        self, lsns: list[int], frames: Sequence[Frame], commit: bool, beside: Beside | None, **marks: int
-    ) -> None:
+    def _insert(self, lsns: list[int], frames: Sequence[Frame], commit: bool, also: Write | None, **marks: int) -> None:
         rows = [
             (lsn, f.received, f.origin, _crc(lsn, f.received, f.origin, f.topic, f.body), f.topic, f.body)
             for lsn, f in zip(lsns, frames, strict=True)
@@ -156,12 +154,12 @@ class Journal:
             connection.executemany("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?)", rows)
             before = self._store.marks
             self._store.note(**marks, rows=before.rows + len(rows), bytes=before.bytes + size)
-            if beside is not None:
-                beside(connection)
+            if also is not None:
+                also(connection)
 
         self._transact(commit, write)
 
-    def _transact(self, commit: bool, write: Beside) -> None:
+    def _transact(self, commit: bool, write: Write) -> None:
         with self._store.writing(commit) as connection:
             write(connection)
         if commit:

@@ -15,18 +15,18 @@ from streamrnn.errors import StreamrnnError
 from streamrnn.messages import JUDGED
 from streamrnn.service.ingest.sockets import Message
 from streamrnn.service.operations.telemetry import Telemetry
-from streamrnn.service.storage.journal import COMMAND, Beside
+from streamrnn.service.storage.journal import COMMAND, Write
 from streamrnn.service.streams import feedback
 from streamrnn.service.streams.freeze import ORDERS, Freeze, freeze, refuse
 from streamrnn.service.streams.registry import Streams
 from streamrnn.service.streams.silence import ORDER, Silence
 from streamrnn.wire import Encoder, Frame
 
-Append = Callable[[list[Frame], Beside | None], list[int]]  # frames, and what belongs into their transaction -> lsns
+Append = Callable[[list[Frame], Write | None], list[int]]  # frames, and what belongs into their transaction -> lsns
 
 
 @dataclass(slots=True)
-class Orders:
+class StreamCommands:
     """The orders of one daemon; `append` journals."""
 
     config: Config

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from streamrnn.engine.tasks import AnyEngine
 from streamrnn.errors import ConfigError
-from streamrnn.service.storage.journal import Beside
+from streamrnn.service.storage.journal import Write
 from streamrnn.service.storage.store import Store
 
 ORDERS = {"freeze": True, "unfreeze": False}
@@ -24,20 +24,20 @@ class Freeze:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._orders: list[tuple[int, bool]] = [(lsn, on) for lsn, on in json.loads(store.about().get(_KEY, "[]"))]
+        self._commands: list[tuple[int, bool]] = [(lsn, on) for lsn, on in json.loads(store.about().get(_KEY, "[]"))]
 
     def at(self, lsn: int) -> bool:
         """Whether it was frozen when everything up to `lsn` had been applied."""
-        return next((on for known, on in reversed(self._orders) if known <= lsn), False)
+        return next((on for known, on in reversed(self._commands) if known <= lsn), False)
 
     @property
     def now(self) -> bool:
         """Whether it is."""
-        return self._orders[-1][1] if self._orders else False
+        return self._commands[-1][1] if self._commands else False
 
-    def order(self, kind: str, lsn: int, append: Callable[[Beside], object]) -> None:
+    def order(self, kind: str, lsn: int, append: Callable[[Write], object]) -> None:
         """Put down an order inside the transaction in which `append` gives it its `lsn`."""
-        orders = [*self._orders, (lsn, ORDERS[kind])]
+        orders = [*self._commands, (lsn, ORDERS[kind])]
         first = max((i for i, (known, _) in enumerate(orders) if known <= self._store.marks.floor), default=0)
 
         def note(connection: sqlite3.Connection) -> None:
@@ -47,7 +47,7 @@ class Freeze:
         if self._store.durability == "off":  # nothing was written
             with self._store.writing() as connection:
                 note(connection)
-        self._orders = orders[first:]
+        self._commands = orders[first:]
 
 
 def freeze(engine: AnyEngine, on: bool) -> None:

@@ -23,7 +23,7 @@ import structlog
 
 from streamrnn.engine.tasks import AnyEngine
 from streamrnn.messages import Batch, Ints, keep_runs
-from streamrnn.service.recovery.fork_store import Shelf
+from streamrnn.service.recovery.fork_store import ForkStore
 from streamrnn.service.storage.checkpoint import LIMIT_BYTES, Checkpoint, Counts, Stored
 from streamrnn.service.streams.idle import Idle
 from streamrnn.wire import Encoder
@@ -33,7 +33,7 @@ Part = tuple[Batch, Ints, list[int]]  # observations, row and lsn of each run
 _log = structlog.get_logger("streamrnn")
 
 
-class Rest(NamedTuple):
+class Evicted(NamedTuple):
     """What is remembered of a stream at rest."""
 
     heard: float  # when it was last heard of, in monotonic seconds
@@ -45,9 +45,9 @@ class Streams:
 
     def __init__(self, engine: AnyEngine, encoder: Encoder, checkpoint: Checkpoint, most: int, now: float) -> None:
         self._checkpoint = checkpoint
-        self._place: Checkpoint | Shelf = checkpoint  # where streams rest
-        self._resting: dict[str, Rest] = {}
-        self.brought_back = 0  # streams, since the start
+        self._place: Checkpoint | ForkStore = checkpoint  # where streams rest
+        self._evicted: dict[str, Evicted] = {}
+        self.loaded = 0  # streams, since the start
         self.follow(engine, encoder, most, now)
 
     def follow(self, engine: AnyEngine, encoder: Encoder, most: int, now: float) -> None:
@@ -57,11 +57,11 @@ class Streams:
 
     def alone(self) -> None:
         """In a forked process: the store is only read from now on."""
-        self._place = Shelf(self._checkpoint)
+        self._place = ForkStore(self._checkpoint)
 
     def __len__(self) -> int:
         """Streams known."""
-        return self._engine.streams + len(self._resting)
+        return self._engine.streams + len(self._evicted)
 
     @property
     def free(self) -> int:
@@ -69,18 +69,18 @@ class Streams:
         return self._engine.capacity - self._engine.streams
 
     @property
-    def may_rest(self) -> bool:
+    def may_evict(self) -> bool:
         """Whether more streams may be known than memory holds."""
         return self.capacity > self._engine.capacity
 
     @property
-    def at_rest(self) -> int:
+    def evicted(self) -> int:
         """How many of them are in the store alone."""
-        return len(self._resting)
+        return len(self._evicted)
 
     def known(self, name: str) -> bool:
         """In memory or at rest."""
-        return self._engine.known(name) or name in self._resting
+        return self._engine.known(name) or name in self._evicted
 
     def room(self, names: Sequence[str]) -> list[bool]:
         """Which of these may be served: the known ones, and new ones up to the capacity."""
@@ -95,14 +95,14 @@ class Streams:
         engine = self._engine
         if not lsns:
             return
-        if not self._resting and engine.streams + len(lsns) <= engine.capacity:
+        if not self._evicted and engine.streams + len(lsns) <= engine.capacity:
             yield batch, engine.admit(batch.names), lsns
             return
         start = 0
         for end in self._cuts(batch.names, lsns):
             keep = [start <= run < end for run in range(len(lsns))]
             part = batch if all(keep) else keep_runs(batch, keep)
-            self._bring_in(part.names, lsns[start] - 1)
+            self._load(part.names, lsns[start] - 1)
             yield part, engine.admit(part.names), lsns[start:end]
             start = end
 
@@ -113,20 +113,20 @@ class Streams:
     def over(self, seconds: float, now: float) -> list[str]:
         """Streams that have been silent for more than so many seconds; some of them, when there are many."""
         found = self._idle.over(self._engine.names, seconds, now)
-        return found or [name for name, rest in list(self._resting.items())[:1] if rest.heard < now - seconds]
+        return found or [name for name, rest in list(self._evicted.items())[:1] if rest.heard < now - seconds]
 
-    def rests(self, name: str, now: float, counts: Counts) -> None:
+    def add_evicted(self, name: str, now: float, counts: Counts) -> None:
         """A stream is in the store, and there it stays until it is heard."""
-        self._resting[name] = Rest(now, counts)
+        self._evicted[name] = Evicted(now, counts)
 
     def names(self) -> list[str]:
         """All streams, those in memory by row, then those at rest; "" where there is none."""
-        return [*self._engine.names, *self._resting]
+        return [*self._engine.names, *self._evicted]
 
     def counts(self, name: str) -> Counts:
         """Messages that the topics of a stream have had."""
-        if name in self._resting:
-            return self._resting[name].counts
+        if name in self._evicted:
+            return self._evicted[name].counts
         return self._encoder.counts(int(self._engine.admit([name])[0]))
 
     def last(self, name: str) -> tuple[bytes, bytes] | None:
@@ -139,7 +139,7 @@ class Streams:
         row = self._engine.forget(name)
         if row is not None:
             self._encoder.forget(row)
-        if self._resting.pop(name, None) is not None or row is not None:
+        if self._evicted.pop(name, None) is not None or row is not None:
             self._checkpoint.forget(name)
 
     def reset(self, name: str, applied_lsn: int) -> None:
@@ -149,11 +149,11 @@ class Streams:
 
     def row(self, name: str, applied_lsn: int) -> Ints:
         """The row (1) of a known stream, in memory from now on; the engine has applied everything up to that lsn."""
-        if name in self._resting:
-            self._bring_in([name], applied_lsn)
+        if name in self._evicted:
+            self._load([name], applied_lsn)
         return self._engine.admit([name])
 
-    def put_back(self, stored: Stored) -> list[str]:
+    def restore(self, stored: Stored) -> list[str]:
         """A stored row into memory; names of the slices that no longer fit."""
         dropped = self._engine.restore(stored.name, stored.blob, stored.layout)
         if stored.name:  # the pool has no topic
@@ -173,23 +173,23 @@ class Streams:
             held, run = more, end
         return [*cuts, len(lsns)]
 
-    def _bring_in(self, names: Sequence[str], applied_lsn: int) -> None:
+    def _load(self, names: Sequence[str], applied_lsn: int) -> None:
         """Make room for the streams that are not in memory, and put those back that are at rest."""
         engine = self._engine
         away = [name for name in dict.fromkeys(names) if not engine.known(name)]
         short = len(away) - self.free
         if short > 0:
-            self._let_rest(short, set(names), applied_lsn)
+            self._evict(short, set(names), applied_lsn)
         for name in away:
-            if self._resting.pop(name, None) is not None:
-                self.brought_back += 1
+            if self._evicted.pop(name, None) is not None:
+                self.loaded += 1
                 stored = self._place.fetch(name)
                 if stored is not None:
-                    self.put_back(stored)
+                    self.restore(stored)
                 else:
                     _log.error("state damaged", streams=[name], count=1, hint="it begins anew")
 
-    def _let_rest(self, count: int, needed: set[str], applied_lsn: int) -> None:
+    def _evict(self, count: int, needed: set[str], applied_lsn: int) -> None:
         """Store at least so many streams, those that have been silent the longest, and free their rows."""
         engine, more = self._engine, LIMIT_BYTES // self._engine.bytes_per_stream
         names = self._idle.longest(engine.names, needed, count, count + more)
@@ -199,4 +199,4 @@ class Streams:
             row = engine.forget(name)
             if row is not None:
                 self._encoder.forget(row)
-            self._resting[name] = Rest(heard, counts)
+            self._evicted[name] = Evicted(heard, counts)

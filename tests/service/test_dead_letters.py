@@ -3,15 +3,15 @@
 import pytest
 
 from streamrnn.service.operations.telemetry import Telemetry
-from streamrnn.service.publish.dead_letters import Letters
+from streamrnn.service.publish.dead_letters import DeadLetters
 from streamrnn.wire import Encoder, Forecasts, Refusal
 
 REFUSED = [(0, Refusal(0, "malformed", "no", b"x"), 1)] * 30
 
 
-def letters(rate: float) -> tuple[Letters, Telemetry]:
+def letters(rate: float) -> tuple[DeadLetters, Telemetry]:
     telemetry = Telemetry(["a"], lambda _: None)
-    return Letters(rate, Encoder(Forecasts(("flow",), (1,), 0.9, ("residual",), False)), telemetry), telemetry
+    return DeadLetters(rate, Encoder(Forecasts(("flow",), (1,), 0.9, ("residual",), False)), telemetry), telemetry
 
 
 def test_a_flood_is_cut_to_its_rate_and_counted_in_full() -> None:

@@ -126,7 +126,7 @@ def test_who_may_not_come_in_is_counted_and_nothing_of_it_is_taken(
     monkeypatch.setitem(sockets.COMMON, zmq.HANDSHAKE_IVL, 300)
     served = house.open()
     if why == "handler raises":
-        monkeypatch.setattr(authentication.Doors, "_judge", lambda *_: 1 / 0)
+        monkeypatch.setattr(authentication.Authenticator, "_judge", lambda *_: 1 / 0)
     elif why == "handler dead":
         served.daemon._sockets._poller.unregister(served.daemon._sockets._zap)
         served.daemon._sockets._zap.close()
@@ -172,7 +172,7 @@ def test_a_message_of_a_revoked_key_that_is_on_its_way_is_dropped_and_counted(ho
     for _ in range(3):
         talker.send_json(observation("a"))
     assert served.daemon._sockets.ports[0].socket.poll(10_000)
-    served.daemon._doors.let_in({})
+    served.daemon._authenticator.change_grants({})
     served.until(lambda: house.count("message"))
     assert house.count("message") <= 3
     assert house.received() == 1
@@ -225,7 +225,7 @@ def test_new_streams_of_a_key_come_in_at_a_rate(house: House) -> None:
     key = house.let_in("key")
     served = house.open("[limits]\nnew_streams_per_second = 1e-6\n")
     push = house.peer(zmq.PUSH, key)
-    served.daemon._gate._buckets[key.public] = (1.0, 0.0)
+    served.daemon._rate_limiter._buckets[key.public] = (1.0, 0.0)
     push.send_json([observation("a"), observation("b")])
     push.send_json([observation("a"), observation("c")])
     push.send_json(observation("a"))
@@ -251,7 +251,7 @@ def test_keys_that_cannot_be_read_stop_a_start_and_refuse_a_reload(house: House,
     house.peer(zmq.PUSH, key).send_json(observation("a"))
     served.until(house.received)
     with pytest.raises(ConfigError, match=str(keys)):
-        module.doors(schema.load(served.file))
+        module.authenticator(schema.load(served.file))
 
 
 def test_security_is_not_switched_by_a_reload(house: House) -> None:

@@ -143,7 +143,7 @@ def test_marks_are_exact_after_a_kill(turned: Make) -> None:
     assert producer.acked() == 2
     producer.data(3, 3.0)
     assert producer.acked() == 3
-    assert one.daemon._desk.marks() == [("", "gate", 7, 3)]
+    assert one.daemon._producers.marks() == [("", "gate", 7, 3)]
     assert one.daemon._engine._state["a"]["seq"] == 3
 
 
@@ -173,7 +173,7 @@ def test_sources_do_not_share_numbers_even_over_one_routing_id(turned: Make) -> 
     second = Dealer(one, b"second", routing_id=b"same")  # takes over the routing id
     second.data(1, 2.0)
     assert second.acked() == 1
-    assert one.daemon._desk.marks() == [("", "first", 7, 1), ("", "second", 7, 1)]
+    assert one.daemon._producers.marks() == [("", "first", 7, 1), ("", "second", 7, 1)]
     again = Dealer(one, b"first")
     again.data(1, 1.0)
     assert again.acked() == 1
@@ -214,7 +214,7 @@ def test_what_was_never_taken_of_a_source_takes_no_place(turned: Make) -> None:
         dealer = Dealer(one, name)
         dealer.data(7, 1.0)
         assert dealer.refused()["code"] == "gap"
-    assert len(one.daemon._desk) == 0
+    assert len(one.daemon._producers) == 0
 
 
 def test_what_is_refused_for_good_is_told_settled_and_counted(turned: Make) -> None:
@@ -234,7 +234,7 @@ def test_what_is_refused_for_good_is_told_settled_and_counted(turned: Make) -> N
     assert applied(one) == 2
     one.kill()
     one.start()
-    assert one.daemon._desk.marks() == [("", "gate", 7, 4)]  # refused messages stay settled
+    assert one.daemon._producers.marks() == [("", "gate", 7, 4)]  # refused messages stay settled
     assert one.value("streamrnn_replayed_observations_total") == 2
 
 
@@ -276,10 +276,10 @@ def test_sources_are_bounded_and_the_silent_make_room(turned: Make, monkeypatch:
     monkeypatch.setattr("streamrnn.service.ingest.producers.IDLE", -1.0)
     third.data(1, 1.0)
     assert third.acked() == 1
-    assert [mark[1] for mark in one.daemon._desk.marks()] == ["b", "c"]
+    assert [mark[1] for mark in one.daemon._producers.marks()] == ["b", "c"]
     one.kill()
     one.start()
-    assert [mark[1] for mark in one.daemon._desk.marks()] == ["b", "c"]
+    assert [mark[1] for mark in one.daemon._producers.marks()] == ["b", "c"]
 
 
 def test_a_full_disk_is_busy_unready_and_over_by_itself(turned: Make) -> None:
@@ -300,7 +300,7 @@ def test_a_full_disk_is_busy_unready_and_over_by_itself(turned: Make) -> None:
     assert one.received(subscriber)[1]["retained"]
     producer.send(b"D", 2, 1, big)
     assert producer.refused()["code"] == "busy"
-    assert one.daemon._desk.marks() == [("", "gate", 7, 1)]
+    assert one.daemon._producers.marks() == [("", "gate", 7, 1)]
     connection.execute("PRAGMA max_page_count = 1000000")
     one.until(lambda: telemetry.ready)
     one.until(lambda: applied(one) == 2)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamrnn.config.schema import State
-from streamrnn.service.storage.checkpoint_schedule import PAUSE, Pace
+from streamrnn.service.storage.checkpoint_schedule import PAUSE, CheckpointSchedule
 
 REPLAY = 8.0
 TURN = 0.05  # seconds of serving
@@ -13,7 +13,7 @@ TURN = 0.05  # seconds of serving
 
 def served(parts: int, part: float, turns: int) -> list[tuple[float, float]]:
     """Turns under full load: work at risk after each, and the share of the time that was spent on writing."""
-    pace, now, left, spent, told = Pace(State(replay=REPLAY), 0.0), 0.0, parts, 0.0, []
+    pace, now, left, spent, told = CheckpointSchedule(State(replay=REPLAY), 0.0), 0.0, parts, 0.0, []
     for _ in range(turns):
         pace.work += TURN
         now += TURN
@@ -44,7 +44,7 @@ def test_a_large_state_is_written_first() -> None:
 
 
 def test_a_part_makes_way_for_messages_as_long_as_there_is_time() -> None:
-    pace = Pace(State(replay=REPLAY, checkpoint=1.0), 0.0)
+    pace = CheckpointSchedule(State(replay=REPLAY, checkpoint=1.0), 0.0)
     assert not pace.due(0.9, True, 1.0)
     assert pace.due(1.1, True, 1.0)
     pace.begin()
@@ -57,7 +57,7 @@ def test_a_part_makes_way_for_messages_as_long_as_there_is_time() -> None:
 
 
 def test_a_round_covers_only_what_came_before_it() -> None:
-    pace = Pace(State(), 0.0)
+    pace = CheckpointSchedule(State(), 0.0)
     pace.work = 5.0
     for more in (True, False):
         pace.begin()
