@@ -5,7 +5,7 @@ from itertools import groupby
 
 import numpy as np
 
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.outcomes import ForecastInt, ForecastReal
 from streamrnn.messages import Batch, Outcomes
 
 COLUMNS = tuple(name for name, member in vars(Outcomes).items() if isinstance(member, property))
@@ -13,8 +13,8 @@ COLUMNS = tuple(name for name, member in vars(Outcomes).items() if isinstance(me
 
 def outcomes(n: int, targets: int, horizons: int) -> Outcomes:
     """An empty set of columns for n observations."""
-    reals = np.full((n, c.OUT_FORECAST + 3 * targets * (horizons + 1)), np.nan)
-    return Outcomes(np.zeros((n, c.OUT_WIDTH), np.int64), reals, targets, horizons)
+    reals = np.full((n, ForecastReal.FORECAST + 3 * targets * (horizons + 1)), np.nan)
+    return Outcomes(np.zeros((n, ForecastInt.WIDTH), np.int64), reals, targets, horizons)
 
 
 def batch_of(times: Sequence[tuple[str, float]], bits: int = 0, columns: bool = False) -> Batch:

@@ -45,7 +45,7 @@ def describe(config: Config) -> dict[str, Any]:
     """What a configuration amounts to. Raises ConfigError."""
     from streamrnn.config import resources
     from streamrnn.engine.tasks import compose
-    from streamrnn.kernels.core.table import PARAMS_LENGTH
+    from streamrnn.kernels.core.program import Program
     from streamrnn.model import prior
     from streamrnn.service.build import rows
     from streamrnn.wire import Decoder, Source
@@ -66,7 +66,7 @@ def describe(config: Config) -> dict[str, Any]:
         "optimiser": parts(config.model.optimiser),
         **(of_events(sizes) if config.model.task == "events" else of_numbers(sizes)),
         "weights": config.model.weights,
-        "parameters": int(plan.table.ints[PARAMS_LENGTH]),
+        "parameters": int(plan.table.ints[Program.PARAMS_LENGTH]),
         "durability": config.state.durability,
         "memory": memory(plan, rows(config)),
         "queues": queues(config),

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamrnn.errors import ConfigError, SnapshotError
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core import arrays
+from streamrnn.kernels.core.program import Program
 from streamrnn.messages import Floats, Ints
 from streamrnn.model import initial
 from streamrnn.model.layout import Plane
@@ -50,7 +51,9 @@ class Bank:
         self._pool = first.learned(plan, POOL, dtype) if plan.pooled else None
         learned, counts = self._pool or (self._f32.reshape(-1), self._i64.reshape(-1))
         self.layout = layout_of(plan, self._f32.itemsize)  # slices of a row and, with pooled weights, of the pool's
-        self.planes = c.Planes(self._f32.reshape(-1), self._f64.reshape(-1), self._i64.reshape(-1), learned, counts)
+        self.planes = arrays.Planes(
+            self._f32.reshape(-1), self._f64.reshape(-1), self._i64.reshape(-1), learned, counts
+        )
 
     @property
     def bytes_per_stream(self) -> int:
@@ -60,10 +63,10 @@ class Bank:
     def half(self, dtype: str) -> tuple[NDArray[Any], Floats, Ints]:
         """A challenger that has seen nothing: half a row, in each plane; all begin with the same weights."""
         p = self.plan.table.ints
-        first, (real, count) = np.zeros(int(p[c.HALF_F32]), dtype), self._fresh
+        first, (real, count) = np.zeros(int(p[Program.HALF_F32]), dtype), self._fresh
         weights, counts = self._first.learned(self.plan, "challenger", dtype)
         first[: len(weights)] = weights
-        return first, real[: p[c.HALF_F64]].copy(), np.concatenate([counts, count])[: p[c.HALF_I64]]
+        return first, real[: p[Program.HALF_F64]].copy(), np.concatenate([counts, count])[: p[Program.HALF_I64]]
 
     def find(self, name: str) -> int | None:
         """Row of a known stream."""
@@ -117,7 +120,7 @@ class Bank:
 
     def _begin(self, row: int, name: str) -> None:
         """The state before the first observation, into a row of zeros."""
-        base = int(self.plan.table.ints[c.BASE_I64])
+        base = int(self.plan.table.ints[Program.BASE_I64])
         if self._pool is None:
             weights, counts = self._prior or self._first.learned(self.plan, name, self.dtype)
             self._f32[row, : len(weights)] = weights

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from streamrnn import spec
 from streamrnn.engine.bank import Bank
-from streamrnn.kernels.core import jit
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core import arrays, jit
+from streamrnn.kernels.core.layout import Drift, Stats, Target
+from streamrnn.kernels.core.outcomes import ForecastInt, ForecastReal
+from streamrnn.kernels.core.program import Program, Reals
 from streamrnn.kernels.step import challenger, loop
 from streamrnn.messages import FREEZE, WARMING, Batch, Floats, Health, Ints, Outcomes
 from streamrnn.model import plan as plans
@@ -40,14 +42,14 @@ class Engine:
         self.capacity = capacity
         self._plan = plans.compose(model)
         if prior is not None:
-            self._plan.table.reals[c.AGE] = answers(prior)
+            self._plan.table.reals[Reals.AGE] = answers(prior)
         self._bank = Bank(self._plan, capacity, dtype, prior=prior)
         plans.link(self._plan, dtype)
         self._half = self._bank.half(dtype) if plans.challenged(model) else None
         f32, f64 = self._plan.scratch
         self._threads = 1 if self._plan.pooled else threads
         self._pool = ThreadPoolExecutor(self._threads - 1, "step") if self._threads > 1 else None
-        self._scratch = [c.Scratch(np.zeros(f32, dtype), np.zeros(f64)) for _ in range(self._threads)]
+        self._scratch = [arrays.Scratch(np.zeros(f32, dtype), np.zeros(f64)) for _ in range(self._threads)]
         self.targets = self._plan.sizes.targets
         self.horizons = self._plan.sizes.horizons
         self._border = Border(model, self.targets, self._plan.table.ints, zone)
@@ -55,7 +57,7 @@ class Engine:
         self.level = self._plan.sizes.conformal.level
         self.experts = (*(str(expert.__struct_config__.tag) for expert in self._plan.sizes.experts), "network")
         self.monitors = tuple(str(monitor.__struct_config__.tag) for monitor in self._plan.sizes.watching)
-        self._places = [c.addresses(self._plan.table, self._bank.planes, scratch) for scratch in self._scratch]
+        self._places = [arrays.addresses(self._plan.table, self._bank.planes, scratch) for scratch in self._scratch]
         self.warm()
 
     @property
@@ -118,7 +120,7 @@ class Engine:
         bits = batch.bits | FREEZE if self.frozen else batch.bits
         values, bits = self._border.valid(batch.values, bits)
         known = self._border.known(batch)
-        columns = c.Batch(each, batch.ident, batch.seq, bits, batch.time, batch.label, values, known)
+        columns = arrays.Batch(each, batch.ident, batch.seq, bits, batch.time, batch.label, values, known)
         told = self._room(n)
         order, stamp = self._order(each), self._bank.stamp()
         if self._pool is None or n < SHARED:
@@ -189,39 +191,39 @@ class Engine:
         p, n = self._plan.table.ints, len(self._bank.names)
         targets, horizons = len(self.targets), len(self.horizons)
         plane = self._bank.planes.f64.reshape(self.capacity, -1)[:n]
-        start = int(p[c.STATS])
-        stats = plane[:, start : start + targets * horizons * c.STATS_WIDTH]
-        stats = stats.reshape(n, targets, horizons, c.STATS_WIDTH).copy()
-        stats[stats[..., c.COUNT] == 0] = np.nan
-        start = int(p[c.TARGET])
-        target = plane[:, start : start + targets * c.TARGET_WIDTH].reshape(n, targets, c.TARGET_WIDTH)
+        start = int(p[Program.STATS])
+        stats = plane[:, start : start + targets * horizons * Stats.WIDTH]
+        stats = stats.reshape(n, targets, horizons, Stats.WIDTH).copy()
+        stats[stats[..., Stats.COUNT] == 0] = np.nan
+        start = int(p[Program.TARGET])
+        target = plane[:, start : start + targets * Target.WIDTH].reshape(n, targets, Target.WIDTH)
         with np.errstate(divide="ignore", invalid="ignore"):
-            sd = np.sqrt(target[..., c.T_VARIANCE])[..., None]
-            relative = {name: stats[..., name] / sd for name in (c.ERROR, c.BREADTH, c.WINKLER)}
-            last = 1.0 - stats[..., c.ERROR] / stats[..., c.ERROR_LAST]
-            seasonal = 1.0 - stats[..., c.ERROR] / stats[..., c.ERROR_SEASONAL]
+            sd = np.sqrt(target[..., Target.VARIANCE])[..., None]
+            relative = {name: stats[..., name] / sd for name in (Stats.ERROR, Stats.BREADTH, Stats.WINKLER)}
+            last = 1.0 - stats[..., Stats.ERROR] / stats[..., Stats.ERROR_LAST]
+            seasonal = 1.0 - stats[..., Stats.ERROR] / stats[..., Stats.ERROR_SEASONAL]
         return Health(
             steps=self.horizons,
             level=self.level,
-            error=_median(relative[c.ERROR]),
+            error=_median(relative[Stats.ERROR]),
             skill_persistence=_median(last),
             skill_seasonal=_median(seasonal),
             below_persistence=_share_below_zero(last),
-            coverage=_median(stats[..., c.COVERED]),
-            width=_median(relative[c.BREADTH]),
-            winkler=_median(relative[c.WINKLER]),
+            coverage=_median(stats[..., Stats.COVERED]),
+            width=_median(relative[Stats.BREADTH]),
+            winkler=_median(relative[Stats.WINKLER]),
         )
 
     def warm(self) -> None:
         """Compile the step, or load it from the cache, by running it over no observation at all."""
         none, floats, told = np.empty(0, np.int64), np.empty(0), self._room(0)
         values = np.empty((0, len(self.model.features)))
-        self._run(0, none, c.Batch(none, none, none, none, floats, floats, values, NONE), 0, told)
+        self._run(0, none, arrays.Batch(none, none, none, none, floats, floats, values, NONE), 0, told)
         loop.tell(self._places[0], self._scratch[0].f32, none, told.ints, told.reals)
         if self.model.silence:
             self.wait(none)
 
-    def _run(self, thread: int, order: Ints, columns: c.Batch, stamp: int, told: Outcomes) -> None:
+    def _run(self, thread: int, order: Ints, columns: arrays.Batch, stamp: int, told: Outcomes) -> None:
         places, real = self._places[thread], self._scratch[thread].f32
         if self._half is None:
             loop.run(places, real, order, columns, self._bank.changed, stamp, told.ints, told.reals)
@@ -243,9 +245,9 @@ class Engine:
     def _room(self, n: int) -> Outcomes:
         """Outcomes for n observations, to be filled."""
         targets, horizons = len(self.targets), len(self.horizons)
-        drifts = c.DRIFT_TOLD if self.model.drift else 0
-        width = c.OUT_FORECAST + targets * (3 * (horizons + 1) + len(self.experts)) + drifts
-        return Outcomes(np.empty((n, c.OUT_WIDTH), np.int64), np.empty((n, width)), targets, horizons, drifts)
+        drifts = Drift.PUBLISHED if self.model.drift else 0
+        width = ForecastReal.FORECAST + targets * (3 * (horizons + 1) + len(self.experts)) + drifts
+        return Outcomes(np.empty((n, ForecastInt.WIDTH), np.int64), np.empty((n, width)), targets, horizons, drifts)
 
 
 def _median(values: Floats) -> Floats:

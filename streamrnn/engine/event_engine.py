@@ -11,9 +11,10 @@ import numpy as np
 from streamrnn import spec
 from streamrnn.engine.bank import Bank
 from streamrnn.errors import ConfigError
-from streamrnn.kernels.core import event_table as e
-from streamrnn.kernels.core import jit
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core import arrays, jit
+from streamrnn.kernels.core.layout import Running, Symbols
+from streamrnn.kernels.core.outcomes import EventInt, EventReal, Flag
+from streamrnn.kernels.core.program import Program
 from streamrnn.kernels.step import event_loop
 from streamrnn.kernels.step import generate as event_draw
 from streamrnn.messages import WARMING, Batch, EventHealth, EventOutcomes, Floats, Ints, digest
@@ -34,11 +35,11 @@ class EventEngine:
         self._bank = Bank(self._plan, capacity, dtype, event_initial)
         plans.link(self._plan, dtype)
         f32, f64, own = self._plan.scratch
-        self._scratch = e.Scratch(np.zeros(f32, dtype), np.zeros(f64), np.zeros(own, np.int64))
+        self._scratch = arrays.EventScratch(np.zeros(f32, dtype), np.zeros(f64), np.zeros(own, np.int64))
         self.frozen = False  # it always learns
         self.shown = self._plan.sizes.vocabulary.shown  # likeliest symbols that an outcome tells
         self.alert_rate = self._plan.sizes.vocabulary.alert_rate
-        self._places = c.addresses(self._plan.table, self._bank.planes, self._scratch)  # type: ignore[arg-type]
+        self._places = arrays.addresses(self._plan.table, self._bank.planes, self._scratch)
         self._texts: dict[int, dict[int, str | int]] = {}  # row -> number -> symbol, as far as asked for
         self.warm()
 
@@ -89,7 +90,7 @@ class EventEngine:
         assert batch.event is not None
         n = len(batch)
         each = rows if len(rows) == n else np.repeat(rows, batch.lengths)
-        columns = c.Batch(each, batch.event, batch.seq, batch.bits, batch.time, batch.label, batch.values, NONE)
+        columns = arrays.Batch(each, batch.event, batch.seq, batch.bits, batch.time, batch.label, batch.values, NONE)
         told = self._room(n)
         order = np.arange(n) if self._plan.pooled or n == 1 else np.argsort(each, kind="stable")
         self._run(order, columns, told)
@@ -147,7 +148,7 @@ class EventEngine:
 
     def symbols(self, row: int) -> int:
         """Symbols in the vocabulary of a row, "unseen" among them."""
-        return int(self._counts(row)[int(self._plan.table.ints[e.KNOWN])])
+        return int(self._counts(row)[int(self._plan.table.ints[Program.KNOWN_SYMBOLS])])
 
     def wait(self, rows: Ints) -> EventOutcomes:
         """Nothing has come from the streams of `rows` (N) in the time `patience` gave them: their outcomes say so."""
@@ -200,38 +201,38 @@ class EventEngine:
     def health(self) -> EventHealth:
         """How well events are foretold now: running figures, medians over the rows that learn (or the pool's own)."""
         p, tables = self._plan.table.ints, self._plan.sizes.tables
-        width = self._plan.sizes.members + e.RUNNING_WIDTH
+        width = self._plan.sizes.members + Running.WIDTH
         n = 1 if self._plan.pooled else len(self._bank.names)
         plane = self._bank.planes.learned.reshape(-1, self._plan.learned.width)[:n]
-        known = self._bank.planes.counts.reshape(-1, self._plan.counts.width)[:n, int(p[e.KNOWN])]
-        running = plane[:, int(p[e.RUNNING]) :][:, :width].astype(np.float64)
-        running = running[running[:, tables + 1 + e.R_COUNT] > 0]
+        known = self._bank.planes.counts.reshape(-1, self._plan.counts.width)[:n, int(p[Program.KNOWN_SYMBOLS])]
+        running = plane[:, int(p[Program.RUNNING]) :][:, :width].astype(np.float64)
+        running = running[running[:, tables + 1 + Running.COUNT] > 0]
         if not len(running):
             none = float("nan")
             return EventHealth(none, none, none, none, none, none, 0, none)
         figures = np.median(running[:, tables + 1 :], axis=0)
         best = running[:, :tables].min(axis=1)
         return EventHealth(
-            bits=float(figures[e.R_MIXED]),
+            bits=float(figures[Running.MIXED]),
             bits_network=float(np.median(running[:, tables])),
             bits_table=float(np.median(best)),
-            top1=float(figures[e.R_TOP1]),
-            topk=float(figures[e.R_TOPK]),
-            unseen=float(figures[e.R_UNSEEN]),
+            top1=float(figures[Running.TOP1]),
+            topk=float(figures[Running.TOPK]),
+            unseen=float(figures[Running.UNSEEN]),
             symbols=int(known.max()) - 1,
-            skill=float(np.median(1.0 - running[:, tables + 1 + e.R_MIXED] / np.maximum(best, 1e-9))),
+            skill=float(np.median(1.0 - running[:, tables + 1 + Running.MIXED] / np.maximum(best, 1e-9))),
         )
 
     def warm(self) -> None:
         """Compile the step, or load it from the cache, by running it over no observation at all."""
         none, floats, told = np.empty(0, np.int64), np.empty(0), self._room(0)
         values = np.empty((0, len(self.model.features)))
-        self._run(none, c.Batch(none, none, none, none, floats, floats, values, NONE), told)
+        self._run(none, arrays.Batch(none, none, none, none, floats, floats, values, NONE), told)
         event_loop.tell(self._places, self._scratch.f32, none, told.ints, told.reals)
         if self.model.silence:
             self.wait(none)
 
-    def _run(self, order: Ints, columns: c.Batch, told: EventOutcomes) -> None:
+    def _run(self, order: Ints, columns: arrays.Batch, told: EventOutcomes) -> None:
         bank = self._bank
         event_loop.run(
             self._places, self._scratch.f32, order, columns, bank.changed, bank.stamp(), told.ints, told.reals
@@ -240,7 +241,7 @@ class EventEngine:
     def _room(self, n: int) -> EventOutcomes:
         """Outcomes for n observations, to be filled."""
         return EventOutcomes(
-            np.empty((n, e.OUT_NEXT + self.shown), np.int64), np.empty((n, e.OUT_NEXT_SHARES + self.shown))
+            np.empty((n, EventInt.NEXT + self.shown), np.int64), np.empty((n, EventReal.NEXT_SHARES + self.shown))
         )
 
     def _counts(self, row: int) -> Ints:
@@ -250,7 +251,7 @@ class EventEngine:
 
     def _text(self, row: int, number: int) -> Ints:
         """Where a symbol's text stands."""
-        return self._counts(row)[int(self._plan.table.ints[e.TEXTS]) + number * e.TEXT :][: e.TEXT]
+        return self._counts(row)[int(self._plan.table.ints[Program.TEXTS]) + number * Symbols.TEXT :][: Symbols.TEXT]
 
     def _write(self, row: int, number: int, symbol: str | int) -> None:
         raw, place = str(symbol).encode(), self._text(row, number)
@@ -274,9 +275,9 @@ def batch_of(
     """
     n = len(names)
     digests = {symbol: digest(symbol) for symbol in set(symbols)}
-    bits = np.zeros(n, np.int64) if time is not None else np.full(n, c.STAMPED)
+    bits = np.zeros(n, np.int64) if time is not None else np.full(n, Flag.STAMPED)
     if end is not None:
-        bits |= np.where(np.asarray(end), c.END, 0)
+        bits |= np.where(np.asarray(end), Flag.END, 0)
     return Batch(
         names=names,
         lengths=np.ones(n, np.int64),

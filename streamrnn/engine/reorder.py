@@ -24,7 +24,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from streamrnn.kernels.core.table import WORD
+from streamrnn.kernels.core.outcomes import Flag
 from streamrnn.kernels.step.loop import MOST_LATE
 from streamrnn.messages import END, Batch, Floats
 
@@ -53,7 +53,7 @@ class Stream(Struct, array_like=True):
 
     def take(self, one: Held, lateness: float) -> Iterator[Held]:
         """Receive one; those that are let go. A word on an alarm has no place in time."""
-        if one.bits & WORD:
+        if one.bits & Flag.VERDICT:
             yield one
             return
         if self.passed is not None and one.time < self.passed:
@@ -108,7 +108,7 @@ class Reorder:
             self._dirty[name] = None
             for each in _observations(batch, start, start + length):
                 passed, newest = stream.passed or -math.inf, stream.newest or -math.inf
-                self.reordered += passed <= each.time < newest and not each.bits & WORD
+                self.reordered += passed <= each.time < newest and not each.bits & Flag.VERDICT
                 taken += stream.take(each, self.lateness)
             start, count = start + length, len(taken) - before
             runs += [(name, count, True, lsn)] if columnar and count else [(name, 1, False, lsn)] * count

@@ -8,8 +8,8 @@ Rules
 - A part (layer, head, optimiser, expert) is a few functions of its family's C signature; a plan holds their addresses.
 - fast-math without nnan and ninf: the firewall must see what is not finite.
 
-Letters of shapes and the places in a row: table.py. What was tried and what it gave (GRU(8 -> 32), window 16, one core
-of which a 1,024 x 1,024 sgemm draws 92 GFLOP/s), forward and a row back:
+Letters of shapes: core/program.py; the places in a row: core/layout.py. What was tried and what it gave (GRU(8 -> 32),
+window 16, one core of which a 1,024 x 1,024 sgemm draws 92 GFLOP/s), forward and a row back:
 
     each matrix quantity a view of one record per time step                     1.64 us together
     products with four inputs a pass, a block a quantity, gradients folded      0.26 us and 0.44 us

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from streamrnn import spec
 from streamrnn.errors import ConfigError
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.program import Limits, Program
 from streamrnn.messages import INVALID, Batch, Floats, Ints
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -45,12 +45,12 @@ def coming(model: spec.Model) -> tuple[str, ...]:
 
 def limits(model: spec.Model, targets: tuple[str, ...]) -> NDArray[np.float64]:
     """The plan's table of what is known of each target."""
-    table = np.zeros((len(targets), c.LIMITS_WIDTH))
+    table = np.zeros((len(targets), Limits.WIDTH))
     for row, target in zip(table, targets, strict=True):
         known = of(model, target)
-        row[c.LOWER_LIMIT] = -np.inf if known.lower is None else known.lower
-        row[c.UPPER_LIMIT] = np.inf if known.upper is None else known.upper
-        row[c.SIGN], row[c.LEAST] = SIGNS[known.direction], known.least
+        row[Limits.LOWER] = -np.inf if known.lower is None else known.lower
+        row[Limits.UPPER] = np.inf if known.upper is None else known.upper
+        row[Limits.SIGN], row[Limits.LEAST] = SIGNS[known.direction], known.least
     return table
 
 
@@ -59,10 +59,10 @@ def places(model: spec.Model, targets: tuple[str, ...], ahead: int) -> dict[int,
     zoned = int(model.timezone != "UTC")
     muted = any(of(model, target).mute for target in targets)
     return {
-        c.ZONE: 0 if zoned else -1,
-        c.AHEAD: zoned,
-        c.MUTED: zoned + ahead if muted else -1,
-        c.KNOWN: zoned + ahead + (len(targets) if muted else 0),
+        Program.ZONE: 0 if zoned else -1,
+        Program.AHEAD: zoned,
+        Program.MUTED: zoned + ahead if muted else -1,
+        Program.KNOWN: zoned + ahead + (len(targets) if muted else 0),
     }
 
 
@@ -73,8 +73,10 @@ class Border:
         if model.timezone != "UTC" and zone is None:
             raise ConfigError("model.timezone, and nobody has looked it up", "give it: `given.of(model)`")
         self._zone = zone if model.timezone != "UTC" else None
-        self._width, self._ahead, self._muted = (int(plan[place]) for place in (c.KNOWN, c.AHEAD, c.MUTED))
-        self._coming = int(plan[c.COMING] * plan[c.HORIZONS])
+        self._width, self._ahead, self._muted = (
+            int(plan[place]) for place in (Program.KNOWN, Program.AHEAD, Program.MUTED)
+        )
+        self._coming = int(plan[Program.COMING] * plan[Program.HORIZONS])
         self._windows = np.array([_windows(of(model, target).mute) for target in targets])
         valid = [of(model, name).valid or (-np.inf, np.inf) for name in model.features]
         self._valid = np.array(valid).T if any(np.isfinite(pair).any() for pair in valid) else None

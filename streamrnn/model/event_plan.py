@@ -10,8 +10,22 @@ from numpy.typing import NDArray
 
 from streamrnn import spec
 from streamrnn.errors import ConfigError
-from streamrnn.kernels.core import event_table as e
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core import arrays
+from streamrnn.kernels.core.layout import (
+    Calibration,
+    Clock,
+    Contexts,
+    Entry,
+    EventCount,
+    EventLatest,
+    EventTail,
+    Lapse,
+    Running,
+    Session,
+    Symbols,
+    Updates,
+)
+from streamrnn.kernels.core.program import Layer, Order, Program, Reals
 from streamrnn.model.layout import Plane
 from streamrnn.model.parts import HEADS, LAYERS, OPTIMISERS
 
@@ -61,7 +75,7 @@ class Sizes:
 
     @property
     def inputs(self) -> int:
-        return self.symbols + 2 * len(self.model.features) + e.LAPSE_INPUTS
+        return self.symbols + 2 * len(self.model.features) + Lapse.INPUTS
 
     @property
     def outputs(self) -> int:
@@ -90,7 +104,7 @@ class Plan:
     """What the kernels run, before addresses are known, and the planes it needs; as in plan.py."""
 
     sizes: Sizes
-    table: e.Plan
+    table: arrays.EventPlan
     f32: Plane
     f64: Plane
     i64: Plane
@@ -163,7 +177,7 @@ def _refuse(model: spec.Model, layers: Any, experts: Any, rule: Any) -> None:
 def compose(model: spec.Model) -> Plan:
     """Lay a row out. Addresses of parts are not in the table yet: see `link`. Raises ConfigError."""
     sizes = resolve(model)
-    ints = np.zeros(e.INTS, np.int64)
+    ints = np.zeros(Program.WIDTH, np.int64)
     f32, f64, i64 = Plane("f32"), Plane("f64"), Plane("i64")
     pooled = model.weights == "pooled"
     learned, counts = (Plane("pool.f32"), Plane("pool.i64")) if pooled else (f32, i64)
@@ -171,14 +185,14 @@ def compose(model: spec.Model) -> Plan:
     _learned(sizes, layers, ints, learned)
     orders = _counted(sizes, ints, counts)
     bases = (learned.close(), counts.close())
-    ints[c.BASE_F32], ints[c.BASE_I64] = (0, 0) if pooled else bases
+    ints[Program.BASE_F32], ints[Program.BASE_I64] = (0, 0) if pooled else bases
     blocks = _net(sizes, layers, ints, f32)
     _own(sizes, ints, f64, i64)
     scratch = _scratch(sizes, layers, ints)
-    ints[[c.WIDTH_F32, c.WIDTH_F64, c.WIDTH_I64]] = f32.close(), f64.close(), i64.close()
-    ints[[c.WIDTH_LEARNED, c.WIDTH_COUNTS]] = learned.width, counts.width
+    ints[[Program.WIDTH_F32, Program.WIDTH_F64, Program.WIDTH_I64]] = f32.close(), f64.close(), i64.close()
+    ints[[Program.WIDTH_LEARNED, Program.WIDTH_COUNTS]] = learned.width, counts.width
     _numbers(sizes, ints)
-    table = e.Plan(ints=ints, layers=layers, orders=orders, blocks=blocks, reals=_reals(sizes))
+    table = arrays.EventPlan(ints=ints, layers=layers, orders=orders, blocks=blocks, reals=_reals(sizes))
     return Plan(sizes, table, f32, f64, i64, learned, counts, scratch)
 
 
@@ -187,20 +201,20 @@ def link(plan: Plan, dtype: str) -> None:
     sizes, table = plan.sizes, plan.table
     for row, layer in zip(table.layers, sizes.layers, strict=True):
         kind = LAYERS[type(layer)]
-        row[c.FORWARD], row[c.BACKWARD] = kind.forward.address(dtype), kind.backward.address(dtype)
-    table.ints[c.HEAD_GRAD] = HEADS[type(TIME_HEAD)].grad.address(dtype)
-    table.ints[c.OPTIMISE] = OPTIMISERS[type(sizes.model.optimiser)].update.address(dtype)
+        row[Layer.FORWARD], row[Layer.BACKWARD] = kind.forward.address(dtype), kind.backward.address(dtype)
+    table.ints[Program.HEAD_GRAD] = HEADS[type(TIME_HEAD)].grad.address(dtype)
+    table.ints[Program.OPTIMISE] = OPTIMISERS[type(sizes.model.optimiser)].update.address(dtype)
 
 
 def _layers(sizes: Sizes) -> NDArray[np.int64]:
     """Shape and place of the parameters of every layer."""
-    table = np.zeros((len(sizes.layers), c.LAYER_WIDTH), np.int64)
+    table = np.zeros((len(sizes.layers), Layer.WIDTH), np.int64)
     inputs, params = sizes.inputs, 0
     for number, (row, layer) in enumerate(zip(table, sizes.layers, strict=True)):
         kind = LAYERS[type(layer)]
         units, own = kind.units(layer, inputs), kind.own(layer)
-        row[c.LAYER_PARAMS] = params
-        row[c.LAYER_SHAPE :] = inputs, units, sizes.rows, own, int(number > 0)
+        row[Layer.PARAMS] = params
+        row[Layer.SHAPE :] = inputs, units, sizes.rows, own, int(number > 0)
         params += kind.params(inputs, units, own)
         inputs = units
     return table
@@ -208,7 +222,7 @@ def _layers(sizes: Sizes) -> NDArray[np.int64]:
 
 def _shape(layer: NDArray[np.int64]) -> tuple[int, int, int]:
     """Inputs, units and own setting from a row of the layers' table."""
-    inputs, units, _, own, _ = layer[c.LAYER_SHAPE :].tolist()
+    inputs, units, _, own, _ = layer[Layer.SHAPE :].tolist()
     return inputs, units, own
 
 
@@ -219,47 +233,49 @@ def _net_name(sizes: Sizes) -> str:
 
 def _learned(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f32: Plane) -> None:
     last, m, o = layers[-1], sizes.joined, sizes.outputs
-    readout = int(last[c.LAYER_PARAMS]) + LAYERS[type(sizes.layers[-1])].params(*_shape(last))
+    readout = int(last[Layer.PARAMS]) + LAYERS[type(sizes.layers[-1])].params(*_shape(last))
     length, name = readout + (m + 1) * o, _net_name(sizes)
     kind = OPTIMISERS[type(sizes.model.optimiser)]
-    ints[e.JOINED], ints[c.READOUT], ints[c.PARAMS_LENGTH] = m, readout, length
-    ints[c.PARAMS] = f32.add(f"params {name}", length)
-    ints[c.OPTIMISER] = f32.add(f"optimiser {type(sizes.model.optimiser).__name__} {name}", kind.state * length)
-    ints[c.OPTIMISER_LENGTH] = kind.state * length
-    ints[c.GOOD] = f32.add(f"good {name}", length)
+    ints[Program.JOINED], ints[Program.READOUT], ints[Program.PARAMS_LENGTH] = m, readout, length
+    ints[Program.PARAMS] = f32.add(f"params {name}", length)
+    ints[Program.OPTIMISER] = f32.add(f"optimiser {type(sizes.model.optimiser).__name__} {name}", kind.state * length)
+    ints[Program.OPTIMISER_LENGTH] = kind.state * length
+    ints[Program.GOOD] = f32.add(f"good {name}", length)
     tables = f"{sizes.context}{sizes.symbols}"
-    ints[e.MIXER] = f32.add(f"mixer {tables}", (sizes.tables + 1) * e.STATES * sizes.members)
-    ints[e.ESCAPE] = f32.add(f"escape {tables}", sizes.tables * e.ESCAPES * 2)
-    ints[e.BELIEF] = f32.add(f"belief {tables}", e.CANDIDATES)
-    ints[e.LAPSE] = f32.add("lapse", 3)
-    ints[e.CALIBRATION] = f32.add("calibration", e.TAILS * e.TAIL_WIDTH)
-    ints[e.RUNNING] = f32.add(f"running {tables}", sizes.members + e.RUNNING_WIDTH)
+    ints[Program.MIXER] = f32.add(f"mixer {tables}", (sizes.tables + 1) * Contexts.STATES * sizes.members)
+    ints[Program.ESCAPE] = f32.add(f"escape {tables}", sizes.tables * Contexts.ESCAPES * 2)
+    ints[Program.BELIEF] = f32.add(f"belief {tables}", Contexts.CANDIDATES)
+    ints[Program.LAPSE] = f32.add("lapse", 3)
+    ints[Program.CALIBRATION] = f32.add("calibration", Calibration.WIDTH * EventTail.WIDTH)
+    ints[Program.RUNNING] = f32.add(f"running {tables}", sizes.members + Running.WIDTH)
 
 
 def _counted(sizes: Sizes, ints: NDArray[np.int64], i64: Plane) -> NDArray[np.int64]:
     """Counts, vocabulary and context tables. Returns the tables' own table; its places are in 32-bit words."""
     symbols, name = sizes.symbols, f"{sizes.symbols}"
     buckets = 1 << (2 * symbols - 1).bit_length()
-    i64.add(f"counts {type(sizes.model.optimiser).__name__} {_net_name(sizes)}", c.COUNTS_WIDTH)
-    ints[e.KNOWN] = i64.add(f"known {name}", 1)
-    ints[e.KEYS] = i64.add(f"keys {name}", symbols)
-    ints[e.BUCKETS] = i64.add(f"buckets {name}", buckets)
-    ints[e.BUCKET_MASK] = buckets - 1
-    ints[e.WAITING] = i64.add(f"waiting {name}", e.WAITERS)
-    ints[e.TEXTS] = i64.add(f"texts {name}", symbols * e.TEXT)
+    i64.add(f"counts {type(sizes.model.optimiser).__name__} {_net_name(sizes)}", Updates.WIDTH)
+    ints[Program.KNOWN_SYMBOLS] = i64.add(f"known {name}", 1)
+    ints[Program.KEYS] = i64.add(f"keys {name}", symbols)
+    ints[Program.BUCKETS] = i64.add(f"buckets {name}", buckets)
+    ints[Program.BUCKET_MASK] = buckets - 1
+    ints[Program.WAITING] = i64.add(f"waiting {name}", Symbols.WAITERS)
+    ints[Program.TEXTS] = i64.add(f"texts {name}", symbols * Symbols.TEXT)
     i64.close()
-    orders = np.zeros((sizes.tables, e.ORDER_WIDTH), np.int64)
+    orders = np.zeros((sizes.tables, Order.WIDTH), np.int64)
     for k, row in enumerate(orders):
-        contexts = 1 << math.ceil(math.log2(max(e.PROBES, min(sizes.context.contexts, symbols**k if k < 4 else 2**20))))
-        places = LOW_PLACES if k < e.SHORT else PLACES
-        words = contexts * (e.HEAD + places)
+        contexts = 1 << math.ceil(
+            math.log2(max(Contexts.PROBES, min(sizes.context.contexts, symbols**k if k < 4 else 2**20)))
+        )
+        places = LOW_PLACES if k < Contexts.SHORT else PLACES
+        words = contexts * (Entry.SUCCESSORS + places)
         row[:] = k, 2 * i64.add(f"table {k} {contexts} {places} {name}", words // 2), contexts - 1, places
     return orders
 
 
 def _net(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f32: Plane) -> NDArray[np.int64]:
     """Hidden state, inputs and tape. Returns the tape's blocks."""
-    base, rows, outputs = int(ints[c.BASE_F32]), sizes.rows, sizes.outputs
+    base, rows, outputs = int(ints[Program.BASE_F32]), sizes.rows, sizes.outputs
     name = f"{_net_name(sizes)} {rows} rows"
     blocks: list[tuple[int, int]] = []
 
@@ -268,50 +284,50 @@ def _net(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f32: 
         blocks.append((offset, width))
         return offset
 
-    ints[c.MEMORY_F32] = f32.width - base
+    ints[Program.MEMORY_F32] = f32.width - base
     for row, layer in zip(layers, sizes.layers, strict=True):
         state = LAYERS[type(layer)].state(*_shape(row))
-        row[c.LAYER_STATE] = f32.add(f"state {row[c.LAYER_PARAMS]} {name}", state) - base
-    ints[c.MEMORY_LENGTH] = f32.width - base - ints[c.MEMORY_F32]
-    ints[c.INPUT] = f32.add(f"input {name}", sizes.inputs) - base
-    ints[c.KEEP], ints[c.GRADIENT] = block("keep", 1), block("gradient", outputs)
-    ints[c.TOPS], ints[c.RAW] = block("top", sizes.joined), block("output", outputs)
+        row[Layer.STATE] = f32.add(f"state {row[Layer.PARAMS]} {name}", state) - base
+    ints[Program.MEMORY_LENGTH] = f32.width - base - ints[Program.MEMORY_F32]
+    ints[Program.INPUT] = f32.add(f"input {name}", sizes.inputs) - base
+    ints[Program.KEEP], ints[Program.GRADIENT] = block("keep", 1), block("gradient", outputs)
+    ints[Program.TOPS], ints[Program.RAW] = block("top", sizes.joined), block("output", outputs)
     for row, layer in zip(layers, sizes.layers, strict=True):
-        row[c.LAYER_TAPE] = f32.width - base
+        row[Layer.TAPE] = f32.width - base
         for number, width in enumerate(LAYERS[type(layer)].tape(*_shape(row))):
-            block(f"{row[c.LAYER_PARAMS]}.{number}", width)
-    ints[c.BLOCKS] = len(blocks)
+            block(f"{row[Layer.PARAMS]}.{number}", width)
+    ints[Program.BLOCKS] = len(blocks)
     return np.array(blocks, np.int64)
 
 
 def _own(sizes: Sizes, ints: NDArray[np.int64], f64: Plane, i64: Plane) -> None:
     """What a stream has for itself besides the network's state."""
-    base = int(ints[c.BASE_I64])
-    ints[c.CLOCK] = f64.add("clock", c.CLOCK_WIDTH)
-    ints[e.NUMERIC] = f64.add(f"numeric {sizes.model.features}", 3 * len(sizes.model.features))
-    ints[e.SESSION] = f64.add("session", e.SESSION_WIDTH)
-    ints[c.LATEST] = f64.add(f"latest event {sizes.symbols}", e.LATEST_WIDTH)
-    i64.add(f"event counters {_net_name(sizes)} {sizes.rows} rows", e.COUNTERS)
-    ints[e.HISTORY] = i64.add(f"history {sizes.symbols}", e.REACH) - base
+    base = int(ints[Program.BASE_I64])
+    ints[Program.CLOCK] = f64.add("clock", Clock.WIDTH)
+    ints[Program.NUMERIC] = f64.add(f"numeric {sizes.model.features}", 3 * len(sizes.model.features))
+    ints[Program.SESSION] = f64.add("session", Session.WIDTH)
+    ints[Program.LATEST] = f64.add(f"latest event {sizes.symbols}", EventLatest.WIDTH)
+    i64.add(f"event counters {_net_name(sizes)} {sizes.rows} rows", EventCount.WIDTH)
+    ints[Program.RECENT] = i64.add(f"history {sizes.symbols}", Contexts.REACH) - base
 
 
 def _scratch(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64]) -> tuple[int, int, int]:
     """Room for one update and for all members' distributions."""
     rows, symbols = sizes.rows, sizes.symbols
-    widest = max(sizes.joined, *(int(size) for row in layers for size in row[c.LAYER_SHAPE : c.LAYER_SHAPE + 2]))
+    widest = max(sizes.joined, *(int(size) for row in layers for size in row[Layer.SHAPE : Layer.SHAPE + 2]))
     pairs = zip(layers, sizes.layers, strict=True)
     own = max(LAYERS[type(layer)].scratch(rows, *_shape(row)) for row, layer in pairs)
     length = 0
     for place, size in (
-        (c.SCRATCH_GRADIENT, int(ints[c.PARAMS_LENGTH])),
-        (c.SCRATCH_DY, rows * widest),
-        (c.SCRATCH_DX, rows * widest),
-        (c.SCRATCH_LAYER, own),
-        (e.SCRATCH_DELTA, rows * max(sizes.outputs, widest)),
-        (e.SCRATCH_SHARES, (sizes.members + 1) * symbols),
-        (e.SCRATCH_LOGS, sizes.members * symbols),
-        (e.SCRATCH_MIXED, symbols),
-        (e.SCRATCH_FINAL, symbols),
+        (Program.SCRATCH_GRADIENT, int(ints[Program.PARAMS_LENGTH])),
+        (Program.SCRATCH_DY, rows * widest),
+        (Program.SCRATCH_DX, rows * widest),
+        (Program.SCRATCH_LAYER, own),
+        (Program.SCRATCH_DELTA, rows * max(sizes.outputs, widest)),
+        (Program.SCRATCH_SHARES, (sizes.members + 1) * symbols),
+        (Program.SCRATCH_LOGS, sizes.members * symbols),
+        (Program.SCRATCH_MIXED, symbols),
+        (Program.SCRATCH_FINAL, symbols),
     ):
         ints[place] = length
         length += -(-size // 16) * 16
@@ -321,20 +337,20 @@ def _scratch(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64]) -
 def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
     """The sizes and settings that are plain numbers."""
     values = {
-        c.INPUTS: sizes.inputs,
-        c.LAYERS: len(sizes.layers),
-        c.OUTPUTS: sizes.outputs,
-        c.ROWS: sizes.rows,
-        c.KEPT: sizes.kept,
-        c.WINDOW: sizes.rule.window,
-        c.STRIDE: sizes.rule.stride,
-        c.POOLED: int(sizes.model.weights == "pooled"),
-        c.WARMUP: sizes.anomaly.warmup,
-        c.QUIET: sizes.anomaly.quiet,
-        e.SYMBOLS: sizes.symbols,
-        e.NUMBERS: len(sizes.model.features),
-        e.TABLES: sizes.tables,
-        e.SHOWN: sizes.vocabulary.shown,
+        Program.INPUTS: sizes.inputs,
+        Program.LAYERS: len(sizes.layers),
+        Program.OUTPUTS: sizes.outputs,
+        Program.ROWS: sizes.rows,
+        Program.KEPT: sizes.kept,
+        Program.WINDOW: sizes.rule.window,
+        Program.STRIDE: sizes.rule.stride,
+        Program.POOLED: int(sizes.model.weights == "pooled"),
+        Program.WARMUP: sizes.anomaly.warmup,
+        Program.QUIET: sizes.anomaly.quiet,
+        Program.SYMBOLS: sizes.symbols,
+        Program.NUMBERS: len(sizes.model.features),
+        Program.TABLES: sizes.tables,
+        Program.SHOWN: sizes.vocabulary.shown,
     }
     for place, value in values.items():
         ints[place] = value
@@ -343,11 +359,15 @@ def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
 def _reals(sizes: Sizes) -> NDArray[np.float64]:
     """Rates and levels."""
     optimiser = sizes.model.optimiser
-    reals = np.concatenate([np.zeros(c.HEAD_REALS), HEADS[type(TIME_HEAD)].reals(TIME_HEAD)])
-    reals[c.ALERTS], reals[c.RATE], reals[c.CLIP] = sizes.vocabulary.alert_rate, optimiser.rate, optimiser.clip
+    reals = np.concatenate([np.zeros(Reals.HEAD), HEADS[type(TIME_HEAD)].reals(TIME_HEAD)])
+    reals[Reals.ALERTS], reals[Reals.RATE], reals[Reals.CLIP] = (
+        sizes.vocabulary.alert_rate,
+        optimiser.rate,
+        optimiser.clip,
+    )
     own = OPTIMISERS[type(optimiser)].reals(optimiser)
-    reals[c.FIRST : c.FIRST + len(own)] = own
-    reals[c.VALUE], reals[c.CAP] = optimiser.clip_value, optimiser.cap or np.inf
-    reals[c.SILENCE_AFTER] = sizes.model.silence
-    reals[c.START_QUANTILE] = statistics.NormalDist().inv_cdf(1.0 - sizes.vocabulary.alert_rate)
+    reals[Reals.FIRST : Reals.FIRST + len(own)] = own
+    reals[Reals.VALUE], reals[Reals.CAP] = optimiser.clip_value, optimiser.cap or np.inf
+    reals[Reals.SILENCE_AFTER] = sizes.model.silence
+    reals[Reals.START_QUANTILE] = statistics.NormalDist().inv_cdf(1.0 - sizes.vocabulary.alert_rate)
     return reals

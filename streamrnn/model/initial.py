@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamrnn import spec
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.layout import Count, ForecastLatest, Pending, Place, Scale, Stats, Target
+from streamrnn.kernels.core.program import Layer, Program, Reals
 from streamrnn.kernels.experts import seasons
 from streamrnn.model.plan import Plan
 
@@ -101,13 +102,13 @@ def learned(plan: Plan, name: str, dtype: str) -> tuple[Array, NDArray[np.int64]
     p = plan.table.ints
     params: list[Array] = []
     for layer, row in zip(plan.sizes.layers, plan.table.layers, strict=True):
-        inputs, units = row[c.LAYER_SHAPE : c.LAYER_SHAPE + 2].tolist()
+        inputs, units = row[Layer.SHAPE : Layer.SHAPE + 2].tolist()
         params += WEIGHTS[type(layer)](random, layer, inputs, units)
     flat = np.concatenate([part.ravel() for part in params])
-    row = np.zeros(int(p[c.BASE_F32] or plan.learned.width), dtype)
-    for start in (int(p[c.PARAMS]), int(p[c.GOOD])):
+    row = np.zeros(int(p[Program.BASE_F32] or plan.learned.width), dtype)
+    for start in (int(p[Program.PARAMS]), int(p[Program.GOOD])):
         row[start : start + len(flat)] = flat
-    return row, np.zeros(int(p[c.BASE_I64] or plan.counts.width), np.int64)
+    return row, np.zeros(int(p[Program.BASE_I64] or plan.counts.width), np.int64)
 
 
 def real(plan: Plan) -> NDArray[np.float64]:
@@ -119,21 +120,23 @@ def real(plan: Plan) -> NDArray[np.float64]:
     def records(start: int, count: int, width: int) -> NDArray[np.float64]:
         return row[int(start) : int(start) + count * width].reshape(count, width)
 
-    records(p[c.SCALE], len(sizes.model.features), c.SCALE_WIDTH)[:, c.LAST] = np.nan
-    records(p[c.TARGET], n, c.TARGET_WIDTH)[:, c.T_LAST] = np.nan
-    records(p[c.HISTORY], n, int(p[c.HISTORY_LENGTH]))[:, seasons.HEAD : seasons.HEAD + sizes.past.ring] = np.nan
-    mix = records(p[c.MIX], n * k, int(p[c.MIX_WIDTH]))
+    records(p[Program.SCALE], len(sizes.model.features), Scale.WIDTH)[:, Scale.LAST] = np.nan
+    records(p[Program.TARGET], n, Target.WIDTH)[:, Target.LAST] = np.nan
+    records(p[Program.HISTORY], n, int(p[Program.HISTORY_LENGTH]))[:, seasons.HEAD : seasons.HEAD + sizes.past.ring] = (
+        np.nan
+    )
+    mix = records(p[Program.MIX], n * k, int(p[Program.MIX_WIDTH]))
     for start, first, size in ((0, 0, e), (4 * e, e, sizes.last_round)):
         mix[:, start : start + size] = np.exp(plan.table.priors[first : first + size])
         mix[:, start + 2 * size : start + 4 * size] = FIRST_VARIANCE
-    stats = records(p[c.STATS], n * k, c.STATS_WIDTH)
-    stats[:, c.HIGH] = plan.table.reals[c.START_QUANTILE]
-    stats[:, c.LOW] = -plan.table.reals[c.START_QUANTILE]
-    records(p[c.SHARES], n * k, int(p[c.HOURS_OF_DAY]))[:] = 1.0
-    records(p[c.PENDING], int(p[c.SLOTS]) * n, int(p[c.SLOT_WIDTH]))[:, c.MIXED] = np.nan
-    latest = row[int(p[c.LATEST]) :]
-    latest[[c.SCORE, c.TAIL_P, c.STARTED]] = np.nan
-    latest[c.TARGETS_FROM : c.TARGETS_FROM + 3 * n] = np.nan
+    stats = records(p[Program.STATS], n * k, Stats.WIDTH)
+    stats[:, Stats.HIGH] = plan.table.reals[Reals.START_QUANTILE]
+    stats[:, Stats.LOW] = -plan.table.reals[Reals.START_QUANTILE]
+    records(p[Program.SHARES], n * k, int(p[Program.HOURS_OF_DAY]))[:] = 1.0
+    records(p[Program.PENDING], int(p[Program.SLOTS]) * n, int(p[Program.SLOT_WIDTH]))[:, Pending.MIXED] = np.nan
+    latest = row[int(p[Program.LATEST]) :]
+    latest[[ForecastLatest.SCORE, ForecastLatest.TAIL, ForecastLatest.STARTED]] = np.nan
+    latest[ForecastLatest.TARGETS : ForecastLatest.TARGETS + 3 * n] = np.nan
     return row
 
 
@@ -142,16 +145,16 @@ def individual(plan: Plan, name: str, count: NDArray[np.int64]) -> None:
     weights are pooled, and its random numbers."""
     random = generator(plan.sizes.model.seed, name)
     if plan.pooled:
-        count[c.PHASE] = random.integers(plan.sizes.rule.stride)
-    if plan.table.ints[c.DRAWN] >= 0:
-        count[plan.table.ints[c.DRAWN]] = random.integers(2**62)
+        count[Count.PHASE] = random.integers(plan.sizes.rule.stride)
+    if plan.table.ints[Program.DRAWN] >= 0:
+        count[plan.table.ints[Program.DRAWN]] = random.integers(2**62)
 
 
 def count(plan: Plan) -> NDArray[np.int64]:
     """The i64 state of a stream that has seen nothing (without the learned part)."""
     p = plan.table.ints
-    row = np.zeros(plan.i64.width - int(p[c.BASE_I64]), np.int64)
-    row[c.SEQ], row[c.FRESH], row[c.LOUDEST] = -1, 1, -1
-    places = row[int(p[c.PLACES]) : int(p[c.PLACES]) + int(p[c.SLOTS]) * c.PLACE_WIDTH]
-    places.reshape(-1, c.PLACE_WIDTH)[:, c.PLACE_STEP] = -1
+    row = np.zeros(plan.i64.width - int(p[Program.BASE_I64]), np.int64)
+    row[Count.SEQ], row[Count.FRESH], row[Count.LOUDEST] = -1, 1, -1
+    places = row[int(p[Program.PLACES]) : int(p[Program.PLACES]) + int(p[Program.SLOTS]) * Place.WIDTH]
+    places.reshape(-1, Place.WIDTH)[:, Place.STEP] = -1
     return row

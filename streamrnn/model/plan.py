@@ -9,7 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamrnn import spec
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core import arrays
+from streamrnn.kernels.core.layout import (
+    Challenger,
+    ChallengerLoss,
+    Clock,
+    Count,
+    Drift,
+    Feedback,
+    ForecastLatest,
+    Loss,
+    MonitorState,
+    Pending,
+    Place,
+    Scale,
+    Schedule,
+    Stats,
+    Target,
+    Updates,
+    Watch,
+)
+from streamrnn.kernels.core.program import Detector, Expert, Layer, Monitor, Program, Reals
 from streamrnn.kernels.drift import contract
 from streamrnn.kernels.experts import gate
 from streamrnn.kernels.learning import learning_rate
@@ -113,7 +133,7 @@ class Plan:
     """What the kernels run, before addresses are known, and the planes it needs."""
 
     sizes: Sizes
-    table: c.Plan
+    table: arrays.Plan
     f32: Plane
     f64: Plane
     i64: Plane
@@ -179,14 +199,14 @@ def _watching(model: spec.Model) -> tuple[Any, ...]:
 def compose(model: spec.Model) -> Plan:
     """Lay a row out. Addresses of parts are not in the table yet: see `link`. Raises ConfigError."""
     sizes = resolve(model)
-    ints = np.zeros(c.INTS, np.int64)
+    ints = np.zeros(Program.WIDTH, np.int64)
     f32, f64, i64 = Plane("f32"), Plane("f64"), Plane("i64")
     pooled = model.weights == "pooled"
     learned, counts = (Plane("pool.f32"), Plane("pool.i64")) if pooled else (f32, i64)
     layers = _layers(sizes)
     _learned(sizes, layers, ints, learned, counts)
     bases = (learned.close(), counts.close())
-    ints[c.BASE_F32], ints[c.BASE_I64] = (0, 0) if pooled else bases
+    ints[Program.BASE_F32], ints[Program.BASE_I64] = (0, 0) if pooled else bases
     blocks = _net(sizes, layers, ints, f32)
     experts, monitors = _real(sizes, ints, f64)
     detectors, tuning = _drift(sizes, ints, f64)
@@ -194,10 +214,10 @@ def compose(model: spec.Model) -> Plan:
     scratch = _scratch(sizes, layers, ints)
     if challenged(model):
         _halves(sizes, ints, f32, f64, i64)
-    ints[[c.WIDTH_F32, c.WIDTH_F64, c.WIDTH_I64]] = f32.close(), f64.close(), i64.close()
-    ints[[c.WIDTH_LEARNED, c.WIDTH_COUNTS]] = learned.width, counts.width
+    ints[[Program.WIDTH_F32, Program.WIDTH_F64, Program.WIDTH_I64]] = f32.close(), f64.close(), i64.close()
+    ints[[Program.WIDTH_LEARNED, Program.WIDTH_COUNTS]] = learned.width, counts.width
     _numbers(sizes, ints)
-    table = c.Plan(
+    table = arrays.Plan(
         ints=ints,
         layers=layers,
         experts=experts,
@@ -214,7 +234,7 @@ def compose(model: spec.Model) -> Plan:
         limits=covariates.limits(model, sizes.targets),
         detectors=detectors,
         tuning=tuning,
-        reactions=np.zeros(int(ints[c.REACTIONS]), np.int64),
+        reactions=np.zeros(int(ints[Program.REACTIONS]), np.int64),
         coming=np.array(sizes.coming, np.int64),
     )
     return Plan(sizes, table, f32, f64, i64, learned, counts, scratch)
@@ -225,36 +245,36 @@ def link(plan: Plan, dtype: str) -> None:
     sizes, table = plan.sizes, plan.table
     for row, layer in zip(table.layers, sizes.layers, strict=True):
         kind = LAYERS[type(layer)]
-        row[c.FORWARD], row[c.BACKWARD] = kind.forward.address(dtype), kind.backward.address(dtype)
-        row[c.TRAIN] = (kind.train or kind.forward).address(dtype)
+        row[Layer.FORWARD], row[Layer.BACKWARD] = kind.forward.address(dtype), kind.backward.address(dtype)
+        row[Layer.TRAIN] = (kind.train or kind.forward).address(dtype)
         trace = traces.trace(sizes.rule, layer)
-        row[c.FOLLOW] = trace.follow.address(dtype) if trace else 0
+        row[Layer.FOLLOW] = trace.follow.address(dtype) if trace else 0
     for row, expert in zip(table.experts, sizes.experts, strict=True):
         part = EXPERTS[type(expert)]
-        row[c.SETTLE], row[c.FORECAST] = part.settle.address(dtype), part.forecast.address(dtype)
-        row[c.HASTEN] = part.hasten.address(dtype) if part.hasten and sizes.model.drift else 0
+        row[Expert.SETTLE], row[Expert.FORECAST] = part.settle.address(dtype), part.forecast.address(dtype)
+        row[Expert.HASTEN] = part.hasten.address(dtype) if part.hasten and sizes.model.drift else 0
     for row, monitor in zip(table.monitors, sizes.watching, strict=True):
         watch = MONITORS[type(monitor)]
-        row[c.DEVIATE], row[c.ADOPT] = watch.deviate.address(dtype), watch.adopt.address(dtype)
+        row[Monitor.DEVIATE], row[Monitor.ADOPT] = watch.deviate.address(dtype), watch.adopt.address(dtype)
     if drift := sizes.model.drift:
         for row, each in zip(table.detectors, drift.detectors, strict=True):
-            row[c.UPDATE] = DETECTORS[type(each)].update.address(dtype)
+            row[Detector.UPDATE] = DETECTORS[type(each)].update.address(dtype)
         table.reactions[:] = [REACTIONS[name].address(dtype) for name in _reactions(drift)]
     head = HEADS[type(sizes.model.head)]
-    table.ints[c.HEAD_GRAD], table.ints[c.HEAD_READ] = head.grad.address(dtype), head.read.address(dtype)
-    table.ints[c.OPTIMISE] = OPTIMISERS[type(sizes.model.optimiser)].update.address(dtype)
+    table.ints[Program.HEAD_GRAD], table.ints[Program.HEAD_READ] = head.grad.address(dtype), head.read.address(dtype)
+    table.ints[Program.OPTIMISE] = OPTIMISERS[type(sizes.model.optimiser)].update.address(dtype)
 
 
 def _layers(sizes: Sizes) -> NDArray[np.int64]:
     """Shape and place of the parameters of every layer."""
-    table = np.zeros((len(sizes.layers), c.LAYER_WIDTH), np.int64)
+    table = np.zeros((len(sizes.layers), Layer.WIDTH), np.int64)
     inputs, params = sizes.inputs, 0
     for number, (row, layer) in enumerate(zip(table, sizes.layers, strict=True)):
-        row[c.LAYER_PARAMS] = params
+        row[Layer.PARAMS] = params
         kind = LAYERS[type(layer)]
         units, own = kind.units(layer, inputs), kind.own(layer)
-        row[c.LAYER_SHAPE :] = inputs, units, sizes.rows, own, int(number > 0)
-        row[c.DROPS] = int(isinstance(layer, spec.Dropout))
+        row[Layer.SHAPE :] = inputs, units, sizes.rows, own, int(number > 0)
+        row[Layer.DROPS] = int(isinstance(layer, spec.Dropout))
         params += kind.params(inputs, units, own)
         inputs = units
     return table
@@ -262,7 +282,7 @@ def _layers(sizes: Sizes) -> NDArray[np.int64]:
 
 def _shape(layer: NDArray[np.int64]) -> tuple[int, int, int]:
     """Inputs, units and own setting from a row of the layers' table."""
-    inputs, units, _, own, _ = layer[c.LAYER_SHAPE :].tolist()
+    inputs, units, _, own, _ = layer[Layer.SHAPE :].tolist()
     return inputs, units, own
 
 
@@ -275,22 +295,22 @@ def _net_name(sizes: Sizes) -> str:
 
 def _learned(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f32: Plane, i64: Plane) -> None:
     inputs, top, own = _shape(layers[-1])
-    readout = int(layers[-1][c.LAYER_PARAMS]) + LAYERS[type(sizes.layers[-1])].params(inputs, top, own)
+    readout = int(layers[-1][Layer.PARAMS]) + LAYERS[type(sizes.layers[-1])].params(inputs, top, own)
     length = readout + (top + 1) * sizes.outputs
     name = _net_name(sizes)
     schedule = sizes.model.optimiser.schedule
-    optimiser = OPTIMISERS[type(sizes.model.optimiser)].state * length + c.PACE_WIDTH
-    ints[c.TOP], ints[c.READOUT], ints[c.PARAMS_LENGTH] = top, readout, length
-    ints[c.PARAMS] = f32.add(f"params {name}", length)
-    ints[c.OPTIMISER] = f32.add(f"optimiser {type(sizes.model.optimiser).__name__} {schedule} {name}", optimiser)
-    ints[c.OPTIMISER_LENGTH] = optimiser
-    ints[c.GOOD] = f32.add(f"good {name}", length)
-    i64.add(f"counts {type(sizes.model.optimiser).__name__} {name}", c.COUNTS_WIDTH)
+    optimiser = OPTIMISERS[type(sizes.model.optimiser)].state * length + Schedule.WIDTH
+    ints[Program.TOP], ints[Program.READOUT], ints[Program.PARAMS_LENGTH] = top, readout, length
+    ints[Program.PARAMS] = f32.add(f"params {name}", length)
+    ints[Program.OPTIMISER] = f32.add(f"optimiser {type(sizes.model.optimiser).__name__} {schedule} {name}", optimiser)
+    ints[Program.OPTIMISER_LENGTH] = optimiser
+    ints[Program.GOOD] = f32.add(f"good {name}", length)
+    i64.add(f"counts {type(sizes.model.optimiser).__name__} {name}", Updates.WIDTH)
 
 
 def _net(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f32: Plane) -> NDArray[np.int64]:
     """Hidden state, inputs and tape. Returns the tape's blocks."""
-    base, rows, outputs = int(ints[c.BASE_F32]), sizes.rows, sizes.outputs
+    base, rows, outputs = int(ints[Program.BASE_F32]), sizes.rows, sizes.outputs
     name = f"{_net_name(sizes)} {rows} rows"
     blocks: list[tuple[int, int]] = []
 
@@ -299,25 +319,28 @@ def _net(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f32: 
         blocks.append((offset, width))
         return offset
 
-    ints[c.MEMORY_F32] = f32.width - base
+    ints[Program.MEMORY_F32] = f32.width - base
     pairs = list(zip(layers, sizes.layers, strict=True))
     for number, (row, layer) in enumerate(pairs):
-        row[c.LAYER_STATE] = f32.add(f"state {number} {name}", LAYERS[type(layer)].state(*_shape(row))) - base
-    ints[c.MEMORY_LENGTH] = f32.width - base - ints[c.MEMORY_F32]
-    ints[c.INPUT] = f32.add(f"input {name}", sizes.inputs) - base
-    ints[c.KEEP], ints[c.GRADIENT] = block("keep", 1), block("gradient", outputs)
-    ints[c.TOPS], ints[c.RAW] = block("top", int(ints[c.TOP])), block("output", outputs)
+        row[Layer.STATE] = f32.add(f"state {number} {name}", LAYERS[type(layer)].state(*_shape(row))) - base
+    ints[Program.MEMORY_LENGTH] = f32.width - base - ints[Program.MEMORY_F32]
+    ints[Program.INPUT] = f32.add(f"input {name}", sizes.inputs) - base
+    ints[Program.KEEP], ints[Program.GRADIENT] = block("keep", 1), block("gradient", outputs)
+    ints[Program.TOPS], ints[Program.RAW] = block("top", int(ints[Program.TOP])), block("output", outputs)
     if sizes.delay >= 0:
-        ints[c.LABELLED] = block("labelled", 1)
+        ints[Program.LABELLED] = block("labelled", 1)
     if sizes.recompute:
-        ints[c.PAST], ints[c.BEFORE] = block("past", sizes.inputs), block("before", int(ints[c.MEMORY_LENGTH]))
-        ints[c.ANSWERS] = block("answers", len(sizes.targets) * len(sizes.horizons))
+        ints[Program.PAST], ints[Program.BEFORE] = (
+            block("past", sizes.inputs),
+            block("before", int(ints[Program.MEMORY_LENGTH])),
+        )
+        ints[Program.ANSWERS] = block("answers", len(sizes.targets) * len(sizes.horizons))
     for number, (row, layer) in enumerate(pairs):
-        row[c.LAYER_TAPE] = f32.width - base
+        row[Layer.TAPE] = f32.width - base
         for part, width in enumerate(LAYERS[type(layer)].tape(*_shape(row))):
             block(f"{number}.{part}", width)
     traces.traces(sizes.rule, sizes.layers, layers, ints, f32, name)
-    ints[c.BLOCKS] = len(blocks)
+    ints[Program.BLOCKS] = len(blocks)
     return np.array(blocks, np.int64)
 
 
@@ -325,45 +348,47 @@ def _real(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> tuple[NDArray[np
     """Clocks, scalers, experts, calibration and pending forecasts. Returns the experts' and the monitors' table."""
     n, k, e = len(sizes.targets), len(sizes.horizons), len(sizes.experts)
     what = f"{sizes.targets}{sizes.horizons}"
-    table = np.zeros((e, c.EXPERT_WIDTH), np.int64)
+    table = np.zeros((e, Expert.WIDTH), np.int64)
     length = 0
     for row, expert in zip(table, sizes.experts, strict=True):
         part = EXPERTS[type(expert)]
-        row[c.EXPERT_STATE] = length
-        row[c.EXPERT_SHAPE :] = k, *part.shape(expert, sizes.past)
+        row[Expert.STATE] = length
+        row[Expert.SHAPE :] = k, *part.shape(expert, sizes.past)
         length += part.state(expert, sizes.past, k)
     slots = sizes.model.label_memory if sizes.labelled else sum(sizes.horizons)
-    ints[c.EXPERT_LENGTH], ints[c.MIX_WIDTH] = length, 4 * (e + sizes.last_round)
-    width = c.FORECASTS + e + sizes.last_round + (e if sizes.gate else 0)
-    ints[c.SLOTS], ints[c.SLOT_WIDTH] = slots, width
-    ints[c.CLOCK] = f64.add("clock with elapsed time", c.CLOCK_WIDTH)
-    ints[c.SCALE] = f64.add(f"scale with doubt {sizes.model.features}", len(sizes.model.features) * c.SCALE_WIDTH)
-    ints[c.TARGET] = f64.add(f"target {sizes.targets}", n * c.TARGET_WIDTH)
-    ints[c.EXPERT] = f64.add(f"experts {sizes.experts}{what} {sizes.past.name}", n * length)
-    ints[c.HISTORY_LENGTH] = sizes.past.length
-    ints[c.HISTORY] = f64.add(f"history {sizes.model.seasons}{sizes.targets} {sizes.past.name}", n * sizes.past.length)
-    ints[c.MIX] = f64.add(f"mix {sizes.experts}{what} {sizes.last_round}", n * k * 4 * (e + sizes.last_round))
-    ints[c.STATS] = f64.add(f"stats {sizes.conformal}{what}", n * k * c.STATS_WIDTH)
-    ints[c.HOURS_OF_DAY] = hours = sizes.conformal.hours
-    ints[c.SHARES] = f64.add(f"hours {hours}{what}", n * k * hours) if hours else 0
-    ints[c.WATCH] = f64.add(f"watch {sizes.targets}", n * c.WATCH_WIDTH)
+    ints[Program.EXPERT_LENGTH], ints[Program.MIX_WIDTH] = length, 4 * (e + sizes.last_round)
+    width = Pending.FORECASTS + e + sizes.last_round + (e if sizes.gate else 0)
+    ints[Program.SLOTS], ints[Program.SLOT_WIDTH] = slots, width
+    ints[Program.CLOCK] = f64.add("clock with elapsed time", Clock.WIDTH)
+    ints[Program.SCALE] = f64.add(f"scale with doubt {sizes.model.features}", len(sizes.model.features) * Scale.WIDTH)
+    ints[Program.TARGET] = f64.add(f"target {sizes.targets}", n * Target.WIDTH)
+    ints[Program.EXPERT] = f64.add(f"experts {sizes.experts}{what} {sizes.past.name}", n * length)
+    ints[Program.HISTORY_LENGTH] = sizes.past.length
+    ints[Program.HISTORY] = f64.add(
+        f"history {sizes.model.seasons}{sizes.targets} {sizes.past.name}", n * sizes.past.length
+    )
+    ints[Program.MIX] = f64.add(f"mix {sizes.experts}{what} {sizes.last_round}", n * k * 4 * (e + sizes.last_round))
+    ints[Program.STATS] = f64.add(f"stats {sizes.conformal}{what}", n * k * Stats.WIDTH)
+    ints[Program.HOURS_OF_DAY] = hours = sizes.conformal.hours
+    ints[Program.SHARES] = f64.add(f"hours {hours}{what}", n * k * hours) if hours else 0
+    ints[Program.WATCH] = f64.add(f"watch {sizes.targets}", n * Watch.WIDTH)
     monitors = _monitors(sizes, ints, f64)
-    ints[c.PENDING] = f64.add(f"pending {sizes.experts}{what} {slots} {width}", slots * n * width)
-    ints[c.LATEST] = f64.add(f"latest {sizes.targets} {sizes.experts}", c.TARGETS_FROM + n * (4 + e))
-    ints[c.LOSS] = f64.add(f"losses {sizes.model.head}", c.LOSS_WIDTH)
+    ints[Program.PENDING] = f64.add(f"pending {sizes.experts}{what} {slots} {width}", slots * n * width)
+    ints[Program.LATEST] = f64.add(f"latest {sizes.targets} {sizes.experts}", ForecastLatest.TARGETS + n * (4 + e))
+    ints[Program.LOSS] = f64.add(f"losses {sizes.model.head}", Loss.WIDTH)
     return table, monitors
 
 
 def _monitors(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> NDArray[np.int64]:
     """State of the monitors, one target after the other. Returns their table."""
-    table = np.zeros((len(sizes.watching), c.MONITOR_WIDTH), np.int64)
+    table = np.zeros((len(sizes.watching), Monitor.WIDTH), np.int64)
     length = 0
     for row, monitor in zip(table, sizes.watching, strict=True):
-        row[c.MONITOR_STATE], row[c.MONITOR_UNITS] = length, MONITORS[type(monitor)].units
-        row[c.MONITOR_SHAPE] = getattr(monitor, "bins", getattr(monitor, "steps", 0))
-        length += c.MONITOR_OWN + MONITORS[type(monitor)].state(monitor)
-    ints[c.MONITORS], ints[c.MONITOR_LENGTH] = len(sizes.watching), length
-    ints[c.MONITOR] = f64.add(f"monitors {sizes.watching}{sizes.targets}", len(sizes.targets) * length)
+        row[Monitor.STATE], row[Monitor.UNITS] = length, MONITORS[type(monitor)].units
+        row[Monitor.SHAPE] = getattr(monitor, "bins", getattr(monitor, "steps", 0))
+        length += MonitorState.OWN + MONITORS[type(monitor)].state(monitor)
+    ints[Program.MONITORS], ints[Program.MONITOR_LENGTH] = len(sizes.watching), length
+    ints[Program.MONITOR] = f64.add(f"monitors {sizes.watching}{sizes.targets}", len(sizes.targets) * length)
     return table
 
 
@@ -380,105 +405,107 @@ def _reactions(drift: spec.Drift) -> list[str]:
 def _halves(sizes: Sizes, ints: NDArray[np.int64], f32: Plane, f64: Plane, i64: Plane) -> None:
     """A second half of every row for a challenger, as long as the first, and the account of the duel behind it."""
     name = f"challenger {hashlib.blake2b(repr([f32, f64, i64]).encode(), digest_size=8).hexdigest()}"
-    for plane, half in ((f32, c.HALF_F32), (f64, c.HALF_F64), (i64, c.HALF_I64)):
+    for plane, half in ((f32, Program.HALF_F32), (f64, Program.HALF_F64), (i64, Program.HALF_I64)):
         ints[half] = plane.close()
         plane.add(name, plane.width)
-    ints[c.DUEL] = i64.add(f"duel {name}", c.DUEL_WIDTH) - int(ints[c.BASE_I64])
-    ints[c.DUEL_LOSS] = f64.add(f"duel {name}", c.DUEL_LOSS_WIDTH)
+    ints[Program.CHALLENGER] = i64.add(f"duel {name}", Challenger.WIDTH) - int(ints[Program.BASE_I64])
+    ints[Program.CHALLENGER_LOSS] = f64.add(f"duel {name}", ChallengerLoss.WIDTH)
 
 
 def _drift(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """State of the drift detectors, if there are any. Returns their table and their own reals."""
     drift = sizes.model.drift
     detectors = drift.detectors if drift else ()
-    table = np.zeros((len(detectors), c.DETECTOR_WIDTH), np.int64)
-    tuning = np.zeros((len(detectors), c.DETECTOR_REALS))
+    table = np.zeros((len(detectors), Detector.WIDTH), np.int64)
+    tuning = np.zeros((len(detectors), Detector.SETTINGS))
     length = 0
     for row, own, each in zip(table, tuning, detectors, strict=True):
         kind = DETECTORS[type(each)]
-        row[c.DETECTOR_STATE], own[:] = length, kind.reals(each)
+        row[Detector.STATE], own[:] = length, kind.reals(each)
         length += kind.state
-    ints[c.DETECTORS], ints[c.DETECTOR_LENGTH] = len(detectors), length
+    ints[Program.DETECTORS], ints[Program.DETECTOR_LENGTH] = len(detectors), length
     if drift:
-        ints[c.REACTIONS] = len(_reactions(drift))
-        record = c.DRIFT_WIDTH + 2 * len(sizes.targets) + length
-        ints[c.DRIFT] = f64.add(f"drift {detectors}{sizes.targets}", record)
+        ints[Program.REACTIONS] = len(_reactions(drift))
+        record = Drift.WIDTH + 2 * len(sizes.targets) + length
+        ints[Program.DRIFT] = f64.add(f"drift {detectors}{sizes.targets}", record)
     return table, tuning
 
 
 def _count(sizes: Sizes, ints: NDArray[np.int64], i64: Plane) -> NDArray[np.int64]:
     """Counters and pending places. Returns the first place of every horizon."""
     name = f"{_net_name(sizes)} {sizes.rows} rows"
-    i64.add("stream", c.STREAM_COUNTS)
-    i64.add(f"event {sizes.targets}", c.EVENT_COUNTS)
-    i64.add(f"tape {name}", c.TAPE_COUNTS)
-    slots = int(ints[c.SLOTS])
-    start = i64.add(f"places {sizes.experts}{name} {slots}", 1 + slots * c.PLACE_WIDTH)
-    ints[c.PLACES] = start + 1 - int(ints[c.BASE_I64])
-    ints[c.FEEDBACK] = i64.add(f"feedback {sizes.targets}", c.FEEDBACK_WIDTH) - int(ints[c.BASE_I64])
-    ints[c.TRACED] = -1
+    i64.add("stream", Count.OF_STREAM)
+    i64.add(f"event {sizes.targets}", Count.OF_EVENT)
+    i64.add(f"tape {name}", Count.OF_TAPE)
+    slots = int(ints[Program.SLOTS])
+    start = i64.add(f"places {sizes.experts}{name} {slots}", 1 + slots * Place.WIDTH)
+    ints[Program.PLACES] = start + 1 - int(ints[Program.BASE_I64])
+    ints[Program.FEEDBACK] = i64.add(f"feedback {sizes.targets}", Feedback.WIDTH) - int(ints[Program.BASE_I64])
+    ints[Program.TRACED] = -1
     if sizes.delay >= 0:
-        ints[c.TRACED] = i64.add(f"traced {traces.tag(sizes.rule)} {name}", 1) - int(ints[c.BASE_I64])
-    ints[c.DRAWN] = -1
+        ints[Program.TRACED] = i64.add(f"traced {traces.tag(sizes.rule)} {name}", 1) - int(ints[Program.BASE_I64])
+    ints[Program.DRAWN] = -1
     if any(isinstance(layer, spec.Dropout) for layer in sizes.layers):
-        ints[c.DRAWN] = i64.add(f"drawn {name}", 1) - int(ints[c.BASE_I64])
+        ints[Program.DRAWN] = i64.add(f"drawn {name}", 1) - int(ints[Program.BASE_I64])
     return np.array([0, *np.cumsum(sizes.horizons)[:-1]], np.int64)
 
 
 def _scratch(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64]) -> tuple[int, int]:
     """Room for one update: gradient, dy, dx, a layer's own; and for the experts' forecasts."""
     rows = sizes.rows
-    widest = max(int(size) for row in layers for size in row[c.LAYER_SHAPE : c.LAYER_SHAPE + 2])
+    widest = max(int(size) for row in layers for size in row[Layer.SHAPE : Layer.SHAPE + 2])
     pairs = zip(layers, sizes.layers, strict=True)
     own = max(LAYERS[type(layer)].scratch(rows, *_shape(row)) for row, layer in pairs)
     room = [own, *traces.scratch(sizes.rule, sizes.layers, layers)]
-    ints[c.SCRATCH_GRADIENT] = 0
-    ints[c.SCRATCH_DY] = ints[c.PARAMS_LENGTH]
-    ints[c.SCRATCH_DX] = ints[c.SCRATCH_DY] + rows * widest
-    ints[c.SCRATCH_LAYER] = ints[c.SCRATCH_DX] + rows * widest
-    ints[c.SCRATCH_STATE] = ints[c.SCRATCH_LAYER] + max(room)
-    ints[c.SCRATCH_CUT] = ints[c.SCRATCH_STATE] + ints[c.MEMORY_LENGTH]
+    ints[Program.SCRATCH_GRADIENT] = 0
+    ints[Program.SCRATCH_DY] = ints[Program.PARAMS_LENGTH]
+    ints[Program.SCRATCH_DX] = ints[Program.SCRATCH_DY] + rows * widest
+    ints[Program.SCRATCH_LAYER] = ints[Program.SCRATCH_DX] + rows * widest
+    ints[Program.SCRATCH_STATE] = ints[Program.SCRATCH_LAYER] + max(room)
+    ints[Program.SCRATCH_CUT] = ints[Program.SCRATCH_STATE] + ints[Program.MEMORY_LENGTH]
     outputs = len(sizes.targets) * len(sizes.experts) * len(sizes.horizons)
-    ints[c.SCRATCH_FORECASTS] = len(sizes.targets)
-    ints[c.SCRATCH_REGRESSORS] = ints[c.SCRATCH_FORECASTS] + outputs
-    ints[c.SCRATCH_COMING] = ints[c.SCRATCH_REGRESSORS] + len(sizes.past.table)
-    reals = int(ints[c.SCRATCH_COMING]) + len(sizes.coming) * (len(sizes.horizons) + 1)
-    return int(ints[c.SCRATCH_CUT]) + rows, max(reals, contract.WIDTH, 1 + int(ints[c.MONITOR_LENGTH]))
+    ints[Program.SCRATCH_FORECASTS] = len(sizes.targets)
+    ints[Program.SCRATCH_REGRESSORS] = ints[Program.SCRATCH_FORECASTS] + outputs
+    ints[Program.SCRATCH_COMING] = ints[Program.SCRATCH_REGRESSORS] + len(sizes.past.table)
+    reals = int(ints[Program.SCRATCH_COMING]) + len(sizes.coming) * (len(sizes.horizons) + 1)
+    return int(ints[Program.SCRATCH_CUT]) + rows, max(reals, contract.WIDTH, 1 + int(ints[Program.MONITOR_LENGTH]))
 
 
 def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
     """The sizes and settings that are plain numbers."""
     seasonal = [number for number, expert in enumerate(sizes.experts) if isinstance(expert, spec.Seasonal)]
     values = {
-        c.FEATURES: len(sizes.model.features),
-        c.TARGETS: len(sizes.targets),
-        c.HORIZONS: len(sizes.horizons),
-        c.EXPERTS: len(sizes.experts),
-        c.INPUTS: sizes.inputs,
-        c.LAYERS: len(sizes.layers),
-        c.OUTPUTS: sizes.outputs,
-        c.GATE: sizes.gate,
-        c.SCHEDULE: {"constant": learning_rate.CONSTANT, "sqrt": learning_rate.SQRT, "plateau": learning_rate.PLATEAU}[
-            sizes.model.optimiser.schedule
-        ],
-        c.LOGITS: sizes.outputs - len(sizes.targets) * len(sizes.experts),
-        c.LAST_ROUND: sizes.last_round,
-        c.HEAD_WIDTH: HEADS[type(sizes.model.head)].width(sizes.model.head),
-        c.HEAD_ABSOLUTE: int(HEADS[type(sizes.model.head)].absolute),
-        c.ROWS: sizes.rows,
-        c.KEPT: sizes.kept,
-        c.WINDOW: getattr(sizes.rule, "window", 1),
-        c.STRIDE: sizes.rule.stride,
-        c.RECOMPUTE: int(sizes.recompute),
-        c.DELAY: sizes.delay,
-        c.LABEL_TASK: int(sizes.labelled),
-        c.LABEL_RING: sizes.model.label_memory,
-        c.SEASONAL: seasonal[0] if seasonal else -1,
-        c.POOLED: int(sizes.model.weights == "pooled"),
-        c.WARMUP: sizes.anomaly.warmup,
-        c.QUIET: sizes.anomaly.quiet,
-        c.HOLDOFF: sizes.anomaly.holdoff,
-        c.COMING: len(sizes.coming),
+        Program.FEATURES: len(sizes.model.features),
+        Program.TARGETS: len(sizes.targets),
+        Program.HORIZONS: len(sizes.horizons),
+        Program.EXPERTS: len(sizes.experts),
+        Program.INPUTS: sizes.inputs,
+        Program.LAYERS: len(sizes.layers),
+        Program.OUTPUTS: sizes.outputs,
+        Program.GATE: sizes.gate,
+        Program.SCHEDULE: {
+            "constant": learning_rate.CONSTANT,
+            "sqrt": learning_rate.SQRT,
+            "plateau": learning_rate.PLATEAU,
+        }[sizes.model.optimiser.schedule],
+        Program.LOGITS: sizes.outputs - len(sizes.targets) * len(sizes.experts),
+        Program.LAST_ROUND: sizes.last_round,
+        Program.HEAD_WIDTH: HEADS[type(sizes.model.head)].width(sizes.model.head),
+        Program.HEAD_ABSOLUTE: int(HEADS[type(sizes.model.head)].absolute),
+        Program.ROWS: sizes.rows,
+        Program.KEPT: sizes.kept,
+        Program.WINDOW: getattr(sizes.rule, "window", 1),
+        Program.STRIDE: sizes.rule.stride,
+        Program.RECOMPUTE: int(sizes.recompute),
+        Program.DELAY: sizes.delay,
+        Program.LABEL_TASK: int(sizes.labelled),
+        Program.LABEL_RING: sizes.model.label_memory,
+        Program.SEASONAL: seasonal[0] if seasonal else -1,
+        Program.POOLED: int(sizes.model.weights == "pooled"),
+        Program.WARMUP: sizes.anomaly.warmup,
+        Program.QUIET: sizes.anomaly.quiet,
+        Program.HOLDOFF: sizes.anomaly.holdoff,
+        Program.COMING: len(sizes.coming),
         **covariates.places(sizes.model, sizes.targets, len(sizes.coming) * len(sizes.horizons)),
     }
     for place, value in values.items():
@@ -501,14 +528,18 @@ def _targets(sizes: Sizes) -> NDArray[np.int64]:
 def _reals(sizes: Sizes) -> NDArray[np.float64]:
     """Rates and levels."""
     optimiser, level, head = sizes.model.optimiser, sizes.conformal.level, sizes.model.head
-    reals = np.concatenate([np.zeros(c.HEAD_REALS), HEADS[type(head)].reals(head)])
-    reals[c.SCALE_RATE], reals[c.LEVEL], reals[c.ALERTS] = sizes.model.scale_rate, level, sizes.anomaly.alerts_per_week
-    reals[c.RATE], reals[c.CLIP], reals[c.PERIOD] = optimiser.rate, optimiser.clip, optimiser.period
-    reals[c.VALUE], reals[c.CAP] = optimiser.clip_value, optimiser.cap or np.inf
-    reals[c.HALF_LIFE], reals[c.SILENCE_AFTER] = sizes.model.half_life, sizes.model.silence
+    reals = np.concatenate([np.zeros(Reals.HEAD), HEADS[type(head)].reals(head)])
+    reals[Reals.SCALE_RATE], reals[Reals.LEVEL], reals[Reals.ALERTS] = (
+        sizes.model.scale_rate,
+        level,
+        sizes.anomaly.alerts_per_week,
+    )
+    reals[Reals.RATE], reals[Reals.CLIP], reals[Reals.PERIOD] = optimiser.rate, optimiser.clip, optimiser.period
+    reals[Reals.VALUE], reals[Reals.CAP] = optimiser.clip_value, optimiser.cap or np.inf
+    reals[Reals.HALF_LIFE], reals[Reals.SILENCE_AFTER] = sizes.model.half_life, sizes.model.silence
     own = OPTIMISERS[type(optimiser)].reals(optimiser)
-    reals[c.SEASONS : c.SEASONS + 2] = [*(sizes.model.seasons or ()), 0.0, 0.0][:2]
-    reals[c.FIRST : c.FIRST + len(own)] = own
+    reals[Reals.SEASONS : Reals.SEASONS + 2] = [*(sizes.model.seasons or ()), 0.0, 0.0][:2]
+    reals[Reals.FIRST : Reals.FIRST + len(own)] = own
     normal = statistics.NormalDist().inv_cdf(0.5 + level / 2)
-    reals[c.START_QUANTILE] = normal / np.sqrt(2 / np.pi)  # in mean absolute errors
+    reals[Reals.START_QUANTILE] = normal / np.sqrt(2 / np.pi)  # in mean absolute errors
     return reals

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from streamrnn import spec
 from streamrnn.errors import ConfigError
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.layout import Stats
+from streamrnn.kernels.core.program import Expert, Program
 
 HINT = "make it with `streamrnn state export --prior` from streams of this very model, or leave model.prior out"
 NETWORK = ("f32.params ", "f32.optimiser ", "f32.good ", "i64.counts ")
@@ -58,8 +59,8 @@ def begin(plan: Any, prior: Prior, f32: NDArray[Any], f64: NDArray[np.float64], 
             if name.startswith("f64.experts "):
                 _experts(plan, found, into)
             elif name.startswith("f64.stats "):
-                given, fresh = (each.reshape(-1, c.STATS_WIDTH) for each in (found, into))
-                fresh[:, [c.LOW, c.HIGH]] = given[:, [c.LOW, c.HIGH]]
+                given, fresh = (each.reshape(-1, Stats.WIDTH) for each in (found, into))
+                fresh[:, [Stats.LOW, Stats.HIGH]] = given[:, [Stats.LOW, Stats.HIGH]]
             else:
                 into[:] = found
 
@@ -74,13 +75,13 @@ def check(plan: Any, prior: Prior) -> None:
 def answers(prior: Prior) -> float:
     """Settled forecasts that its mix rests on: the least over targets and horizons."""
     name = next((name for name in prior.layout if name.startswith("f64.stats ")), None)
-    return float(prior.slice(name).reshape(-1, c.STATS_WIDTH)[:, c.COUNT].min()) if name else 0.0
+    return float(prior.slice(name).reshape(-1, Stats.WIDTH)[:, Stats.COUNT].min()) if name else 0.0
 
 
 def _experts(plan: Any, found: NDArray[Any], into: NDArray[Any]) -> None:
     """The linear experts of every target; the gains of its kept rows are of no more use and do no harm."""
-    length = int(plan.table.ints[c.EXPERT_LENGTH])
-    starts = [*plan.table.experts[:, c.EXPERT_STATE].tolist(), length]
+    length = int(plan.table.ints[Program.EXPERT_LENGTH])
+    starts = [*plan.table.experts[:, Expert.STATE].tolist(), length]
     for expert, start, end in zip(plan.sizes.experts, starts, starts[1:], strict=False):
         if isinstance(expert, spec.Linear):
             into.reshape(-1, length)[:, start:end] = found.reshape(-1, length)[:, start:end]

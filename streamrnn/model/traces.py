@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from streamrnn import spec
 from streamrnn.errors import ConfigError
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.program import Layer, Program
 from streamrnn.kernels.learning import rtrl_lru, snap1_elman, snap1_gru, snap1_lstm
 from streamrnn.model.layout import Plane
 
@@ -59,7 +59,7 @@ def trace(rule: spec.Rule, layer: spec.Layer) -> Trace | None:
 
 def scratch(rule: spec.Rule, layers: tuple[spec.Layer, ...], table: NDArray[np.int64]) -> list[int]:
     """Room that each layer's part of the rule works in."""
-    units = table[:, c.LAYER_SHAPE + 1].tolist()
+    units = table[:, Layer.SHAPE + 1].tolist()
     pairs = [(trace(rule, layer), size) for layer, size in zip(layers, units, strict=True)]
     return [found.scratch(size) for found, size in pairs if found]
 
@@ -97,12 +97,12 @@ def traces(
     f32: Plane, name: str,
 ) -> None:  # fmt: skip
     """Lay the traces of all layers out, one after the other; `table` gets their places, and where a rule cuts."""
-    base = int(ints[c.BASE_F32])
+    base = int(ints[Program.BASE_F32])
     start = f32.width
     for number, (row, layer) in enumerate(zip(table, layers, strict=True)):
         found = trace(rule, layer)
-        row[c.CUT] = int(isinstance(rule, spec.Immediate) and recurrent(layer))
+        row[Layer.CUT] = int(isinstance(rule, spec.Immediate) and recurrent(layer))
         if found is not None:
-            size = found.size(int(row[c.LAYER_SHAPE]), int(row[c.LAYER_SHAPE + 1]))
-            row[c.LAYER_TRACE] = f32.add(f"trace {tag(rule)} {number} {name}", size) - base
-    ints[c.TRACES], ints[c.TRACES_LENGTH] = start - base, f32.width - start
+            size = found.size(int(row[Layer.SHAPE]), int(row[Layer.SHAPE + 1]))
+            row[Layer.TRACE] = f32.add(f"trace {tag(rule)} {number} {name}", size) - base
+    ints[Program.TRACES], ints[Program.TRACES_LENGTH] = start - base, f32.width - start

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from streamrnn.evaluation.figures import Figure, figure
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.layout import Stats
 from streamrnn.kernels.monitors import conformal
 from tests.benchmarks import series
 from tests.benchmarks.command import finish, reader, recorded
@@ -47,19 +47,19 @@ def judged(name: str, actual: series.Array, lower: series.Array, upper: series.A
 
 def around(values: series.Array, told: series.Array) -> tuple[series.Array, series.Array]:
     """Our intervals around given one-step forecasts (n), as the step makes them: settle, track, then the next one."""
-    stats, shares = np.zeros(c.STATS_WIDTH), np.ones(24)
+    stats, shares = np.zeros(Stats.WIDTH), np.ones(24)
     normal = 1.6448536269514722 / math.sqrt(2.0 / math.pi)
-    stats[c.LOW], stats[c.HIGH] = -normal, normal
+    stats[Stats.LOW], stats[Stats.HIGH] = -normal, normal
     lower, upper = np.full(len(values), np.nan), np.full(len(values), np.nan)
     for t in range(len(values)):
-        hour, usual = (t % 48) // 2, max(float(stats[c.SPREAD]), 1e-12)
+        hour, usual = (t % 48) // 2, max(float(stats[Stats.SPREAD]), 1e-12)
         unit = usual * conformal.weight(shares, hour)
-        if stats[c.COUNT] > 0:
-            lower[t], upper[t] = told[t] + stats[c.LOW] * unit, told[t] + stats[c.HIGH] * unit
+        if stats[Stats.COUNT] > 0:
+            lower[t], upper[t] = told[t] + stats[Stats.LOW] * unit, told[t] + stats[Stats.HIGH] * unit
         conformal.settle(stats, abs(values[t] - told[t]))
-        if stats[c.COUNT] > 1:
+        if stats[Stats.COUNT] > 1:
             conformal.track(stats, (values[t] - told[t]) / unit, LEVEL, 1)
-            conformal.learn_hour(shares, hour, abs(values[t] - told[t]) / usual, stats[c.COUNT])
+            conformal.learn_hour(shares, hour, abs(values[t] - told[t]) / usual, stats[Stats.COUNT])
     return lower, upper
 
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from streamrnn import spec
 from streamrnn.engine.engine import Engine
 from streamrnn.evaluation.figures import Figure, figure
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.layout import Count, Pending
+from streamrnn.kernels.core.program import Program
 from tests.engine.feed import batch, part
 
 Array = NDArray[np.float64]
@@ -64,16 +65,20 @@ def mixed_over_best(times: Array, values: Array, steps: Sequence[int], measure: 
     The experts' forecasts are read from the stream's row after every observation: nothing is run a second time.
     """
     engine = Engine(spec.Model(features=("value",), horizons=tuple(steps), preset="full"), 1)
-    p, slots, width = engine._plan.table.ints, engine._plan.table.slots, int(engine._plan.table.ints[c.SLOT_WIDTH])
+    p, slots, width = (
+        engine._plan.table.ints,
+        engine._plan.table.slots,
+        int(engine._plan.table.ints[Program.SLOT_WIDTH]),
+    )
     messages, rows, hs = batch(["s"] * len(values), values, time=times), engine.admit(["s"]), np.array(steps)
-    n, start = int(p[c.EXPERTS]), int(p[c.PENDING])
-    pending = engine._bank.planes.f64[start : start + int(p[c.SLOTS]) * width].reshape(-1, width)
-    counts = engine._bank.planes.i64[int(p[c.BASE_I64]) :]
+    n, start = int(p[Program.EXPERTS]), int(p[Program.PENDING])
+    pending = engine._bank.planes.f64[start : start + int(p[Program.SLOTS]) * width].reshape(-1, width)
+    counts = engine._bank.planes.i64[int(p[Program.BASE_I64]) :]
     told = np.empty((len(values), len(hs), n + 1))
     for t in range(len(values)):
         engine.step(part(messages, t, t + 1), rows)
-        record = pending[slots + counts[c.STEP] % hs]
-        told[t, :, :n], told[t, :, n] = record[:, c.FORECASTS : c.FORECASTS + n], record[:, c.MIXED]
+        record = pending[slots + counts[Count.STEP] % hs]
+        told[t, :, :n], told[t, :, n] = record[:, Pending.FORECASTS : Pending.FORECASTS + n], record[:, Pending.MIXED]
     ratios = []
     for k, h in enumerate(steps):
         miss = told[SETTLED : len(values) - h, k] - values[SETTLED + h :, None]

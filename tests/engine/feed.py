@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from streamrnn import spec
 from streamrnn.engine.engine import Engine
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.program import Program
 from streamrnn.messages import Batch, Outcomes
 from tests.columns import COLUMNS
 
@@ -84,22 +84,22 @@ def has(outcomes: Outcomes, bit: int) -> NDArray[np.bool_]:
 def weights(engine: Engine, name: str = "a") -> NDArray[Any]:
     """A stream's network parameters, writable where they stand; "" is the pool's."""
     p, bank = engine._plan.table.ints, engine._bank
-    row = 0 if p[c.POOLED] else bank.find(name)
-    start = int(row * p[c.WIDTH_LEARNED] + p[c.PARAMS])
-    return bank.planes.learned[start : start + p[c.PARAMS_LENGTH]]
+    row = 0 if p[Program.POOLED] else bank.find(name)
+    start = int(row * p[Program.WIDTH_LEARNED] + p[Program.PARAMS])
+    return bank.planes.learned[start : start + p[Program.PARAMS_LENGTH]]
 
 
 def real(engine: Engine, place: int, length: int, name: str = "a") -> NDArray[np.float64]:
     """Numbers of a stream's f64 row from a place in the plan on."""
     p, bank = engine._plan.table.ints, engine._bank
-    start = int(bank.find(name) * p[c.WIDTH_F64] + p[place])
+    start = int(bank.find(name) * p[Program.WIDTH_F64] + p[place])
     return bank.planes.f64[start : start + length]
 
 
 def count(engine: Engine, place: int, name: str = "a") -> int:
     """A number of a stream's i64 row at a place in the plan."""
     p, bank = engine._plan.table.ints, engine._bank
-    return int(bank.planes.i64[bank.find(name) * p[c.WIDTH_I64] + p[c.BASE_I64] + p[place]])
+    return int(bank.planes.i64[bank.find(name) * p[Program.WIDTH_I64] + p[Program.BASE_I64] + p[place]])
 
 
 def tiny(**changes: Any) -> spec.Model:

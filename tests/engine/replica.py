@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from streamrnn import messages as m
 from streamrnn import spec
 from streamrnn.engine.engine import Engine
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.layout import Pending
+from streamrnn.kernels.core.program import Program
 from streamrnn.kernels.step.settle import TRAIN_FROM
 from tests.engine.feed import START, STEP, feed, has, real, weights
 from tests.naive import cells, dropout, heads, optim, pace, rules
@@ -172,9 +173,11 @@ def stood_on(engine: Engine, step: int) -> list[tuple[float, float]]:
     p, table = engine._plan.table.ints, engine._plan.table
     found = []
     for k, h in enumerate(engine.horizons):
-        record = real(engine, c.PENDING, int(p[c.SLOTS] * p[c.SLOT_WIDTH])).reshape(-1, int(p[c.SLOT_WIDTH]))
+        record = real(engine, Program.PENDING, int(p[Program.SLOTS] * p[Program.SLOT_WIDTH])).reshape(
+            -1, int(p[Program.SLOT_WIDTH])
+        )
         pending = record[int(table.slots[k]) + step % h]
-        found.append((float(pending[c.FORECASTS + len(table.experts)]), float(pending[c.UNIT])))
+        found.append((float(pending[Pending.FORECASTS + len(table.experts)]), float(pending[Pending.UNIT])))
     return found
 
 
@@ -184,7 +187,7 @@ def follow(engine: Engine, replica: Replica, values: Array, ends: set[int], gaps
     Before some observations there is a gap of so many usual intervals; forecasts for what it skips have no answer.
     """
     p = engine._plan.table.ints
-    start, inputs = int(p[c.BASE_F32] + p[c.INPUT]), int(p[c.INPUTS])
+    start, inputs = int(p[Program.BASE_F32] + p[Program.INPUT]), int(p[Program.INPUTS])
     stride = engine._plan.sizes.rule.stride
     moved, steps = 0, [0]
     half = engine.model.half_life
@@ -199,7 +202,7 @@ def follow(engine: Engine, replica: Replica, values: Array, ends: set[int], gaps
         told = feed(engine, [y], time=[START + STEP * steps[-1]], bits=[m.END if t in ends else 0])
         moved += bool(has(told, m.UPDATED)[0])
         if seen > TRAIN_FROM + max(engine.horizons) and not gaps:
-            assert real(engine, c.LOSS, 1)[0] == pytest.approx(replica.loss, rel=2e-5, abs=2e-5)
+            assert real(engine, Program.LOSS, 1)[0] == pytest.approx(replica.loss, rel=2e-5, abs=2e-5)
         kept = 0.5 ** ((gap - 1) / half) if half else 1.0
         replica.advance(engine._bank.planes.f32[start : start + inputs].copy(), kept)
         replica.stood_on.append(stood_on(engine, steps[-1]))

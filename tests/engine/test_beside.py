@@ -13,7 +13,8 @@ from streamrnn import spec
 from streamrnn.config import resources
 from streamrnn.engine.engine import Engine
 from streamrnn.errors import ConfigError
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.layout import Scale
+from streamrnn.kernels.core.program import Program
 from streamrnn.kernels.experts import seasons
 from streamrnn.model import covariates
 from tests.engine.feed import START, batch, feed, has, real, same, step, tiny
@@ -61,11 +62,11 @@ def test_what_is_known_ahead_is_an_input_of_the_network() -> None:
     future[-1, 1] = np.nan
     step(engine, replace(observed, future=future))
     p = engine._plan.table.ints
-    start = int(p[c.BASE_F32] + p[c.INPUT])
-    inputs = engine._bank.planes.f32[start : start + int(p[c.INPUTS])]
-    scale = real(engine, c.SCALE, 2 * c.SCALE_WIDTH)[c.SCALE_WIDTH :]
-    told = (future[-1, 0] - scale[c.MEAN]) / np.sqrt(scale[c.VARIANCE])
-    assert inputs[3 * 2 + 3 + 1 :] == pytest.approx([told, 0.0, scale[c.SCALED], 1.0], abs=1e-6)
+    start = int(p[Program.BASE_F32] + p[Program.INPUT])
+    inputs = engine._bank.planes.f32[start : start + int(p[Program.INPUTS])]
+    scale = real(engine, Program.SCALE, 2 * Scale.WIDTH)[Scale.WIDTH :]
+    told = (future[-1, 0] - scale[Scale.MEAN]) / np.sqrt(scale[Scale.VARIANCE])
+    assert inputs[3 * 2 + 3 + 1 :] == pytest.approx([told, 0.0, scale[Scale.SCALED], 1.0], abs=1e-6)
 
 
 def test_what_was_not_told_stands_where_it_stands_now() -> None:
@@ -174,7 +175,7 @@ def test_seasons_follow_the_clocks_through_summer_time() -> None:
         engine = Engine(one, 1, **resources.of(one))
         feed(engine, values, time=times)
         p, past = engine._plan.table.ints, engine._plan.table.past
-        history = real(engine, c.HISTORY, int(p[c.HISTORY_LENGTH]))
+        history = real(engine, Program.HISTORY, int(p[Program.HISTORY_LENGTH]))
         begin = seasons.HEAD + int(past[seasons.RING])
         levels = history[begin : begin + 2 * 48].reshape(48, 2)[:, 0]
         found.append(levels)

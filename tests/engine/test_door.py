@@ -6,7 +6,8 @@ import pytest
 from streamrnn import messages as m
 from streamrnn import spec
 from streamrnn.engine.engine import Engine
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.layout import Count, Pending, Stats
+from streamrnn.kernels.core.program import Program
 from tests.engine.feed import START, STEP, batch, feed, finite, has, pick, same, step, tiny, weights
 from tests.naive import experts
 
@@ -109,11 +110,11 @@ def test_a_gap_settles_the_skipped_steps_as_missing() -> None:
     expected = [False] + [True] * 6 + [False, True, False, True, True]
     assert np.isfinite(told.expected[:, 0]).tolist() == expected
     p, q = engine._plan.table.ints, engine._bank.planes.i64
-    assert q[p[c.BASE_I64] + c.STEP] == 18
-    stats = engine._bank.planes.f64[p[c.STATS] :]
-    assert stats[c.COUNT] == 9  # settled one step ahead
+    assert q[p[Program.BASE_I64] + Count.STEP] == 18
+    stats = engine._bank.planes.f64[p[Program.STATS] :]
+    assert stats[Stats.COUNT] == 9  # settled one step ahead
     due = [t for t in times if t - 2 in times]
-    assert stats[c.STATS_WIDTH + c.COUNT] == len(due)
+    assert stats[Stats.WIDTH + Stats.COUNT] == len(due)
 
 
 def test_a_gap_of_years_passes_in_one_step() -> None:
@@ -129,12 +130,12 @@ def test_the_end_resets_the_hidden_state_and_only_it() -> None:
     feed(ended, values, bits=[0] * 8 + [m.END])
     feed(plain, values)
     p = ended._plan.table.ints
-    start = int(p[c.BASE_F32] + p[c.MEMORY_F32])
-    memory = slice(start, start + int(p[c.MEMORY_LENGTH]))
+    start = int(p[Program.BASE_F32] + p[Program.MEMORY_F32])
+    memory = slice(start, start + int(p[Program.MEMORY_LENGTH]))
     assert not ended._bank.planes.f32[memory].any()
     assert plain._bank.planes.f32[memory].all()
     plain._bank.planes.f32[memory] = 0
-    plain._bank.planes.i64[p[c.BASE_I64] + c.FRESH] = 1
+    plain._bank.planes.i64[p[Program.BASE_I64] + Count.FRESH] = 1
     assert ended.export("a") == plain.export("a")
 
 
@@ -151,8 +152,8 @@ def test_each_horizon_is_settled_by_its_own_answer(horizons: tuple[int, ...]) ->
     assert finite(told)
     assert told.forecast.shape == (100, 1, len(horizons), 3)
     p = engine._plan.table.ints
-    stats = engine._bank.planes.f64[p[c.STATS] :][: len(horizons) * c.STATS_WIDTH].reshape(-1, c.STATS_WIDTH)
-    assert stats[:, c.COUNT].tolist() == [100 - h for h in horizons]
+    stats = engine._bank.planes.f64[p[Program.STATS] :][: len(horizons) * Stats.WIDTH].reshape(-1, Stats.WIDTH)
+    assert stats[:, Stats.COUNT].tolist() == [100 - h for h in horizons]
     first = np.argmax(np.isfinite(told.forecast[:, 0, :, 1]), axis=0)
     assert first.tolist() == list(horizons)
 
@@ -164,11 +165,11 @@ def test_errors_per_horizon_are_those_of_the_forecasts_told() -> None:
     assert told.expected[1:, 0].tolist() == told.forecast[:-1, 0, 0, 0].tolist()
     health = engine.health()
     p = engine._plan.table.ints
-    stats = engine._bank.planes.f64[p[c.STATS] :][: 2 * c.STATS_WIDTH].reshape(-1, c.STATS_WIDTH)
+    stats = engine._bank.planes.f64[p[Program.STATS] :][: 2 * Stats.WIDTH].reshape(-1, Stats.WIDTH)
     for k, h in enumerate((1, 3)):
         error = np.abs(values[h:] - told.forecast[:-h, 0, k, 0]).mean()
         persistence = np.abs(values[h:] - values[:-h]).mean()
-        assert stats[k, c.ERROR] == pytest.approx(error)
+        assert stats[k, Stats.ERROR] == pytest.approx(error)
         assert health.skill_persistence[k] == pytest.approx(1 - error / persistence)
     assert told.skill[-1] == pytest.approx(health.skill_persistence[0])
 
@@ -182,10 +183,10 @@ def test_the_seasonal_expert_reads_what_its_twin_reads() -> None:
         last = float(y)
         feed(engine, [last], time=[START + STEP * t])
         twin.observe(last, t + 1, START + STEP * t, STEP if t else 0.0)
-        width = int(p[c.SLOT_WIDTH])
-        pending = engine._bank.planes.f64[p[c.PENDING] :]
+        width = int(p[Program.SLOT_WIDTH])
+        pending = engine._bank.planes.f64[p[Program.PENDING] :]
         ours = [
-            pending[(int(table.slots[k]) + (t + 1) % h) * width + c.FORECASTS + 1]
+            pending[(int(table.slots[k]) + (t + 1) % h) * width + Pending.FORECASTS + 1]
             for k, h in enumerate(engine.horizons)
         ]
         assert ours == twin.forecast(last, 0.0, 0.0, t + 1, START + STEP * t, STEP if t else 0.0)

@@ -11,7 +11,8 @@ from river import drift
 from streamrnn import messages as m
 from streamrnn import spec
 from streamrnn.engine.engine import Engine
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.layout import Drift, Target
+from streamrnn.kernels.core.program import Program
 from tests.engine.feed import batch, feed, has, join, part, real, same, step, tiny
 from tests.naive.drift import Watch
 
@@ -97,11 +98,11 @@ def test_the_scaler_follows_and_the_rate_is_raised_for_a_while() -> None:
     told = feed(engine, values[:2200])
     found = np.flatnonzero(has(told, m.DRIFT_FOUND))
     assert (found > 2000).all()
-    assert 0 < real(engine, c.DRIFT, c.DRIFT_WIDTH)[c.D_RAISED] < 200
-    spread = np.sqrt(real(engine, c.TARGET, c.TARGET_WIDTH)[c.T_VARIANCE])
+    assert 0 < real(engine, Program.DRIFT, Drift.WIDTH)[Drift.RAISED] < 200
+    spread = np.sqrt(real(engine, Program.TARGET, Target.WIDTH)[Target.VARIANCE])
     assert spread > 3
     feed(engine, values[2200:], time=1_700_000_000.0 + 60 * np.arange(2200, 3000))
-    assert real(engine, c.DRIFT, c.DRIFT_WIDTH)[c.D_RAISED] == 0
+    assert real(engine, Program.DRIFT, Drift.WIDTH)[Drift.RAISED] == 0
 
 
 def sinking(seed: int, rounds: int = 100, length: int = 60, before: int = 3000) -> Any:

@@ -6,7 +6,7 @@ import pytest
 from streamrnn import messages, spec
 from streamrnn.engine.event_engine import EventEngine, batch_of
 from streamrnn.errors import ConfigError
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.program import Program
 from tests.naive import events as naive
 
 SMALL = spec.Model(
@@ -50,8 +50,8 @@ def test_bits_are_those_of_the_naive_twin():
     engine = EventEngine(SMALL, 1, "float64")
     engine.admit(["a"])
     plan = engine._plan
-    first = int(plan.table.ints[c.PARAMS])
-    w = engine._bank.planes.f32[first : first + int(plan.table.ints[c.PARAMS_LENGTH])]
+    first = int(plan.table.ints[Program.PARAMS])
+    w = engine._bank.planes.f32[first : first + int(plan.table.ints[Program.PARAMS_LENGTH])]
     sizes = plan.sizes
     network = naive.Network(sizes.layers, sizes.inputs, sizes.outputs, w, sizes.rule)
     twin = naive.Model(network, 3, sizes.symbols, SMALL.optimiser)
@@ -306,12 +306,14 @@ def test_generation_ends_sessions_where_they_end(light):
 def test_what_is_not_finite_never_reaches_the_weights(bad):
     engine = EventEngine(spec.Model(task="events", preset="light"), 1)
     feed(engine, "a", sequence(100))
-    first = int(engine._plan.table.ints[c.PARAMS])
+    first = int(engine._plan.table.ints[Program.PARAMS])
     engine._bank.planes.f32[first + 40] = bad  # a cosmic ray
     told = feed(engine, "a", sequence(100, 6))
     assert (told.bits & messages.ROLLED_BACK).any()
     assert np.isfinite(told.surprise).all()
-    assert np.isfinite(engine._bank.planes.f32[first : first + int(engine._plan.table.ints[c.PARAMS_LENGTH])]).all()
+    assert np.isfinite(
+        engine._bank.planes.f32[first : first + int(engine._plan.table.ints[Program.PARAMS_LENGTH])]
+    ).all()
     assert told.surprise[-50:].mean() < 3.0
 
 

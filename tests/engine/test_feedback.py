@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from streamrnn import messages as m
 from streamrnn.engine.engine import Engine
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.layout import Feedback
 from streamrnn.kernels.monitors import feedback
 from tests.engine.feed import START, STEP, batch, feed, has, join, part, same, step, tiny
 from tests.naive import feedback as naive
@@ -34,12 +34,12 @@ def say(engine: Engine, verdict: str, number: int, until: float = 0.0) -> m.Outc
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.lists(st.tuples(st.integers(-1, 6), st.sampled_from(list(m.WORDS))), max_size=30))
 def test_the_rate_is_that_of_the_twin(said: list[tuple[int, str]]) -> None:
-    own = np.zeros(c.FEEDBACK_WIDTH, np.int64)
+    own = np.zeros(Feedback.WIDTH, np.int64)
     for event, word in said:
         bits = feedback.take(own, 5, m.WORDS[word], event, 7.0)
         assert bits == (m.JUDGED if 1 <= event <= 5 else m.UNJUDGED)
-    assert own[c.F_STEPS] == naive.steps(said, 5)
-    assert feedback.factor(own[c.F_STEPS]) == pytest.approx(naive.rate(1.0, int(own[c.F_STEPS])))
+    assert own[Feedback.STEPS] == naive.steps(said, 5)
+    assert feedback.factor(own[Feedback.STEPS]) == pytest.approx(naive.rate(1.0, int(own[Feedback.STEPS])))
 
 
 def test_a_false_alarm_raises_the_threshold_and_a_true_one_lowers_it() -> None:

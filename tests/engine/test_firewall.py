@@ -6,7 +6,7 @@ import pytest
 from streamrnn import messages as m
 from streamrnn import spec
 from streamrnn.engine.engine import Engine
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.program import Program
 from tests.engine.feed import START, STEP, batch, feed, finite, has, join, pick, same, step, tiny, weights
 
 
@@ -36,7 +36,7 @@ def test_roll_back_restores_the_last_good_weights() -> None:
     engine = Engine(tiny(), 1)
     feed(engine, noise(200))
     p = engine._plan.table.ints
-    good = engine._bank.planes.learned[p[c.GOOD] : p[c.GOOD] + p[c.PARAMS_LENGTH]].copy()
+    good = engine._bank.planes.learned[p[Program.GOOD] : p[Program.GOOD] + p[Program.PARAMS_LENGTH]].copy()
     assert (good != weights(engine)).any()
     weights(engine)[:] = np.nan
     feed(engine, noise(1), time=ticks(200, 1))
@@ -116,8 +116,8 @@ def test_a_gradient_that_is_not_finite_moves_nothing() -> None:
     feed(engine, noise(50))
     p = engine._plan.table.ints
     before = weights(engine).copy()
-    start = int(p[c.BASE_F32] + p[c.GRADIENT])
-    engine._bank.planes.f32[start : start + p[c.ROWS] * p[c.OUTPUTS]] = np.inf
+    start = int(p[Program.BASE_F32] + p[Program.GRADIENT])
+    engine._bank.planes.f32[start : start + p[Program.ROWS] * p[Program.OUTPUTS]] = np.inf
     told = feed(engine, noise(2), time=ticks(50, 2))
     assert np.flatnonzero(has(told, m.SKIPPED)).tolist() == [1]
     assert not has(told, m.UPDATED | m.ROLLED_BACK).any()

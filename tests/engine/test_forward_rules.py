@@ -10,7 +10,8 @@ from streamrnn import messages as m
 from streamrnn import spec
 from streamrnn.engine.engine import Engine
 from streamrnn.errors import ConfigError
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.layout import Count
+from streamrnn.kernels.core.program import Program
 from tests.engine.feed import START, STEP, batch, feed, has, step, tiny, weights
 from tests.engine.test_learning import henon
 
@@ -20,8 +21,8 @@ FAST = spec.Adam(rate=0.01)
 def traces(engine: Engine) -> NDArray[Any]:
     """The traces of the only stream, writable where they stand."""
     p = engine._plan.table.ints
-    start = int(p[c.BASE_F32] + p[c.TRACES])
-    return engine._bank.planes.f32[start : start + int(p[c.TRACES_LENGTH])]
+    start = int(p[Program.BASE_F32] + p[Program.TRACES])
+    return engine._bank.planes.f32[start : start + int(p[Program.TRACES_LENGTH])]
 
 
 @pytest.mark.parametrize(
@@ -156,9 +157,9 @@ def poisoned(rule: spec.Tbptt, rows: int) -> tuple[NDArray[np.int64], NDArray[An
     for engine in engines:
         feed(engine, values[:29])
     p, blocks = engines[0]._plan.table.ints, engines[0]._plan.table.blocks
-    written = int(engines[0]._bank.planes.i64[int(p[c.BASE_I64]) + c.POSITION])
+    written = int(engines[0]._bank.planes.i64[int(p[Program.BASE_I64]) + Count.POSITION])
     for start, width in blocks:
-        begin = int(p[c.BASE_F32] + start)
+        begin = int(p[Program.BASE_F32] + start)
         engines[0]._bank.planes.f32[begin : begin + (written - rows) * int(width)] = np.nan
     told = [feed(engine, values[29:], time=[START + STEP * 29]) for engine in engines]
     return told[0].bits, weights(engines[0]), weights(engines[1])

@@ -8,7 +8,8 @@ import pytest
 from streamrnn import messages as m
 from streamrnn import spec
 from streamrnn.engine.engine import Engine
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.layout import ForecastLatest, MonitorState, Scale, Stats, Target, Watch
+from streamrnn.kernels.core.program import Expert, Monitor, Program
 from tests.engine.feed import START, STEP, batch, feed, has, real, same, step, tiny, weights
 
 LEARNED = ("SCALE", "EXPERT", "MIX", "STATS", "WATCH", "MONITOR")  # parts of the f64 row that nothing may move
@@ -37,33 +38,33 @@ def learned(engine: Engine) -> list[bytes]:
     """Everything that may not move, but the running figures that are published and the running means of the errors."""
     p, sizes = engine._plan.table.ints, engine._plan.sizes
     lengths = {
-        "SCALE": len(sizes.model.features) * c.SCALE_WIDTH,
-        "EXPERT": int(p[c.EXPERT_LENGTH]),
-        "MIX": len(sizes.horizons) * int(p[c.MIX_WIDTH]),
-        "STATS": c.COUNT,
-        "WATCH": c.WATCH_WIDTH,
-        "MONITOR": int(p[c.MONITOR_LENGTH]),
+        "SCALE": len(sizes.model.features) * Scale.WIDTH,
+        "EXPERT": int(p[Program.EXPERT_LENGTH]),
+        "MIX": len(sizes.horizons) * int(p[Program.MIX_WIDTH]),
+        "STATS": Stats.COUNT,
+        "WATCH": Watch.WIDTH,
+        "MONITOR": int(p[Program.MONITOR_LENGTH]),
     }
-    parts = {name: real(engine, getattr(c, name), length).copy() for name, length in lengths.items()}
-    parts["SCALE"].reshape(-1, c.SCALE_WIDTH)[:, [c.LAST, c.SCALED]] = 0.0
+    parts = {name: real(engine, getattr(Program, name), length).copy() for name, length in lengths.items()}
+    parts["SCALE"].reshape(-1, Scale.WIDTH)[:, [Scale.LAST, Scale.SCALED]] = 0.0
     for row in engine._plan.table.monitors:
-        parts["MONITOR"][int(row[c.MONITOR_STATE]) : int(row[c.MONITOR_STATE]) + c.TAILS] = 0.0
-    target = real(engine, c.TARGET, c.TARGET_WIDTH)[[c.T_MEAN, c.T_VARIANCE, c.T_COUNT]]
+        parts["MONITOR"][int(row[Monitor.STATE]) : int(row[Monitor.STATE]) + MonitorState.TAILS] = 0.0
+    target = real(engine, Program.TARGET, Target.WIDTH)[[Target.MEAN, Target.VARIANCE, Target.COUNT]]
     gains = _gains(engine)
     parts["EXPERT"][gains] = 0.0
-    offset = real(engine, c.LATEST, c.TARGETS_FROM)[c.OFFSET]
-    whole = engine._bank.planes.learned[: int(p[c.BASE_F32])]
+    offset = real(engine, Program.LATEST, ForecastLatest.TARGETS)[ForecastLatest.OFFSET]
+    whole = engine._bank.planes.learned[: int(p[Program.BASE_F32])]
     return [*(part.tobytes() for part in parts.values()), target.tobytes(), offset.tobytes(), whole.tobytes()]
 
 
 def _gains(engine: Engine) -> Any:
     """Where the gains of kept rows stand: of rows, not of what was learned."""
-    past, found = engine._plan.sizes.past, np.zeros(int(engine._plan.table.ints[c.EXPERT_LENGTH]), bool)
+    past, found = engine._plan.sizes.past, np.zeros(int(engine._plan.table.ints[Program.EXPERT_LENGTH]), bool)
     for row, expert in zip(engine._plan.table.experts, engine._plan.sizes.experts, strict=True):
         if isinstance(expert, spec.Linear):
-            n = int(row[c.EXPERT_SHAPE + 1])
+            n = int(row[Expert.SHAPE + 1])
             blocks = n // 4
-            start = int(row[c.EXPERT_STATE]) + 4 * (n * blocks - 2 * blocks * (blocks - 1)) + n
+            start = int(row[Expert.STATE]) + 4 * (n * blocks - 2 * blocks * (blocks - 1)) + n
             start += len(engine.horizons) * (1 + n)
             found[start : start + past.rows * n] = True
     return found

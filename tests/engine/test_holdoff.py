@@ -6,7 +6,8 @@ import pytest
 from streamrnn import messages as m
 from streamrnn import spec
 from streamrnn.engine.engine import Engine
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.layout import Target
+from streamrnn.kernels.core.program import Program
 from tests.engine.feed import feed, has, real, tiny
 
 HOLDOFF = 12
@@ -43,7 +44,7 @@ def test_a_spike_does_not_widen_the_scale_and_a_hold_off_of_0_holds_nothing() ->
     told, other = feed(held, values[:1501]), feed(free, values[:1501])
     assert has(told, m.HELD_OFF)[1500]
     assert not has(other, m.HELD_OFF).any()
-    deviation = [float(np.sqrt(real(each, c.TARGET, c.TARGET_WIDTH)[c.T_VARIANCE])) for each in (held, free)]
+    deviation = [float(np.sqrt(real(each, Program.TARGET, Target.WIDTH)[Target.VARIANCE])) for each in (held, free)]
     assert deviation[0] < 1.5 < deviation[1]
 
 

@@ -6,7 +6,7 @@ import pytest
 from streamrnn import messages as m
 from streamrnn import spec
 from streamrnn.engine.engine import Engine
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.program import Program
 from streamrnn.messages import Outcomes
 from tests.engine.feed import START, STEP, feed, finite, has, pick, real, same, tiny, weights
 
@@ -110,7 +110,7 @@ def test_the_probability_of_a_binary_label_is_learned() -> None:
     foretold = told.forecast[1:, 0, 0, 0]
     assert ((foretold >= 0) & (foretold <= 1)).all()
     assert np.abs(foretold[2000:] - p[2001:]).mean() < 0.1
-    assert 0 < real(engine, c.LOSS, 1)[0] < 5
+    assert 0 < real(engine, Program.LOSS, 1)[0] < 5
 
 
 @pytest.mark.parametrize("age", [0, 3, 7])

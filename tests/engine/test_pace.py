@@ -8,8 +8,8 @@ import pytest
 
 from streamrnn import spec
 from streamrnn.engine.engine import Engine
-from streamrnn.kernels.core import table as c
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.layout import Schedule
 from streamrnn.kernels.learning import learning_rate
 from tests.engine.feed import feed, tiny, weights
 from tests.naive import pace as naive
@@ -38,7 +38,7 @@ def test_plateau_equals_the_twin_and_does_all_three() -> None:
     losses = level + random.normal(0, 0.05, 400)
     losses[[250, 350]] = 1e30, -1e30
     out = np.empty(400)
-    _plateau(np.zeros(c.PACE_WIDTH), 10.0, losses, out)
+    _plateau(np.zeros(Schedule.WIDTH), 10.0, losses, out)
     want = [naive.plateau(losses[: i + 1].tolist(), 10) for i in range(400)]
     np.testing.assert_allclose(out, want)
     assert out[99] == 1.0  # falling

@@ -5,7 +5,7 @@ import pytest
 
 from streamrnn import spec
 from streamrnn.errors import ConfigError
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.program import Program
 from streamrnn.model.initial import learned
 from streamrnn.model.parts import LAYERS
 from streamrnn.model.plan import compose
@@ -35,18 +35,18 @@ def test_what_cannot_be_is_refused(changes: dict[str, object], message: str) -> 
 def test_the_first_weights_fill_their_place(kind: type) -> None:
     plan = compose(tiny(layers=(kind(),)))
     row, _ = learned(plan, "a", "float64")
-    p, size = plan.table.ints, plan.table.ints[c.READOUT]
-    first = row[p[c.PARAMS] : p[c.PARAMS] + size]
+    p, size = plan.table.ints, plan.table.ints[Program.READOUT]
+    first = row[p[Program.PARAMS] : p[Program.PARAMS] + size]
     assert np.isfinite(first).all()
     assert first.any()
-    assert not row[p[c.PARAMS] + size : p[c.PARAMS] + p[c.PARAMS_LENGTH]].any()
-    assert (row[p[c.GOOD] : p[c.GOOD] + size] == first).all()
+    assert not row[p[Program.PARAMS] + size : p[Program.PARAMS] + p[Program.PARAMS_LENGTH]].any()
+    assert (row[p[Program.GOOD] : p[Program.GOOD] + size] == first).all()
 
 
 def test_a_ring_starts_between_its_radii() -> None:
     plan = compose(tiny(layers=(spec.Lru(64, r_min=0.6, r_max=0.9, phase=1.0),)))
     row, _ = learned(plan, "a", "float64")
-    start = int(plan.table.ints[c.PARAMS] + plan.sizes.inputs * 64)
+    start = int(plan.table.ints[Program.PARAMS] + plan.sizes.inputs * 64)
     size, theta = np.exp(-np.exp(row[start : start + 32])), row[start + 32 : start + 64]
     assert (size > 0.6).all() and (size < 0.9).all()
     assert np.ptp(size) > 0.2

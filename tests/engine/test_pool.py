@@ -6,7 +6,8 @@ import pytest
 from streamrnn import messages as m
 from streamrnn import spec
 from streamrnn.engine.engine import Engine
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.layout import Updates
+from streamrnn.kernels.core.program import Program
 from tests.engine.feed import START, STEP, batch, feed, has, pick, step, tiny, weights
 
 STREAMS = [f"s{number}" for number in range(5)]
@@ -27,7 +28,7 @@ def test_all_streams_train_one_set_of_weights() -> None:
     names, values, times = rounds(40)
     told = step(engine, batch(names, values, time=times))
     pool = weights(engine)
-    steps = engine._bank.planes.counts[c.STEPS]
+    steps = engine._bank.planes.counts[Updates.STEPS]
     assert steps == has(told, m.UPDATED).sum() > 5 * 10
     before = pool.copy()
     for number, name in enumerate(STREAMS):
@@ -88,7 +89,7 @@ def test_the_pool_is_stored_as_a_row_of_its_own() -> None:
 def test_a_pooled_row_is_smaller_by_the_weights() -> None:
     private, pooled = Engine(tiny(), 2), Engine(model(), 2)
     assert pooled.bytes_per_stream < private.bytes_per_stream
-    assert len(pooled.export("")) > 4 * 3 * pooled._plan.table.ints[c.PARAMS_LENGTH]
+    assert len(pooled.export("")) > 4 * 3 * pooled._plan.table.ints[Program.PARAMS_LENGTH]
 
 
 def test_bad_weights_of_the_pool_are_put_back_once_for_all() -> None:

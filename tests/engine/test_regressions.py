@@ -7,7 +7,8 @@ from streamrnn import messages as m
 from streamrnn import spec
 from streamrnn.engine.engine import Engine
 from streamrnn.errors import ConfigError
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.layout import Pending
+from streamrnn.kernels.core.program import Program
 from tests.engine.feed import START, STEP, batch, feed, has, same, step, tiny, weights
 from tests.kernels import drive
 from tests.naive import experts
@@ -49,7 +50,7 @@ def test_the_seasonal_expert_does_not_read_a_value_of_an_earlier_round_where_one
         if y == y:
             last = y
         twin.observe(y, t + 1, START + STEP * t, STEP if t else 0.0)
-        ours = engine._bank.planes.f64[p[c.PENDING] + c.FORECASTS + 1]
+        ours = engine._bank.planes.f64[p[Program.PENDING] + Pending.FORECASTS + 1]
         assert [ours] == twin.forecast(last, 0.0, 0.0, t + 1, START + STEP * t, STEP if t else 0.0), t
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from streamrnn import spec
 from streamrnn.engine.engine import Engine
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.program import Program
 from tests.engine.feed import count, feed, tiny, weights
 from tests.engine.replica import Replica, follow
 
@@ -19,9 +19,9 @@ def agree(model: spec.Model, gaps: dict[int, int] | None = None) -> None:
     """The engine's weights are the replica's all the way."""
     engine = Engine(model, 1, "float64")
     engine.admit(["a"])
-    replica = Replica(model, int(engine._plan.table.ints[c.INPUTS]), weights(engine))
+    replica = Replica(model, int(engine._plan.table.ints[Program.INPUTS]), weights(engine))
     if replica.thin:
-        replica.drawn = int(count(engine, c.DRAWN))
+        replica.drawn = int(count(engine, Program.DRAWN))
     values = np.sin(np.arange(60) / 3) + np.random.default_rng(1).normal(0, 0.3, 60)
     follow(engine, replica, values, {20, 33}, gaps)
 

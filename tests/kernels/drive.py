@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamrnn import spec
-from streamrnn.kernels.core import table as c
 from streamrnn.kernels.core.call import at, call
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.program import Reals
 from streamrnn.kernels.experts import seasons
 from streamrnn.model.history import past
 from streamrnn.model.parts import EXPERTS, HEADS, LAYERS, OPTIMISERS
@@ -165,10 +165,10 @@ def optimise(
 ) -> tuple[Array, Array]:
     """One update; returns the new w and state, in the precision of w."""
     part, dtype = OPTIMISERS[type(optimiser)], str(w.dtype)
-    reals = np.zeros(c.HEAD_REALS)
-    reals[c.CAP] = optimiser.cap or np.inf
+    reals = np.zeros(Reals.HEAD)
+    reals[Reals.CAP] = optimiser.cap or np.inf
     own = part.reals(optimiser)
-    reals[c.FIRST : c.FIRST + len(own)] = own
+    reals[Reals.FIRST : Reals.FIRST + len(own)] = own
     w, state = w.copy(), state.copy()
     _optimise(part.update.address(dtype), w, g.astype(dtype), state, reals, scale, optimiser.rate, step)
     return w, state

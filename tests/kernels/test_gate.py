@@ -6,9 +6,10 @@ import pytest
 from streamrnn import spec
 from streamrnn.engine.engine import Engine
 from streamrnn.errors import ConfigError
-from streamrnn.kernels.core import table as c
 from streamrnn.kernels.core.call import at
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.layout import Pending
+from streamrnn.kernels.core.program import Program
 from streamrnn.kernels.experts import gate
 from tests.engine.feed import START, feed, real, tiny
 from tests.naive import gate as twin
@@ -67,9 +68,9 @@ def test_an_outlier_pulls_no_further_than_the_limit():
 def last_round(engine):
     """Base, gated and corrected forecast that wait for the next value; and the experts'."""
     p = engine._plan.table.ints
-    n = int(p[c.EXPERTS])
-    record = real(engine, c.PENDING, int(p[c.SLOT_WIDTH]))
-    return record[c.FORECASTS + n : c.FORECASTS + n + 3], record[c.FORECASTS : c.FORECASTS + n]
+    n = int(p[Program.EXPERTS])
+    record = real(engine, Program.PENDING, int(p[Program.SLOT_WIDTH]))
+    return record[Pending.FORECASTS + n : Pending.FORECASTS + n + 3], record[Pending.FORECASTS : Pending.FORECASTS + n]
 
 
 def series(n, seed=0):

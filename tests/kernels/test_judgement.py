@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from streamrnn.kernels.core import table as c
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.layout import Count, ForecastLatest, Stats
+from streamrnn.kernels.core.outcomes import Bit
 from streamrnn.kernels.experts import mix
 from streamrnn.kernels.monitors import alarm, conformal
 from tests.naive import judge
@@ -34,39 +35,41 @@ def errors(n: int, seed: int) -> NDArray[np.float64]:
 @pytest.mark.parametrize("ahead", [0, 1, 24])
 @pytest.mark.parametrize("level", [0.5, 0.9, 0.99])
 def test_conformal_tracking_equals_the_twin(level: float, ahead: int) -> None:
-    stats = np.zeros(c.STATS_WIDTH)
-    stats[c.LOW], stats[c.HIGH] = -2.0, 2.0
+    stats = np.zeros(Stats.WIDTH)
+    stats[Stats.LOW], stats[Stats.HIGH] = -2.0, 2.0
     twin = judge.Interval(-2.0, 2.0)
     for score in errors(400, 1):
-        stats[c.COUNT] += 1
+        stats[Stats.COUNT] += 1
         conformal.track(stats, score, level, ahead)
         twin.track(float(score), level, ahead)
-        assert stats[[c.LOW, c.HIGH, c.RANGE]] == pytest.approx([twin.low, twin.high, twin.range], rel=1e-9, abs=1e-9)
-        assert stats[c.LOW] <= stats[c.HIGH]
+        assert stats[[Stats.LOW, Stats.HIGH, Stats.RANGE]] == pytest.approx(
+            [twin.low, twin.high, twin.range], rel=1e-9, abs=1e-9
+        )
+        assert stats[Stats.LOW] <= stats[Stats.HIGH]
 
 
 @pytest.mark.parametrize("level", [0.8, 0.9, 0.95])
 def test_conformal_tracking_covers_at_the_level_asked_for(level: float) -> None:
-    stats = np.zeros(c.STATS_WIDTH)
+    stats = np.zeros(Stats.WIDTH)
     inside = 0
     values = np.random.default_rng(2).normal(1.0, 2.0, 6000)
     for score in values:
-        inside += stats[c.LOW] <= score <= stats[c.HIGH]
-        stats[c.COUNT] += 1
+        inside += stats[Stats.LOW] <= score <= stats[Stats.HIGH]
+        stats[Stats.COUNT] += 1
         conformal.track(stats, score, level, 1)
     assert inside / len(values) == pytest.approx(level, abs=0.02)
 
 
 def test_an_event_opens_worsens_and_closes_after_the_quiet() -> None:
-    latest, count = np.full(c.TARGETS_FROM, np.nan), np.zeros(c.SLOT + 1, np.int64)
+    latest, count = np.full(ForecastLatest.TARGETS, np.nan), np.zeros(Count.SLOT + 1, np.int64)
     told = [
         alarm.follow(latest, count, level, level > 0, float(time), 3)
         for time, level in enumerate([0, 1, 1, 0, 2, 1, 0, 0, 0, 0, 3, 0, 0, 0])
     ]
-    assert told == [0, c.OPENED, 0, 0, c.WORSENED, 0, 0, 0, c.CLOSED, 0, c.OPENED, 0, 0, c.CLOSED]
-    assert count[c.EVENT] == 2
-    assert latest[c.STARTED] == 10.0
-    assert count[c.SEVERITY] == 3  # a closing outcome tells the event's peak
+    assert told == [0, Bit.OPENED, 0, 0, Bit.WORSENED, 0, 0, 0, Bit.CLOSED, 0, Bit.OPENED, 0, 0, Bit.CLOSED]
+    assert count[Count.EVENT] == 2
+    assert latest[ForecastLatest.STARTED] == 10.0
+    assert count[Count.SEVERITY] == 3  # a closing outcome tells the event's peak
 
 
 def fresh(prior: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -130,8 +133,8 @@ def test_an_hour_of_larger_errors_has_a_wider_interval_and_the_same_coverage() -
     """Against the share of each hour, worked out from all errors so far by its definition."""
     random = np.random.default_rng(7)
     spread = np.where(np.arange(24) < 12, 1.0, 6.0)
-    stats, shares, twin = np.zeros(c.STATS_WIDTH), np.ones(24), [1.0] * 24
-    stats[c.LOW], stats[c.HIGH] = -2.0, 2.0
+    stats, shares, twin = np.zeros(Stats.WIDTH), np.ones(24), [1.0] * 24
+    stats[Stats.LOW], stats[Stats.HIGH] = -2.0, 2.0
     inside: dict[bool, list[bool]] = {True: [], False: []}
     widths: dict[bool, list[float]] = {True: [], False: []}
     for t in range(24 * 200):
@@ -139,12 +142,12 @@ def test_an_hour_of_larger_errors_has_a_wider_interval_and_the_same_coverage() -
         score = float(random.normal(0, spread[hour])) / 3.0
         weight = conformal.weight(shares, hour)
         assert weight == pytest.approx(np.sqrt(twin[hour]), rel=1e-9)
-        inside[loud].append(stats[c.LOW] <= score / weight <= stats[c.HIGH])
-        widths[loud].append((stats[c.HIGH] - stats[c.LOW]) * weight)
-        stats[c.COUNT] += 1
+        inside[loud].append(stats[Stats.LOW] <= score / weight <= stats[Stats.HIGH])
+        widths[loud].append((stats[Stats.HIGH] - stats[Stats.LOW]) * weight)
+        stats[Stats.COUNT] += 1
         conformal.track(stats, score / weight, 0.9, 1)
-        conformal.learn_hour(shares, hour, abs(score), stats[c.COUNT])
-        rate = max(0.02, 1.0 / (5.0 + stats[c.COUNT] / 24))
+        conformal.learn_hour(shares, hour, abs(score), stats[Stats.COUNT])
+        rate = max(0.02, 1.0 / (5.0 + stats[Stats.COUNT] / 24))
         twin[hour] = (1.0 - rate) * twin[hour] + rate * min(abs(score), 5.0)
     assert np.mean(widths[True][-1000:]) > 2.0 * np.mean(widths[False][-1000:])
     assert np.mean([*inside[True], *inside[False]]) == pytest.approx(0.9, abs=0.02)

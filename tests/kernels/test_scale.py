@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.layout import Clock, Count
 from streamrnn.kernels.step import scale
 from tests.naive import scale as naive
 
@@ -32,13 +32,13 @@ def test_no_spread_no_deviation() -> None:
 @settings(max_examples=50, deadline=None, derandomize=True)
 @given(st.lists(st.sampled_from([0.0, 1.0, 1.0, 1.0, 2.0, 0.4, 5.0, 17.0, 1e6]), min_size=1, max_size=60))
 def test_clock_equals_the_twin(gaps: list[float]) -> None:
-    clock, count = np.zeros(c.CLOCK_WIDTH), np.zeros(c.STREAM_COUNTS, np.int64)
-    clock[c.TIME] = 1e9
+    clock, count = np.zeros(Clock.WIDTH), np.zeros(Count.OF_STREAM, np.int64)
+    clock[Clock.TIME] = 1e9
     twin = naive.Clock(1e9)
     time = 1e9
     for gap in [0.0, *gaps]:
         time += gap
         assert scale.tick(clock, count, time) == twin.tick(time)
-        assert clock[c.INTERVAL] == twin.interval
-        assert clock[c.ELAPSED] == pytest.approx(twin.elapsed)
-        assert count[c.STEP] == twin.step
+        assert clock[Clock.INTERVAL] == twin.interval
+        assert clock[Clock.ELAPSED] == pytest.approx(twin.elapsed)
+        assert count[Count.STEP] == twin.step

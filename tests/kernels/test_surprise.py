@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from streamrnn import spec
-from streamrnn.kernels.core import table as c
 from streamrnn.kernels.core.call import at, call
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.layout import Count, ForecastLatest, Tail
 from streamrnn.kernels.monitors import alarm as anomaly
 from streamrnn.kernels.monitors import tail as surprise
 from streamrnn.model.parts import MONITORS
@@ -57,7 +57,7 @@ def sizes(kind: str, n: int = 3000) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("kind", ["normal", "heavy", "growing", "rare"])
 def test_a_surprise_equals_the_twin_whose_histogram_has_no_ends(kind: str) -> None:
-    tail, twin = np.zeros(c.TAIL_WIDTH), naive.Tail()
+    tail, twin = np.zeros(Tail.WIDTH), naive.Tail()
     told, foretold = [], []
     for a in sizes(kind):
         told.append(_surprise(tail, a))
@@ -67,13 +67,13 @@ def test_a_surprise_equals_the_twin_whose_histogram_has_no_ends(kind: str) -> No
     # what fell out of the histogram's window is counted at its end: below it lies what surprises nobody, and where
     # nearly all sizes are 0, any other is beyond measure
     assert (close | (np.maximum(told, foretold) < 1.0) | (np.minimum(told, foretold) > 100.0)).mean() > 0.999
-    assert tail[c.TAIL_SEEN] == len(told)
-    assert tail[c.TAIL_BINS : c.TAIL_BINS + c.BINS].sum() == tail[c.TAIL_MASS]
+    assert tail[Tail.SEEN] == len(told)
+    assert tail[Tail.HISTOGRAM : Tail.HISTOGRAM + Tail.BINS].sum() == tail[Tail.MASS]
 
 
 def test_sizes_that_shrink_or_jump_at_first_are_still_told_apart() -> None:
     for start in (1e9, 1e-9):
-        tail = np.zeros(c.TAIL_WIDTH)
+        tail = np.zeros(Tail.WIDTH)
         _surprise(tail, start)
         random = np.random.default_rng(4)
         told = [_surprise(tail, a) for a in np.abs(random.normal(0, 1, 3000))]
@@ -82,13 +82,13 @@ def test_sizes_that_shrink_or_jump_at_first_are_still_told_apart() -> None:
 
 
 def test_the_first_size_after_zeros_is_as_surprising_as_can_be() -> None:
-    tail = np.zeros(c.TAIL_WIDTH)
+    tail = np.zeros(Tail.WIDTH)
     assert [_surprise(tail, 0.0) for _ in range(200)] == [0.0] * 200
     assert _surprise(tail, 1e-3) == surprise.LARGEST
 
 
 def test_the_gate_equals_the_twin() -> None:
-    tail, twin = np.zeros(c.TAIL_WIDTH), naive.Gate()
+    tail, twin = np.zeros(Tail.WIDTH), naive.Gate()
     random = np.random.default_rng(5)
     for step in range(24 * 40):
         hour, dawn = step % 24, step > 0 and step % 24 == 0
@@ -97,7 +97,7 @@ def test_the_gate_equals_the_twin() -> None:
 
 
 def test_a_nightly_job_surprises_once() -> None:
-    tail = np.zeros(c.TAIL_WIDTH)
+    tail = np.zeros(Tail.WIDTH)
     told = []
     for day in range(5):
         for hour in range(24):
@@ -130,10 +130,10 @@ def test_a_monitor_deviates_as_its_twin(kind: type[Any], bins: int) -> None:
 
 
 def _alarms(values: NDArray[np.float64], rate: float) -> tuple[list[bool], list[float]]:
-    latest, count = np.zeros(c.TARGETS_FROM), np.zeros(c.SLOT + 1, np.int64)
+    latest, count = np.zeros(ForecastLatest.TARGETS), np.zeros(Count.SLOT + 1, np.int64)
     raised, thresholds = [], []
     for value in values:
-        count[c.SEEN] += 1
+        count[Count.SEEN] += 1
         alarm, threshold = anomaly.alarm(latest, count, value, rate, False)
         raised.append(bool(alarm))
         thresholds.append(threshold)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamrnn import spec
-from streamrnn.kernels.core.event_table import FULL, LONG_FULL, SHORT, UNIT
+from streamrnn.kernels.core.layout import Contexts
 from streamrnn.kernels.experts.blend import FLOOR, RATE, SWITCH
 from streamrnn.kernels.experts.context import FADE, LEAST
 from streamrnn.model.parts import LAYERS
@@ -30,7 +30,7 @@ def softmax(o: Array) -> Array:
 
 def cell(total: int, kinds: int) -> tuple[int, int]:
     """Escape statistics are kept by occurrences (1, 2, 3-4, 5-8, ... 65+) and successors (1..4, 5-6, 7-10, more)."""
-    times = total // UNIT
+    times = total // Contexts.UNIT
     few = next((i for i, top in enumerate((1, 2, 4, 8, 16, 32, 64)) if times <= top), 7)
     return few, kinds if kinds <= 4 else 5 if kinds <= 6 else 6 if kinds <= 10 else 7
 
@@ -74,8 +74,8 @@ class Tables:
                 place = (k, *cell(sum(counts.values()), len(counts)))
                 new, uses = self.escapes.get(place, [2.0, 4.0])
                 self.escapes[place] = [FADE * new + (s not in counts), FADE * uses + 1.0]
-            counts[s] += UNIT
-            if counts[s] > (FULL if k < SHORT else LONG_FULL):
+            counts[s] += Contexts.UNIT
+            if counts[s] > (Contexts.FULL if k < Contexts.SHORT else Contexts.LONG_FULL):
                 self.entries[key] = Counter({symbol: count // 2 for symbol, count in counts.items() if count > 1})
 
 

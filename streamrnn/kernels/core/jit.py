@@ -28,11 +28,16 @@ import numba
 from llvmlite import binding
 from numba import types
 from numba.core import caching
+from numba.core.typing.typeof import typeof_impl
+
+from streamrnn.kernels.core.record import Numbered
 
 # nnan and ninf are never allowed: the firewall must see what is not finite.
 FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
 FLOATS = {"float32": types.float32, "float64": types.float64}
 
+
+typeof_impl.register(Numbered)(lambda record, context: types.Module(record))  # its fields are constants
 
 HERE = Path(__file__).parents[1]  # the kernels, in rooms of their own
 KERNELS = __name__.removesuffix(".core.jit")

@@ -14,9 +14,11 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels.core import table as c
 from streamrnn.kernels.core.call import call, shift
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.layout import Clock, Drift, ForecastLatest
+from streamrnn.kernels.core.outcomes import Bit
+from streamrnn.kernels.core.program import Detector, Program
 from streamrnn.kernels.drift import contract as d
 
 RATE = 0.001  # of the usual error
@@ -27,12 +29,12 @@ SETTLED = 50.0  # errors before the first is told to the detectors
 def loss(plan, row):
     """The standardised loss of this observation, NaN when there is none yet; learns what is usual."""
     p = plan.ints
-    expected, total, known = shift(row.real, p[c.LATEST] + c.TARGETS_FROM), 0.0, 0
-    for j in range(p[c.TARGETS]):
-        error = abs(expected[p[c.TARGETS] + j] - expected[j])
+    expected, total, known = shift(row.real, p[Program.LATEST] + ForecastLatest.TARGETS), 0.0, 0
+    for j in range(p[Program.TARGETS]):
+        error = abs(expected[p[Program.TARGETS] + j] - expected[j])
         if math.isnan(error):
             continue
-        usual = shift(row.real, p[c.DRIFT] + c.DRIFT_WIDTH + 2 * j)  # mean, errors seen
+        usual = shift(row.real, p[Program.DRIFT] + Drift.WIDTH + 2 * j)  # mean, errors seen
         if usual[1] >= SETTLED:
             total += error / (error + usual[0]) if error > 0.0 else 0.0
             known += 1
@@ -45,17 +47,17 @@ def loss(plan, row):
 def begin_anew(plan, row):
     """Fresh detectors, and another usual error soon."""
     p = plan.ints
-    for j in range(p[c.TARGETS]):
-        usual = shift(row.real, p[c.DRIFT] + c.DRIFT_WIDTH + 2 * j)
+    for j in range(p[Program.TARGETS]):
+        usual = shift(row.real, p[Program.DRIFT] + Drift.WIDTH + 2 * j)
         usual[1] = min(usual[1], SETTLED)
-    first = p[c.DRIFT] + c.DRIFT_WIDTH + 2 * p[c.TARGETS]
-    carray(shift(row.real, first), p[c.DETECTOR_LENGTH])[:] = 0.0
+    first = p[Program.DRIFT] + Drift.WIDTH + 2 * p[Program.TARGETS]
+    carray(shift(row.real, first), p[Program.DETECTOR_LENGTH])[:] = 0.0
 
 
 @jit
 def react(plan, row):
     """Call the plan's reactions."""
-    for i in range(plan.ints[c.REACTIONS]):
+    for i in range(plan.ints[Program.REACTIONS]):
         call(
             plan.reactions[i],
             plan.ints,
@@ -71,23 +73,27 @@ def react(plan, row):
 def look(plan, row, scratch):
     """Tell the detectors the loss of this observation. Returns the outcome's bits."""
     p = plan.ints
-    if p[c.DETECTORS] == 0:
+    if p[Program.DETECTORS] == 0:
         return 0
     x = loss(plan, row)
     if math.isnan(x):
         return 0
-    record, out = shift(row.real, p[c.DRIFT]), scratch.f64
-    first, drifted = shift(row.real, p[c.DRIFT] + c.DRIFT_WIDTH + 2 * p[c.TARGETS]), False
-    for i in range(p[c.DETECTORS]):
-        each = shift(plan.detectors, i * c.DETECTOR_WIDTH)
-        call(each[c.UPDATE], shift(plan.tuning, i * c.DETECTOR_REALS), shift(first, each[c.DETECTOR_STATE]), x, out)
+    record, out = shift(row.real, p[Program.DRIFT]), scratch.f64
+    first, drifted = shift(row.real, p[Program.DRIFT] + Drift.WIDTH + 2 * p[Program.TARGETS]), False
+    for i in range(p[Program.DETECTORS]):
+        each = shift(plan.detectors, i * Detector.WIDTH)
+        call(
+            each[Detector.UPDATE], shift(plan.tuning, i * Detector.SETTINGS), shift(first, each[Detector.STATE]), x, out
+        )
         if out[d.FOUND] != 0.0 and out[d.AFTER] > out[d.BEFORE] and not drifted:
             drifted = True
-            record[c.D_WHICH], record[c.D_BEFORE], record[c.D_AFTER] = i, out[d.BEFORE], out[d.AFTER]
-            record[c.D_SINCE] = row.real[p[c.CLOCK] + c.TIME] - out[d.AGO] * row.real[p[c.CLOCK] + c.INTERVAL]
+            record[Drift.WHICH], record[Drift.BEFORE], record[Drift.AFTER] = i, out[d.BEFORE], out[d.AFTER]
+            record[Drift.SINCE] = (
+                row.real[p[Program.CLOCK] + Clock.TIME] - out[d.AGO] * row.real[p[Program.CLOCK] + Clock.INTERVAL]
+            )
     if not drifted:
         return 0
-    record[c.D_COUNT] += 1
+    record[Drift.COUNT] += 1
     begin_anew(plan, row)
     react(plan, row)
-    return c.DRIFT_FOUND
+    return Bit.DRIFT_FOUND

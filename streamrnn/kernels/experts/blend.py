@@ -15,9 +15,10 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels.core import event_table as e
 from streamrnn.kernels.core.call import shift
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.layout import Contexts
+from streamrnn.kernels.core.program import Program
 from streamrnn.kernels.heads.categorical import softmax
 
 RATE = 0.001
@@ -29,8 +30,10 @@ FLOOR = 1e-6
 def weights_of(plan, row, scratch):
     """The weights (M) that go with the contexts that were found."""
     p = plan.ints
-    members = p[e.TABLES] + 1
-    return carray(shift(row.params, p[e.MIXER] + (scratch.own[1] * e.STATES + scratch.own[2]) * members), members)
+    members = p[Program.TABLES] + 1
+    return carray(
+        shift(row.params, p[Program.MIXER] + (scratch.own[1] * Contexts.STATES + scratch.own[2]) * members), members
+    )
 
 
 @jit
@@ -40,9 +43,9 @@ def network_logs(plan, scratch, logits, n):
     A network that has gone bad counts as having no opinion until the firewall has put it back.
     """
     p = plan.ints
-    V, K = p[e.SYMBOLS], p[e.TABLES]
-    share = carray(shift(scratch.f32, p[e.SCRATCH_SHARES] + (K + 1) * V), V)
-    log = carray(shift(scratch.f32, p[e.SCRATCH_LOGS] + K * V), V)
+    V, K = p[Program.SYMBOLS], p[Program.TABLES]
+    share = carray(shift(scratch.f32, p[Program.SCRATCH_SHARES] + (K + 1) * V), V)
+    log = carray(shift(scratch.f32, p[Program.SCRATCH_LOGS] + K * V), V)
     whole = softmax(logits, share, n)
     if math.isfinite(whole):
         for s in range(n):
@@ -56,18 +59,21 @@ def network_logs(plan, scratch, logits, n):
 def mix(plan, row, scratch, n):
     """What is published: (V) into the scratch."""
     p = plan.ints
-    V, K = p[e.SYMBOLS], p[e.TABLES]
-    mixed, final = carray(shift(scratch.f32, p[e.SCRATCH_MIXED]), V), carray(shift(scratch.f32, p[e.SCRATCH_FINAL]), V)
+    V, K = p[Program.SYMBOLS], p[Program.TABLES]
+    mixed, final = (
+        carray(shift(scratch.f32, p[Program.SCRATCH_MIXED]), V),
+        carray(shift(scratch.f32, p[Program.SCRATCH_FINAL]), V),
+    )
     w = weights_of(plan, row, scratch)
     final[:n] = 0
     for m in range(K + 1):
-        log, weight = carray(shift(scratch.f32, p[e.SCRATCH_LOGS] + m * V), V), w[m]
+        log, weight = carray(shift(scratch.f32, p[Program.SCRATCH_LOGS] + m * V), V), w[m]
         for s in range(n):
             final[s] += weight * log[s]
     softmax(final, mixed, n)
-    belief = carray(shift(row.params, p[e.BELIEF]), e.CANDIDATES)
-    table = carray(shift(scratch.f32, p[e.SCRATCH_SHARES] + K * V), V)
-    network = carray(shift(scratch.f32, p[e.SCRATCH_SHARES] + (K + 1) * V), V)
+    belief = carray(shift(row.params, p[Program.BELIEF]), Contexts.CANDIDATES)
+    table = carray(shift(scratch.f32, p[Program.SCRATCH_SHARES] + K * V), V)
+    network = carray(shift(scratch.f32, p[Program.SCRATCH_SHARES] + (K + 1) * V), V)
     real = final.dtype.type
     most = real(1.0 - FLOOR)
     a, b, d = most * belief[0], most * belief[1], most * belief[2]
@@ -80,26 +86,26 @@ def mix(plan, row, scratch, n):
 def learn(plan, row, scratch, s, n):
     """Symbol s came: move the weights that were used, and the belief."""
     p = plan.ints
-    V, K = p[e.SYMBOLS], p[e.TABLES]
-    mixed = carray(shift(scratch.f32, p[e.SCRATCH_MIXED]), V)
+    V, K = p[Program.SYMBOLS], p[Program.TABLES]
+    mixed = carray(shift(scratch.f32, p[Program.SCRATCH_MIXED]), V)
     w = weights_of(plan, row, scratch)
     real = mixed.dtype.type
     for m in range(K + 1):
-        log = carray(shift(scratch.f32, p[e.SCRATCH_LOGS] + m * V), V)
+        log = carray(shift(scratch.f32, p[Program.SCRATCH_LOGS] + m * V), V)
         mean = real(0)
         for i in range(n):
             mean += mixed[i] * log[i]
         w[m] += real(RATE) * (log[s] - mean)
-    belief = carray(shift(row.params, p[e.BELIEF]), e.CANDIDATES)
+    belief = carray(shift(row.params, p[Program.BELIEF]), Contexts.CANDIDATES)
     shares = (
         float(mixed[s]),
-        float(scratch.f32[p[e.SCRATCH_SHARES] + (K + 1) * V + s]),
-        float(scratch.f32[p[e.SCRATCH_SHARES] + K * V + s]),
+        float(scratch.f32[p[Program.SCRATCH_SHARES] + (K + 1) * V + s]),
+        float(scratch.f32[p[Program.SCRATCH_SHARES] + K * V + s]),
     )
     total = 0.0
-    for j in range(e.CANDIDATES):
+    for j in range(Contexts.CANDIDATES):
         total += belief[j] * shares[j]
     if not total > 0.0:
         return
-    for j in range(e.CANDIDATES):
-        belief[j] = (1.0 - SWITCH) * belief[j] * shares[j] / total + SWITCH / e.CANDIDATES
+    for j in range(Contexts.CANDIDATES):
+        belief[j] = (1.0 - SWITCH) * belief[j] * shares[j] / total + SWITCH / Contexts.CANDIDATES

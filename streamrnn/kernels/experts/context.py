@@ -18,10 +18,11 @@ import math
 import numpy as np
 from numba import carray
 
-from streamrnn.kernels.core import event_table as e
 from streamrnn.kernels.core.as_uint32 import words
 from streamrnn.kernels.core.call import shift
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.layout import Contexts, Entry, EventCount
+from streamrnn.kernels.core.program import Order, Program
 
 SPREAD = np.uint64(0x9E3779B97F4A7C15)
 FINISH = np.uint64(0xBF58476D1CE4E5B9)
@@ -51,31 +52,31 @@ def stamp(h):
 @jit
 def entry(plan, row, k, place):
     """The words of an entry of table k."""
-    order = shift(plan.orders, k * e.ORDER_WIDTH)
-    width = e.HEAD + order[e.PLACES]
-    return carray(shift(words(row.counts), order[e.TABLE] + place * width), width)
+    order = shift(plan.orders, k * Order.WIDTH)
+    width = Entry.SUCCESSORS + order[Order.PLACES]
+    return carray(shift(words(row.counts), order[Order.TABLE] + place * width), width)
 
 
 @jit
 def look_up(plan, row, k, h):
     """Place of the context's entry; -1 - the place that it would take when there is none."""
-    order = shift(plan.orders, k * e.ORDER_WIDTH)
-    start, check = np.int64(h & np.uint64(order[e.MASK])), stamp(h)
+    order = shift(plan.orders, k * Order.WIDTH)
+    start, check = np.int64(h & np.uint64(order[Order.MASK])), stamp(h)
     least, worst = np.int64(1) << 40, start
-    for probe in range(e.PROBES):
+    for probe in range(Contexts.PROBES):
         at = start ^ probe
         found = entry(plan, row, k, at)
-        if found[e.STAMP] == check:
+        if found[Entry.STAMP] == check:
             return at
-        if np.int64(found[e.WEIGHT]) < least:
-            least, worst = np.int64(found[e.WEIGHT]), at
+        if np.int64(found[Entry.WEIGHT]) < least:
+            least, worst = np.int64(found[Entry.WEIGHT]), at
     return -1 - worst
 
 
 @jit
 def cell(total, kinds):
     """Escape cell of an entry: logarithmic in its occurrences (8), coarse in its successors (7)."""
-    times, a = total // e.UNIT, 0
+    times, a = total // Contexts.UNIT, 0
     while times > 1 and a < 7:
         times = (times + 1) // 2
         a += 1
@@ -89,7 +90,7 @@ def refine(found, escape, lower, low, mine, log, n):
     """P_k and its logarithm from P_{k-1} and its own, over n symbols."""
     real = lower.dtype.type
     total, known = 0, 0.0
-    for i in range(e.HEAD, len(found)):
+    for i in range(Entry.SUCCESSORS, len(found)):
         count = np.int64(found[i] & COUNT)
         if count > 0:
             total += count
@@ -100,7 +101,7 @@ def refine(found, escape, lower, low, mine, log, n):
         mine[s] = lower[s] * scale
         log[s] = low[s] + moved
     share = (1.0 - escape) / total
-    for i in range(e.HEAD, len(found)):
+    for i in range(Entry.SUCCESSORS, len(found)):
         count = np.int64(found[i] & COUNT)
         if count > 0:
             s = np.int64(found[i] >> SYMBOL)
@@ -112,7 +113,7 @@ def refine(found, escape, lower, low, mine, log, n):
 def kinds_of(found):
     """Successors in an entry."""
     kinds = 0
-    for i in range(e.HEAD, len(found)):
+    for i in range(Entry.SUCCESSORS, len(found)):
         kinds += (found[i] & COUNT) > 0
     return kinds
 
@@ -125,26 +126,29 @@ def predict(plan, row, scratch, n):
     the place and the escape cell (-1 where the context is not there, -2 as place where the session is too short).
     """
     p = plan.ints
-    V = p[e.SYMBOLS]
+    V = p[Program.SYMBOLS]
     real = carray(scratch.f32, 1).dtype.type
-    history = carray(shift(row.count, p[e.HISTORY]), e.REACH)
-    lower, low = carray(shift(scratch.f32, p[e.SCRATCH_SHARES]), V), carray(shift(scratch.f32, p[e.SCRATCH_DELTA]), V)
+    history = carray(shift(row.count, p[Program.RECENT]), Contexts.REACH)
+    lower, low = (
+        carray(shift(scratch.f32, p[Program.SCRATCH_SHARES]), V),
+        carray(shift(scratch.f32, p[Program.SCRATCH_DELTA]), V),
+    )
     lower[:n] = real(1.0 / n)
     low[:n] = real(-math.log(n))
     longest, state = 0, 0
-    for k in range(p[e.TABLES]):
-        mine = carray(shift(scratch.f32, p[e.SCRATCH_SHARES] + (k + 1) * V), V)
-        log = carray(shift(scratch.f32, p[e.SCRATCH_LOGS] + k * V), V)
-        order = plan.orders[k * e.ORDER_WIDTH + e.ORDER]
+    for k in range(p[Program.TABLES]):
+        mine = carray(shift(scratch.f32, p[Program.SCRATCH_SHARES] + (k + 1) * V), V)
+        log = carray(shift(scratch.f32, p[Program.SCRATCH_LOGS] + k * V), V)
+        order = plan.orders[k * Order.WIDTH + Order.LENGTH]
         own = carray(shift(scratch.own, 3 + 2 * k), 2)
-        own[0], own[1] = -e.BEFORE, -1
-        if order <= row.count[e.TOLD] + 1:
+        own[0], own[1] = -Contexts.BEFORE, -1
+        if order <= row.count[EventCount.IN_SESSION] + 1:
             own[0] = look_up(plan, row, k, hashed(row, history, order))
         if own[0] >= 0:
             found = entry(plan, row, k, own[0])
             kinds = kinds_of(found)
-            own[1] = cell(np.int64(found[e.WEIGHT]), kinds)
-            seen = carray(shift(row.params, p[e.ESCAPE] + 2 * (k * e.ESCAPES + own[1])), 2)
+            own[1] = cell(np.int64(found[Entry.WEIGHT]), kinds)
+            seen = carray(shift(row.params, p[Program.ESCAPE] + 2 * (k * Contexts.ESCAPES + own[1])), 2)
             escape = min(max(float(seen[0]) / float(seen[1]), LEAST), 1.0 - LEAST)
             refine(found, escape, lower, low, mine, log, n)
             longest, state = k + 1, 0 if kinds <= 1 else 1 if kinds <= 3 else 2
@@ -159,22 +163,22 @@ def predict(plan, row, scratch, n):
 def count(plan, row, scratch, s):
     """Symbol s followed: into the entries that `predict` has found, or into new ones."""
     p = plan.ints
-    history = carray(shift(row.count, p[e.HISTORY]), e.REACH)
-    for k in range(p[e.TABLES]):
+    history = carray(shift(row.count, p[Program.RECENT]), Contexts.REACH)
+    for k in range(p[Program.TABLES]):
         own = carray(shift(scratch.own, 3 + 2 * k), 2)
-        if own[0] == -e.BEFORE:
+        if own[0] == -Contexts.BEFORE:
             continue
         if own[0] < 0:
             found = entry(plan, row, k, -1 - own[0])
             found[:] = 0
-            found[e.STAMP] = stamp(hashed(row, history, plan.orders[k * e.ORDER_WIDTH + e.ORDER]))
-            found[e.HEAD] = np.uint32(s) << SYMBOL
-            found[e.HEAD] |= np.uint32(e.UNIT)
-            found[e.WEIGHT] = np.uint32(e.UNIT)
+            found[Entry.STAMP] = stamp(hashed(row, history, plan.orders[k * Order.WIDTH + Order.LENGTH]))
+            found[Entry.SUCCESSORS] = np.uint32(s) << SYMBOL
+            found[Entry.SUCCESSORS] |= np.uint32(Contexts.UNIT)
+            found[Entry.WEIGHT] = np.uint32(Contexts.UNIT)
             continue
         found = entry(plan, row, k, own[0])
-        seen = carray(shift(row.params, p[e.ESCAPE] + 2 * (k * e.ESCAPES + own[1])), 2)
-        new = raise_count(found, s, e.FULL if k < e.SHORT else e.LONG_FULL)
+        seen = carray(shift(row.params, p[Program.ESCAPE] + 2 * (k * Contexts.ESCAPES + own[1])), 2)
+        new = raise_count(found, s, Contexts.FULL if k < Contexts.SHORT else Contexts.LONG_FULL)
         seen[0] = FADE * seen[0] + new
         seen[1] = FADE * seen[1] + 1.0
 
@@ -182,8 +186,8 @@ def count(plan, row, scratch, s):
 @jit
 def raise_count(found, s, most):
     """One more occurrence of s in an entry; the least successor gives way when it is full. Returns 1 if s was new."""
-    at, least, low = -1, np.int64(1) << 40, e.HEAD
-    for i in range(e.HEAD, len(found)):
+    at, least, low = -1, np.int64(1) << 40, Entry.SUCCESSORS
+    for i in range(Entry.SUCCESSORS, len(found)):
         times = np.int64(found[i] & COUNT)
         if times > 0 and np.int64(found[i] >> SYMBOL) == s:
             at = i
@@ -194,14 +198,14 @@ def raise_count(found, s, most):
     if new:
         at = low
         found[at] = np.uint32(s) << SYMBOL
-    found[at] += np.uint32(e.UNIT)
+    found[at] += np.uint32(Contexts.UNIT)
     halve = (found[at] & COUNT) > np.uint32(most)
     total = np.int64(0)
-    for i in range(e.HEAD, len(found)):
+    for i in range(Entry.SUCCESSORS, len(found)):
         times = found[i] & COUNT
         if halve:
             times >>= np.uint32(1)
             found[i] = (found[i] >> SYMBOL << SYMBOL) | times
         total += np.int64(times)
-    found[e.WEIGHT] = np.uint32(total)
+    found[Entry.WEIGHT] = np.uint32(total)
     return 1.0 if new else 0.0

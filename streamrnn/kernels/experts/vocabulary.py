@@ -8,9 +8,10 @@ symbol of its own, END, when the first one ends: whoever never ends one gives it
 
 from numba import carray
 
-from streamrnn.kernels.core import event_table as e
 from streamrnn.kernels.core.call import shift
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.layout import Symbols
+from streamrnn.kernels.core.program import Program
 
 END = -1  # in place of a digest, which is never negative
 
@@ -19,11 +20,11 @@ END = -1  # in place of a digest, which is never negative
 def place_of(plan, row, digest):
     """Bucket that holds the digest, or the free one where it would stand (linear probing; half stays free)."""
     p = plan.ints
-    mask = p[e.BUCKET_MASK]
+    mask = p[Program.BUCKET_MASK]
     at = digest & mask
     while True:
-        symbol = row.counts[p[e.BUCKETS] + at]
-        if symbol == 0 or row.counts[p[e.KEYS] + symbol - 1] == digest:
+        symbol = row.counts[p[Program.BUCKETS] + at]
+        if symbol == 0 or row.counts[p[Program.KEYS] + symbol - 1] == digest:
             return at
         at = (at + 1) & mask
 
@@ -31,7 +32,7 @@ def place_of(plan, row, digest):
 @jit
 def find(plan, row, digest):
     """The symbol's number, 0 when it is not in the vocabulary."""
-    symbol = row.counts[plan.ints[e.BUCKETS] + place_of(plan, row, digest)]
+    symbol = row.counts[plan.ints[Program.BUCKETS] + place_of(plan, row, digest)]
     return symbol - 1 if symbol > 0 else 0
 
 
@@ -39,16 +40,16 @@ def find(plan, row, digest):
 def admit(plan, row, digest):
     """Let a symbol in that is not. Returns its number; 0 when it has to wait or there is no room."""
     p = plan.ints
-    n = row.counts[p[e.KNOWN]]
-    if n >= p[e.SYMBOLS]:
+    n = row.counts[p[Program.KNOWN_SYMBOLS]]
+    if n >= p[Program.SYMBOLS]:
         return 0
-    if 2 * n > p[e.SYMBOLS]:
-        waiting = carray(shift(row.counts, p[e.WAITING]), e.WAITERS)
-        at = (digest >> 8) % e.WAITERS
+    if 2 * n > p[Program.SYMBOLS]:
+        waiting = carray(shift(row.counts, p[Program.WAITING]), Symbols.WAITERS)
+        at = (digest >> 8) % Symbols.WAITERS
         if waiting[at] != digest:
             waiting[at] = digest
             return 0
-    row.counts[p[e.BUCKETS] + place_of(plan, row, digest)] = n + 1
-    row.counts[p[e.KEYS] + n] = digest
-    row.counts[p[e.KNOWN]] = n + 1
+    row.counts[p[Program.BUCKETS] + place_of(plan, row, digest)] = n + 1
+    row.counts[p[Program.KEYS] + n] = digest
+    row.counts[p[Program.KNOWN_SYMBOLS]] = n + 1
     return n

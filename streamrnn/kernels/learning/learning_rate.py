@@ -12,9 +12,10 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels.core import table as c
 from streamrnn.kernels.core.call import shift
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.layout import Drift, Loss, Schedule, Updates
+from streamrnn.kernels.core.program import Program, Reals
 
 CONSTANT, SQRT, PLATEAU = 0, 1, 2
 LARGEST = 30.0  # a mean loss counts up to this
@@ -38,9 +39,9 @@ def limit(G, most):
 @jit
 def shorten(plan, G, norm, labels):
     """What the gradient G, the sum over so many labels, is to be multiplied with; `norm` is that of its mean."""
-    if plan.reals[c.VALUE] > 0.0:
-        norm = math.sqrt(limit(G, plan.reals[c.VALUE] * labels)) / labels
-    return min(1.0, plan.reals[c.CLIP] / max(norm, 1e-12)) / labels
+    if plan.reals[Reals.VALUE] > 0.0:
+        norm = math.sqrt(limit(G, plan.reals[Reals.VALUE] * labels)) / labels
+    return min(1.0, plan.reals[Reals.CLIP] / max(norm, 1e-12)) / labels
 
 
 @jit
@@ -70,21 +71,23 @@ def plateau(state, period, loss):
 @jit
 def raised(plan, row):
     """What the rate is multiplied with after a drift; an update more has been taken."""
-    record = shift(row.real, plan.ints[c.DRIFT])
-    left = record[c.D_RAISED]
-    record[c.D_RAISED] = max(left - 1.0, 0.0)
+    record = shift(row.real, plan.ints[Program.DRIFT])
+    left = record[Drift.RAISED]
+    record[Drift.RAISED] = max(left - 1.0, 0.0)
     return 1.0 + (RAISED - 1.0) * left / UPDATES
 
 
 @jit
 def rate(plan, row, labels):
     """The rate of the update that is due."""
-    p, base, period = plan.ints, plan.reals[c.RATE], plan.reals[c.PERIOD]
-    if p[c.DETECTORS] > 0:
+    p, base, period = plan.ints, plan.reals[Reals.RATE], plan.reals[Reals.PERIOD]
+    if p[Program.DETECTORS] > 0:
         base *= raised(plan, row)
-    if p[c.SCHEDULE] == SQRT:
-        return base * math.sqrt(period / max(row.counts[c.STEPS], period))
-    if p[c.SCHEDULE] == PLATEAU:
-        state = carray(shift(row.params, p[c.OPTIMISER] + p[c.OPTIMISER_LENGTH] - c.PACE_WIDTH), c.PACE_WIDTH)
-        return base * plateau(state, period, row.real[p[c.LOSS] + c.LOSS_SUM] / labels)
+    if p[Program.SCHEDULE] == SQRT:
+        return base * math.sqrt(period / max(row.counts[Updates.STEPS], period))
+    if p[Program.SCHEDULE] == PLATEAU:
+        state = carray(
+            shift(row.params, p[Program.OPTIMISER] + p[Program.OPTIMISER_LENGTH] - Schedule.WIDTH), Schedule.WIDTH
+        )
+        return base * plateau(state, period, row.real[p[Program.LOSS] + Loss.SUM] / labels)
     return base

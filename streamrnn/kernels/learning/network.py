@@ -2,10 +2,10 @@
 
 from numba import carray
 
-from streamrnn.kernels.core import table as c
 from streamrnn.kernels.core.call import call, shift
 from streamrnn.kernels.core.jit import jit
 from streamrnn.kernels.core.linalg import dots
+from streamrnn.kernels.core.program import Layer, Program, Reals
 
 
 @jit
@@ -23,26 +23,26 @@ def through(plan, row, scratch, memory, source, t, part):
     `part` is the column of the layers' part to call: FORWARD as it is lived, TRAIN when a window is run again.
     """
     p = plan.ints
-    o, m = p[c.OUTPUTS], p[c.TOP]
-    for number in range(p[c.LAYERS]):
-        layer = shift(plan.layers, number * c.LAYER_WIDTH)
-        state = shift(memory, layer[c.LAYER_STATE] - p[c.MEMORY_F32])
+    o, m = p[Program.OUTPUTS], p[Program.TOP]
+    for number in range(p[Program.LAYERS]):
+        layer = shift(plan.layers, number * Layer.WIDTH)
+        state = shift(memory, layer[Layer.STATE] - p[Program.MEMORY_F32])
         call(
             layer[part],
-            shift(layer, c.LAYER_SHAPE),
-            shift(row.params, p[c.PARAMS] + layer[c.LAYER_PARAMS]),
+            shift(layer, Layer.SHAPE),
+            shift(row.params, p[Program.PARAMS] + layer[Layer.PARAMS]),
             state,
-            shift(row.net, layer[c.LAYER_TAPE]),
+            shift(row.net, layer[Layer.TAPE]),
             source,
-            shift(scratch.f32, p[c.SCRATCH_LAYER]),
+            shift(scratch.f32, p[Program.SCRATCH_LAYER]),
             t,
         )
         source = state
     h = carray(source, m)
-    top = carray(shift(row.net, p[c.TOPS] + t * m), m)
-    out = carray(shift(row.net, p[c.RAW] + t * o), o)
-    V = carray(shift(row.params, p[c.PARAMS] + p[c.READOUT]), (o, m))
-    b = carray(shift(row.params, p[c.PARAMS] + p[c.READOUT] + m * o), o)
+    top = carray(shift(row.net, p[Program.TOPS] + t * m), m)
+    out = carray(shift(row.net, p[Program.RAW] + t * o), o)
+    V = carray(shift(row.params, p[Program.PARAMS] + p[Program.READOUT]), (o, m))
+    b = carray(shift(row.params, p[Program.PARAMS] + p[Program.READOUT] + m * o), o)
     for i in range(o):
         out[i] = b[i]
     for i in range(m):
@@ -57,13 +57,13 @@ def grade(plan, row, t, answer, target, loss):
     `loss` is where the loss itself goes.
     """
     p = plan.ints
-    offset = t * p[c.OUTPUTS] + p[c.HEAD_WIDTH] * answer
+    offset = t * p[Program.OUTPUTS] + p[Program.HEAD_WIDTH] * answer
     call(
-        p[c.HEAD_GRAD],
-        p[c.HEAD_WIDTH],
-        shift(row.net, p[c.RAW] + offset),
+        p[Program.HEAD_GRAD],
+        p[Program.HEAD_WIDTH],
+        shift(row.net, p[Program.RAW] + offset),
         target,
-        shift(row.net, p[c.GRADIENT] + offset),
-        shift(plan.reals, c.HEAD_REALS),
+        shift(row.net, p[Program.GRADIENT] + offset),
+        shift(plan.reals, Reals.HEAD),
         loss,
     )

@@ -1,8 +1,9 @@
 """The network alone: forward, loss, back through the tape, clipping and the optimiser, as the step calls them, without
 the door, the experts, the mix and the monitors. For measurements of the learner beside other learners."""
 
-from streamrnn.kernels.core import table as c
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.layout import Count, Place
+from streamrnn.kernels.core.program import Program
 from streamrnn.kernels.step.advance import network
 from streamrnn.kernels.step.loop import borrow, learn_if_due, view
 from streamrnn.kernels.step.settle import teach
@@ -17,11 +18,11 @@ def run(places, real, inputs, targets, counts):
     row = view(plan, planes, 0)
     q = row.count
     for i in range(len(targets)):
-        q[c.SEEN] += 1
+        q[Count.SEEN] += 1
         if i > 0:
             teach(plan, row, 0, 0, 0, targets[i], targets[i])
             learn_if_due(plan, row, scratch, False)
-        for j in range(p[c.INPUTS]):
-            row.net[p[c.INPUT] + j] = inputs[i, j]
+        for j in range(p[Program.INPUTS]):
+            row.net[p[Program.INPUT] + j] = inputs[i, j]
         network(plan, row, scratch)
-        q[p[c.PLACES] + c.PLACE_ROW] = q[c.WRITTEN] - 1
+        q[p[Program.PLACES] + Place.ROW] = q[Count.WRITTEN] - 1

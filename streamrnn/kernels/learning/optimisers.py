@@ -9,8 +9,8 @@ import math
 
 from numba import carray, types
 
-from streamrnn.kernels.core import table as c
 from streamrnn.kernels.core.jit import family, jit
+from streamrnn.kernels.core.program import Reals
 
 TINY = 1e-30
 
@@ -39,11 +39,11 @@ def adam(n, w, g, state, reals, scale, rate, step):
     W, G, S = carray(w, n), carray(g, n), carray(state, 2 * n)
     m, v = S[:n], S[n:]
     real = W.dtype.type
-    b1, b2 = reals[c.FIRST], reals[c.SECOND]
+    b1, b2 = reals[Reals.FIRST], reals[Reals.SECOND]
     root = math.sqrt(1.0 - b2**step)
-    pace, most = real(rate * root / (1.0 - b1**step)), real(reals[c.CAP])
+    pace, most = real(rate * root / (1.0 - b1**step)), real(reals[Reals.CAP])
     epsilon, k, tiny, zero = real(1e-8 * root), real(scale), real(TINY), real(0)
-    shrink = real(rate * reals[c.SHRINK])
+    shrink = real(rate * reals[Reals.SHRINK])
     k1, k2, r1, r2 = real(b1), real(b2), real(1.0 - b1), real(1.0 - b2)
     for i in range(n):
         d = k * G[i]
@@ -59,7 +59,7 @@ def sgd(n, w, g, state, reals, scale, rate, step):
     """Gradient descent with momentum (Polyak 1964): v = momentum v + g; w -= rate v. State: v (n)."""
     W, G, v = carray(w, n), carray(g, n), carray(state, n)
     real = W.dtype.type
-    pace, most, momentum = real(rate), real(reals[c.CAP]), real(reals[c.FIRST])
+    pace, most, momentum = real(rate), real(reals[Reals.CAP]), real(reals[Reals.FIRST])
     k, tiny, zero = real(scale), real(TINY), real(0)
     for i in range(n):
         a = momentum * v[i] + k * G[i]
@@ -72,9 +72,9 @@ def rmsprop(n, w, g, state, reals, scale, rate, step):
     """RMSProp (Tieleman and Hinton 2012): v = decay v + (1 - decay) g^2; w -= rate g / sqrt(v). State: v (n)."""
     W, G, v = carray(w, n), carray(g, n), carray(state, n)
     real = W.dtype.type
-    pace, most, epsilon = real(rate), real(reals[c.CAP]), real(1e-8)
+    pace, most, epsilon = real(rate), real(reals[Reals.CAP]), real(1e-8)
     k, tiny, zero = real(scale), real(TINY), real(0)
-    keep, take = real(reals[c.FIRST]), real(1.0 - reals[c.FIRST])
+    keep, take = real(reals[Reals.FIRST]), real(1.0 - reals[Reals.FIRST])
     for i in range(n):
         d = k * G[i]
         b = keep * v[i] + take * d * d
@@ -93,6 +93,6 @@ def obgd(n, w, g, state, reals, scale, rate, step):
     k, size = real(scale), real(0)
     for i in range(n):
         size += abs(k * G[i])
-    pace, most = real(rate / max(1.0, rate * reals[c.FIRST] * float(size))), real(reals[c.CAP])
+    pace, most = real(rate / max(1.0, rate * reals[Reals.FIRST] * float(size))), real(reals[Reals.CAP])
     for i in range(n):
         W[i] -= within(pace * (k * G[i]), most)

@@ -28,9 +28,9 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels.core import table as c
 from streamrnn.kernels.core.call import shift
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.program import Layer, Program
 from streamrnn.kernels.layers.contract import H, M
 from streamrnn.kernels.layers.dropout import draw
 from streamrnn.kernels.learning.network import fade, grade, through
@@ -40,47 +40,47 @@ from streamrnn.kernels.learning.network import fade, grade, through
 def remember(plan, row, t):
     """Keep what row t starts from; nothing has been answered yet."""
     p = plan.ints
-    inputs, memory, answers = p[c.INPUTS], p[c.MEMORY_LENGTH], p[c.TARGETS] * p[c.HORIZONS]
-    x, state = carray(shift(row.net, p[c.INPUT]), inputs), carray(shift(row.net, p[c.MEMORY_F32]), memory)
-    kept = carray(shift(row.net, p[c.PAST] + t * inputs), inputs)
-    before = carray(shift(row.net, p[c.BEFORE] + t * memory), memory)
+    inputs, memory, answers = p[Program.INPUTS], p[Program.MEMORY_LENGTH], p[Program.TARGETS] * p[Program.HORIZONS]
+    x, state = carray(shift(row.net, p[Program.INPUT]), inputs), carray(shift(row.net, p[Program.MEMORY_F32]), memory)
+    kept = carray(shift(row.net, p[Program.PAST] + t * inputs), inputs)
+    before = carray(shift(row.net, p[Program.BEFORE] + t * memory), memory)
     for i in range(inputs):
         kept[i] = x[i]
     for i in range(memory):
         before[i] = state[i]
-    carray(shift(row.net, p[c.ANSWERS] + t * answers), answers)[:] = math.nan
+    carray(shift(row.net, p[Program.ANSWERS] + t * answers), answers)[:] = math.nan
 
 
 @jit
 def drop(plan, row, first, last):
     """Draw what the dropout layers leave out at rows first..last-1."""
     p = plan.ints
-    if p[c.DRAWN] < 0:
+    if p[Program.DRAWN] < 0:
         return
-    for number in range(p[c.LAYERS]):
-        layer = shift(plan.layers, number * c.LAYER_WIDTH)
-        if layer[c.DROPS]:
-            shape = shift(layer, c.LAYER_SHAPE)
-            masks = carray(shift(row.net, layer[c.LAYER_TAPE] + first * shape[H]), (last - first) * shape[H])
-            row.count[p[c.DRAWN]] = draw(masks, shape[M], row.count[p[c.DRAWN]])
+    for number in range(p[Program.LAYERS]):
+        layer = shift(plan.layers, number * Layer.WIDTH)
+        if layer[Layer.DROPS]:
+            shape = shift(layer, Layer.SHAPE)
+            masks = carray(shift(row.net, layer[Layer.TAPE] + first * shape[H]), (last - first) * shape[H])
+            row.count[p[Program.DRAWN]] = draw(masks, shape[M], row.count[p[Program.DRAWN]])
 
 
 @jit
 def relive(plan, row, scratch, first, last):
     """Live rows first..last-1 of the tape again: activations, outputs and the gradients at them."""
     p = plan.ints
-    memory, answers = p[c.MEMORY_LENGTH], p[c.TARGETS] * p[c.HORIZONS]
-    state = carray(shift(scratch.f32, p[c.SCRATCH_STATE]), memory)
-    before = carray(shift(row.net, p[c.BEFORE] + first * memory), memory)
+    memory, answers = p[Program.MEMORY_LENGTH], p[Program.TARGETS] * p[Program.HORIZONS]
+    state = carray(shift(scratch.f32, p[Program.SCRATCH_STATE]), memory)
+    before = carray(shift(row.net, p[Program.BEFORE] + first * memory), memory)
     for i in range(memory):
         state[i] = before[i]
     drop(plan, row, first, last)
     for t in range(first, last):
         if t > first:
-            fade(state, row.net[p[c.KEEP] + t])
-        source = shift(row.net, p[c.PAST] + t * p[c.INPUTS])
-        through(plan, row, scratch, shift(scratch.f32, p[c.SCRATCH_STATE]), source, t, c.TRAIN)
-        given = carray(shift(row.net, p[c.ANSWERS] + t * answers), answers)
+            fade(state, row.net[p[Program.KEEP] + t])
+        source = shift(row.net, p[Program.PAST] + t * p[Program.INPUTS])
+        through(plan, row, scratch, shift(scratch.f32, p[Program.SCRATCH_STATE]), source, t, Layer.TRAIN)
+        given = carray(shift(row.net, p[Program.ANSWERS] + t * answers), answers)
         for answer in range(answers):
             if not math.isnan(given[answer]):
                 grade(plan, row, t, answer, given[answer], scratch.f64)

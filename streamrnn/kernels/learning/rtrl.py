@@ -17,9 +17,11 @@ Traces that are not finite are emptied; the firewall, clipping and the optimiser
 
 from numba import carray
 
-from streamrnn.kernels.core import table as c
 from streamrnn.kernels.core.call import call, shift
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.layout import Count
+from streamrnn.kernels.core.outcomes import Bit
+from streamrnn.kernels.core.program import Layer, Program
 from streamrnn.kernels.learning.tbptt import readout, update
 
 
@@ -28,21 +30,21 @@ def gradient(plan, row, scratch, first, last):
     """Gradient of the labels on rows first..last-1, into the scratch; the traces are taken along."""
     p = plan.ints
     G = readout(plan, row, scratch, first, last)
-    dy, dx = p[c.SCRATCH_DY], p[c.SCRATCH_DX]
-    for s in range(p[c.LAYERS]):
-        layer = shift(plan.layers, (p[c.LAYERS] - 1 - s) * c.LAYER_WIDTH)
-        shape = shift(layer, c.LAYER_SHAPE)
-        w = shift(row.params, p[c.PARAMS] + layer[c.LAYER_PARAMS])
-        tape = shift(row.net, layer[c.LAYER_TAPE])
-        g = shift(scratch.f32, p[c.SCRATCH_GRADIENT] + layer[c.LAYER_PARAMS])
-        room = shift(scratch.f32, p[c.SCRATCH_LAYER])
+    dy, dx = p[Program.SCRATCH_DY], p[Program.SCRATCH_DX]
+    for s in range(p[Program.LAYERS]):
+        layer = shift(plan.layers, (p[Program.LAYERS] - 1 - s) * Layer.WIDTH)
+        shape = shift(layer, Layer.SHAPE)
+        w = shift(row.params, p[Program.PARAMS] + layer[Layer.PARAMS])
+        tape = shift(row.net, layer[Layer.TAPE])
+        g = shift(scratch.f32, p[Program.SCRATCH_GRADIENT] + layer[Layer.PARAMS])
+        room = shift(scratch.f32, p[Program.SCRATCH_LAYER])
         above, below = shift(scratch.f32, dy), shift(scratch.f32, dx)
-        if layer[c.FOLLOW] != 0:
-            trace, keep = shift(row.net, layer[c.LAYER_TRACE]), shift(row.net, p[c.KEEP])
-            call(layer[c.FOLLOW], shape, w, tape, keep, above, below, g, trace, room, first, last)
+        if layer[Layer.FOLLOW] != 0:
+            trace, keep = shift(row.net, layer[Layer.TRACE]), shift(row.net, p[Program.KEEP])
+            call(layer[Layer.FOLLOW], shape, w, tape, keep, above, below, g, trace, room, first, last)
         else:
-            keep = shift(scratch.f32, p[c.SCRATCH_CUT]) if layer[c.CUT] else shift(row.net, p[c.KEEP])
-            call(layer[c.BACKWARD], shape, w, tape, keep, above, below, g, room, first, last)
+            keep = shift(scratch.f32, p[Program.SCRATCH_CUT]) if layer[Layer.CUT] else shift(row.net, p[Program.KEEP])
+            call(layer[Layer.BACKWARD], shape, w, tape, keep, above, below, g, room, first, last)
         dy, dx = dx, dy
     return G
 
@@ -50,12 +52,12 @@ def gradient(plan, row, scratch, first, last):
 @jit
 def take(plan, row, first, last):
     """Number of the labels on rows first..last-1, which are learned from now and not again."""
-    counts = carray(shift(row.net, plan.ints[c.LABELLED] + first), last - first)
+    counts = carray(shift(row.net, plan.ints[Program.LABELLED] + first), last - first)
     labels = 0
     for t in range(last - first):
         labels += int(counts[t])
         counts[t] = 0
-    row.count[c.LABELS] -= labels
+    row.count[Count.LABELS] -= labels
     return labels
 
 
@@ -63,23 +65,23 @@ def take(plan, row, first, last):
 def learn(plan, row, scratch):
     """Take the traces to the newest row that has all its answers, and update by the labels passed on the way."""
     p, q = plan.ints, row.count
-    start = q[c.WRITTEN] - q[c.POSITION]  # number of the tape's row 0
-    traced = max(q[p[c.TRACED]], start)  # number of the first row that the traces have not reached
-    ready = q[c.WRITTEN] - p[c.DELAY]
-    if p[c.LABEL_TASK] and q[c.LABELS] > 0:
-        ready = max(ready, q[c.NEWEST] + 1)
+    start = q[Count.WRITTEN] - q[Count.POSITION]  # number of the tape's row 0
+    traced = max(q[p[Program.TRACED]], start)  # number of the first row that the traces have not reached
+    ready = q[Count.WRITTEN] - p[Program.DELAY]
+    if p[Program.LABEL_TASK] and q[Count.LABELS] > 0:
+        ready = max(ready, q[Count.NEWEST] + 1)
     first, last = traced - start, ready - start
-    if q[p[c.TRACED]] < start:  # rows have gone untaken: while it was frozen, or emptied by a fall
-        carray(shift(row.net, p[c.TRACES]), p[c.TRACES_LENGTH])[:] = 0
+    if q[p[Program.TRACED]] < start:  # rows have gone untaken: while it was frozen, or emptied by a fall
+        carray(shift(row.net, p[Program.TRACES]), p[Program.TRACES_LENGTH])[:] = 0
     if first >= last:
         return 0
     labels = take(plan, row, first, last)
     G = gradient(plan, row, scratch, first, last)
-    carray(shift(row.net, p[c.GRADIENT] + first * p[c.OUTPUTS]), (last - first) * p[c.OUTPUTS])[:] = 0
-    q[p[c.TRACED]] = ready
+    carray(shift(row.net, p[Program.GRADIENT] + first * p[Program.OUTPUTS]), (last - first) * p[Program.OUTPUTS])[:] = 0
+    q[p[Program.TRACED]] = ready
     if labels == 0:
         return 0
     bits = update(plan, row, scratch, G, labels)
-    if bits & (c.SKIPPED | c.RESTED):
-        carray(shift(row.net, p[c.TRACES]), p[c.TRACES_LENGTH])[:] = 0
+    if bits & (Bit.SKIPPED | Bit.RESTED):
+        carray(shift(row.net, p[Program.TRACES]), p[Program.TRACES_LENGTH])[:] = 0
     return bits

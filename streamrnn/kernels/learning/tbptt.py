@@ -15,10 +15,12 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels.core import table as c
 from streamrnn.kernels.core.call import call, shift
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.layout import Count, Updates
 from streamrnn.kernels.core.linalg import fold, matvec, sums
+from streamrnn.kernels.core.outcomes import Bit
+from streamrnn.kernels.core.program import Layer, Program
 from streamrnn.kernels.learning.learning_rate import rate, shorten
 from streamrnn.kernels.learning.recompute import relive
 
@@ -35,17 +37,17 @@ def readout(plan, row, scratch, first, last):
     Into the scratch: the gradient, zero where the layers' is to come, and dy (last - first, H). Returns the gradient.
     """
     p = plan.ints
-    m, o, rows = p[c.TOP], p[c.OUTPUTS], last - first
-    gradient = p[c.SCRATCH_GRADIENT]
-    G = carray(shift(scratch.f32, gradient), p[c.PARAMS_LENGTH])
+    m, o, rows = p[Program.TOP], p[Program.OUTPUTS], last - first
+    gradient = p[Program.SCRATCH_GRADIENT]
+    G = carray(shift(scratch.f32, gradient), p[Program.PARAMS_LENGTH])
     G[:] = 0
-    D = carray(shift(row.net, p[c.GRADIENT] + first * o), (rows, o))
-    Y = carray(shift(row.net, p[c.TOPS] + first * m), (rows, m))
-    V = carray(shift(row.params, p[c.PARAMS] + p[c.READOUT]), (o, m))
-    dY = carray(shift(scratch.f32, p[c.SCRATCH_DY]), (rows, m))
+    D = carray(shift(row.net, p[Program.GRADIENT] + first * o), (rows, o))
+    Y = carray(shift(row.net, p[Program.TOPS] + first * m), (rows, m))
+    V = carray(shift(row.params, p[Program.PARAMS] + p[Program.READOUT]), (o, m))
+    dY = carray(shift(scratch.f32, p[Program.SCRATCH_DY]), (rows, m))
     dY[:] = 0
-    fold(D, Y, carray(shift(scratch.f32, gradient + p[c.READOUT]), (o, m)))
-    sums(D, carray(shift(scratch.f32, gradient + p[c.READOUT] + m * o), o))
+    fold(D, Y, carray(shift(scratch.f32, gradient + p[Program.READOUT]), (o, m)))
+    sums(D, carray(shift(scratch.f32, gradient + p[Program.READOUT] + m * o), o))
     for t in range(rows):
         matvec(V, D[t], dY[t])
     return G
@@ -56,19 +58,19 @@ def backward(plan, row, scratch, first, last):
     """Gradient of the labels on rows first..last-1 of the tape, into the scratch."""
     p = plan.ints
     G = readout(plan, row, scratch, first, last)
-    gradient, dy, dx = p[c.SCRATCH_GRADIENT], p[c.SCRATCH_DY], p[c.SCRATCH_DX]
-    for s in range(p[c.LAYERS]):
-        layer = shift(plan.layers, (p[c.LAYERS] - 1 - s) * c.LAYER_WIDTH)
+    gradient, dy, dx = p[Program.SCRATCH_GRADIENT], p[Program.SCRATCH_DY], p[Program.SCRATCH_DX]
+    for s in range(p[Program.LAYERS]):
+        layer = shift(plan.layers, (p[Program.LAYERS] - 1 - s) * Layer.WIDTH)
         call(
-            layer[c.BACKWARD],
-            shift(layer, c.LAYER_SHAPE),
-            shift(row.params, p[c.PARAMS] + layer[c.LAYER_PARAMS]),
-            shift(row.net, layer[c.LAYER_TAPE]),
-            shift(row.net, p[c.KEEP]),
+            layer[Layer.BACKWARD],
+            shift(layer, Layer.SHAPE),
+            shift(row.params, p[Program.PARAMS] + layer[Layer.PARAMS]),
+            shift(row.net, layer[Layer.TAPE]),
+            shift(row.net, p[Program.KEEP]),
             shift(scratch.f32, dy),
             shift(scratch.f32, dx),
-            shift(scratch.f32, gradient + layer[c.LAYER_PARAMS]),
-            shift(scratch.f32, p[c.SCRATCH_LAYER]),
+            shift(scratch.f32, gradient + layer[Layer.PARAMS]),
+            shift(scratch.f32, p[Program.SCRATCH_LAYER]),
             first,
             last,
         )
@@ -89,83 +91,86 @@ def square(x):
 def forget(plan, row):
     """Start again with a clean state: hidden state, gradient, tape and traces are emptied, the weights stay."""
     p, q = plan.ints, row.count
-    carray(shift(row.net, p[c.TRACES]), p[c.TRACES_LENGTH])[:] = 0
-    carray(shift(row.net, p[c.MEMORY_F32]), p[c.MEMORY_LENGTH])[:] = 0
-    q[c.POSITION], q[c.LABELS] = 0, 0
-    q[c.FRESH] = 1
-    q[c.OLDEST] = q[c.WRITTEN]
+    carray(shift(row.net, p[Program.TRACES]), p[Program.TRACES_LENGTH])[:] = 0
+    carray(shift(row.net, p[Program.MEMORY_F32]), p[Program.MEMORY_LENGTH])[:] = 0
+    q[Count.POSITION], q[Count.LABELS] = 0, 0
+    q[Count.FRESH] = 1
+    q[Count.OLDEST] = q[Count.WRITTEN]
 
 
 @jit
 def roll_back(plan, row):
     """Put the last good weights back, with a fresh optimiser and tape."""
     p = plan.ints
-    n = p[c.PARAMS_LENGTH]
-    carray(shift(row.params, p[c.PARAMS]), n)[:] = carray(shift(row.params, p[c.GOOD]), n)
-    carray(shift(row.params, p[c.OPTIMISER]), p[c.OPTIMISER_LENGTH])[:] = 0
-    row.counts[c.STEPS], row.counts[c.CLEAN] = 0, 0
+    n = p[Program.PARAMS_LENGTH]
+    carray(shift(row.params, p[Program.PARAMS]), n)[:] = carray(shift(row.params, p[Program.GOOD]), n)
+    carray(shift(row.params, p[Program.OPTIMISER]), p[Program.OPTIMISER_LENGTH])[:] = 0
+    row.counts[Updates.STEPS], row.counts[Updates.CLEAN] = 0, 0
     forget(plan, row)
     count_fall(row.counts)
-    return c.ROLLED_BACK
+    return Bit.ROLLED_BACK
 
 
 @jit
 def count_fall(counts):
     """One more fall; the last of too many begins the rest."""
-    if counts[c.FALLS] == 0 or counts[c.SINCE] > WITHIN:
-        counts[c.FALLS], counts[c.SINCE] = 0, 0
-    counts[c.FALLS] += 1
-    if counts[c.FALLS] == FALLS:
-        counts[c.FALLS], counts[c.REST] = 0, REST
+    if counts[Updates.FALLS] == 0 or counts[Updates.SINCE] > WITHIN:
+        counts[Updates.FALLS], counts[Updates.SINCE] = 0, 0
+    counts[Updates.FALLS] += 1
+    if counts[Updates.FALLS] == FALLS:
+        counts[Updates.FALLS], counts[Updates.REST] = 0, REST
 
 
 @jit
 def rests(counts):
     """Whether the update that is due is not taken."""
-    if counts[c.REST] == 0:
+    if counts[Updates.REST] == 0:
         return False
-    counts[c.REST] -= 1
+    counts[Updates.REST] -= 1
     return True
 
 
 @jit
 def sound(plan, row):
     """Whether the weights are finite and of a sane size."""
-    p, n = plan.ints, plan.ints[c.PARAMS_LENGTH]
-    size, good = square(carray(shift(row.params, p[c.PARAMS]), n)), square(carray(shift(row.params, p[c.GOOD]), n))
+    p, n = plan.ints, plan.ints[Program.PARAMS_LENGTH]
+    size, good = (
+        square(carray(shift(row.params, p[Program.PARAMS]), n)),
+        square(carray(shift(row.params, p[Program.GOOD]), n)),
+    )
     return size <= LARGEST * LARGEST and (good == 0.0 or size <= GROWTH * GROWTH * good)
 
 
 @jit
 def guard(plan, row):
     """After a clean update: every REFRESH of them, look at the weights and keep or restore them."""
-    p, n = plan.ints, plan.ints[c.PARAMS_LENGTH]
-    row.counts[c.CLEAN] += 1
-    row.counts[c.SINCE] += 1
-    if row.counts[c.CLEAN] % REFRESH != 0:
-        return c.UPDATED
+    p, n = plan.ints, plan.ints[Program.PARAMS_LENGTH]
+    row.counts[Updates.CLEAN] += 1
+    row.counts[Updates.SINCE] += 1
+    if row.counts[Updates.CLEAN] % REFRESH != 0:
+        return Bit.UPDATED
     if not sound(plan, row):
-        return c.UPDATED | roll_back(plan, row)
-    carray(shift(row.params, p[c.GOOD]), n)[:] = carray(shift(row.params, p[c.PARAMS]), n)
-    return c.UPDATED
+        return Bit.UPDATED | roll_back(plan, row)
+    carray(shift(row.params, p[Program.GOOD]), n)[:] = carray(shift(row.params, p[Program.PARAMS]), n)
+    return Bit.UPDATED
 
 
 @jit
 def learn(plan, row, scratch):
     """One update from the labels that have arrived since the last one. Returns the outcome's bits."""
     p, q = plan.ints, row.count
-    start = q[c.WRITTEN] - q[c.POSITION]  # number of the tape's row 0
-    oldest, newest = max(q[c.OLDEST] - start, 0), q[c.NEWEST] - start
-    labels = q[c.LABELS]
-    q[c.LABELS] = 0
+    start = q[Count.WRITTEN] - q[Count.POSITION]  # number of the tape's row 0
+    oldest, newest = max(q[Count.OLDEST] - start, 0), q[Count.NEWEST] - start
+    labels = q[Count.LABELS]
+    q[Count.LABELS] = 0
     if newest < 0:  # late labels whose rows have left the tape since
         return 0
-    first = max(0, min(newest + 1 - p[c.WINDOW], oldest))
-    if p[c.RECOMPUTE]:
+    first = max(0, min(newest + 1 - p[Program.WINDOW], oldest))
+    if p[Program.RECOMPUTE]:
         relive(plan, row, scratch, first, newest + 1)
     G = backward(plan, row, scratch, first, newest + 1)
-    used = (newest + 1 - oldest) * p[c.OUTPUTS]
-    carray(shift(row.net, p[c.GRADIENT] + oldest * p[c.OUTPUTS]), used)[:] = 0
+    used = (newest + 1 - oldest) * p[Program.OUTPUTS]
+    carray(shift(row.net, p[Program.GRADIENT] + oldest * p[Program.OUTPUTS]), used)[:] = 0
     return update(plan, row, scratch, G, labels)
 
 
@@ -174,20 +179,20 @@ def update(plan, row, scratch, G, labels):
     """A step of the optimiser along the mean gradient G / labels, through the firewall. Returns the outcome's bits."""
     p = plan.ints
     if rests(row.counts):
-        return c.RESTED
+        return Bit.RESTED
     norm = math.sqrt(square(G)) / labels
     if not norm < math.inf:
-        return c.SKIPPED | (0 if sound(plan, row) else roll_back(plan, row))
-    row.counts[c.STEPS] += 1
+        return Bit.SKIPPED | (0 if sound(plan, row) else roll_back(plan, row))
+    row.counts[Updates.STEPS] += 1
     call(
-        p[c.OPTIMISE],
-        p[c.PARAMS_LENGTH],
-        shift(row.params, p[c.PARAMS]),
-        shift(scratch.f32, p[c.SCRATCH_GRADIENT]),
-        shift(row.params, p[c.OPTIMISER]),
+        p[Program.OPTIMISE],
+        p[Program.PARAMS_LENGTH],
+        shift(row.params, p[Program.PARAMS]),
+        shift(scratch.f32, p[Program.SCRATCH_GRADIENT]),
+        shift(row.params, p[Program.OPTIMISER]),
         plan.reals,
         shorten(plan, G, norm, labels),
         rate(plan, row, labels),
-        row.counts[c.STEPS],
+        row.counts[Updates.STEPS],
     )
     return guard(plan, row)

@@ -8,8 +8,9 @@ score = 1 - 2^(-surprise / threshold), so 0.5 is reached exactly at the threshol
 
 import math
 
-from streamrnn.kernels.core import table as c
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.layout import Count, ForecastLatest
+from streamrnn.kernels.core.outcomes import Bit
 
 START = 3.75  # threshold of a stream that has seen nothing, in nats, when as many are asked for as can be
 RARER = 1.2  # more, for each e times fewer
@@ -36,17 +37,17 @@ def alarm(latest, count, surprise, rate, muted):
     While alarms are muted there is none, and the threshold stays.
     """
     start = START + RARER * math.log(DENSEST / rate)
-    threshold = min(max(start + latest[c.OFFSET], LEAST), MOST)
+    threshold = min(max(start + latest[ForecastLatest.OFFSET], LEAST), MOST)
     if muted:
         return False, threshold
-    since, rest = count[c.SEEN] - latest[c.ALARMED], min(REST, REST_SHARE * count[c.SEEN])
-    first = count[c.ALARMS] == 0
-    raised = surprise >= threshold and (first or since > rest or surprise > ESCAPE * latest[c.SIZE_THEN])
+    since, rest = count[Count.SEEN] - latest[ForecastLatest.ALARMED], min(REST, REST_SHARE * count[Count.SEEN])
+    first = count[Count.ALARMS] == 0
+    raised = surprise >= threshold and (first or since > rest or surprise > ESCAPE * latest[ForecastLatest.SIZE_THEN])
     if raised:
-        count[c.ALARMS] += 1
-        latest[c.ALARMED], latest[c.SIZE_THEN] = count[c.SEEN], surprise
-        latest[c.OFFSET] += max(GAIN, FIRST_GAIN / count[c.ALARMS])
-    latest[c.OFFSET] = min(max(latest[c.OFFSET] - GAIN * rate, LEAST - start), MOST - start)
+        count[Count.ALARMS] += 1
+        latest[ForecastLatest.ALARMED], latest[ForecastLatest.SIZE_THEN] = count[Count.SEEN], surprise
+        latest[ForecastLatest.OFFSET] += max(GAIN, FIRST_GAIN / count[Count.ALARMS])
+    latest[ForecastLatest.OFFSET] = min(max(latest[ForecastLatest.OFFSET] - GAIN * rate, LEAST - start), MOST - start)
     return raised, threshold
 
 
@@ -70,24 +71,24 @@ def severity(surprise, threshold):
 @jit
 def follow(latest, count, level, raised, time, quiet):
     """Open, worsen or close the stream's event; `level` is the severity now. Returns the outcome's bits."""
-    count[c.SEVERITY] = level
-    if count[c.OPEN] == 0:
+    count[Count.SEVERITY] = level
+    if count[Count.OPEN] == 0:
         if not raised:
-            count[c.SEVERITY] = 0
+            count[Count.SEVERITY] = 0
             return 0
-        count[c.OPEN], count[c.CALM] = 1, 0
-        count[c.EVENT] += 1
-        latest[c.STARTED], latest[c.PEAK] = time, level
-        return c.OPENED
+        count[Count.OPEN], count[Count.CALM] = 1, 0
+        count[Count.EVENT] += 1
+        latest[ForecastLatest.STARTED], latest[ForecastLatest.PEAK] = time, level
+        return Bit.OPENED
     if level > 0:
-        count[c.CALM] = 0
-        if level > latest[c.PEAK]:
-            latest[c.PEAK] = level
-            return c.WORSENED
+        count[Count.CALM] = 0
+        if level > latest[ForecastLatest.PEAK]:
+            latest[ForecastLatest.PEAK] = level
+            return Bit.WORSENED
         return 0
-    count[c.CALM] += 1
-    if count[c.CALM] < quiet:
+    count[Count.CALM] += 1
+    if count[Count.CALM] < quiet:
         return 0
-    count[c.OPEN] = 0
-    count[c.SEVERITY] = int(latest[c.PEAK])
-    return c.CLOSED
+    count[Count.OPEN] = 0
+    count[Count.SEVERITY] = int(latest[ForecastLatest.PEAK])
+    return Bit.CLOSED

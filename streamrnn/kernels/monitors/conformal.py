@@ -17,8 +17,8 @@ gain), quantiles of each hour (too few answers).
 
 import math
 
-from streamrnn.kernels.core import table as c
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.layout import Stats
 
 GAIN = 0.035
 PATIENCE = 4.0  # steps ahead at which the gain is half
@@ -33,13 +33,13 @@ SLOW = 0.005  # rate of the running figures that are published: a memory of abou
 def track(stats, score, level, ahead):
     """Move both bounds after one score of a forecast that looked `ahead` steps."""
     miss = 0.5 * (1.0 - level)
-    stats[c.RANGE] += max(0.01, 1.0 / stats[c.COUNT]) * (3.0 * min(abs(score), LARGEST) - stats[c.RANGE])
-    step = GAIN * stats[c.RANGE] / (1.0 + ahead / PATIENCE)
-    stats[c.HIGH] += step * ((1.0 if score > stats[c.HIGH] else 0.0) - miss)
-    stats[c.LOW] -= step * ((1.0 if score < stats[c.LOW] else 0.0) - miss)
-    if stats[c.HIGH] < stats[c.LOW]:
-        middle = 0.5 * (stats[c.HIGH] + stats[c.LOW])
-        stats[c.HIGH], stats[c.LOW] = middle, middle
+    stats[Stats.RANGE] += max(0.01, 1.0 / stats[Stats.COUNT]) * (3.0 * min(abs(score), LARGEST) - stats[Stats.RANGE])
+    step = GAIN * stats[Stats.RANGE] / (1.0 + ahead / PATIENCE)
+    stats[Stats.HIGH] += step * ((1.0 if score > stats[Stats.HIGH] else 0.0) - miss)
+    stats[Stats.LOW] -= step * ((1.0 if score < stats[Stats.LOW] else 0.0) - miss)
+    if stats[Stats.HIGH] < stats[Stats.LOW]:
+        middle = 0.5 * (stats[Stats.HIGH] + stats[Stats.LOW])
+        stats[Stats.HIGH], stats[Stats.LOW] = middle, middle
 
 
 @jit
@@ -58,8 +58,8 @@ def learn_hour(shares, hour, size, count):
 @jit
 def settle(stats, error):
     """Take the absolute error of one settled forecast into the count and the usual error."""
-    stats[c.COUNT] += 1
-    stats[c.SPREAD] += max(0.02, 1.0 / stats[c.COUNT]) * (error - stats[c.SPREAD])
+    stats[Stats.COUNT] += 1
+    stats[Stats.SPREAD] += max(0.02, 1.0 / stats[Stats.COUNT]) * (error - stats[Stats.SPREAD])
 
 
 @jit
@@ -70,13 +70,13 @@ def measure(stats, errors, breadth, missed, miss):
     The interval score is breadth + 2 / miss * missed, for intervals that miss that share (Winkler 1972; Gneiting and
     Raftery 2007, eq. 43): the smaller the better, and least in expectation for the right quantiles.
     """
-    slow = max(SLOW, 1.0 / max(stats[c.COUNT], 1.0))
-    stats[c.ERROR] += slow * (errors[0] - stats[c.ERROR])
-    stats[c.ERROR_LAST] += slow * (errors[1] - stats[c.ERROR_LAST])
-    stats[c.ERROR_SEASONAL] += slow * (errors[2] - stats[c.ERROR_SEASONAL])
+    slow = max(SLOW, 1.0 / max(stats[Stats.COUNT], 1.0))
+    stats[Stats.ERROR] += slow * (errors[0] - stats[Stats.ERROR])
+    stats[Stats.ERROR_LAST] += slow * (errors[1] - stats[Stats.ERROR_LAST])
+    stats[Stats.ERROR_SEASONAL] += slow * (errors[2] - stats[Stats.ERROR_SEASONAL])
     if not math.isnan(breadth):  # the first forecasts of a stream have no interval
-        stats[c.BOUNDED] += 1
-        slow = max(SLOW, 1.0 / stats[c.BOUNDED])
-        stats[c.COVERED] += slow * ((0.0 if missed > 0.0 else 1.0) - stats[c.COVERED])
-        stats[c.BREADTH] += slow * (breadth - stats[c.BREADTH])
-        stats[c.WINKLER] += slow * (breadth + 2.0 / miss * missed - stats[c.WINKLER])
+        stats[Stats.BOUNDED] += 1
+        slow = max(SLOW, 1.0 / stats[Stats.BOUNDED])
+        stats[Stats.COVERED] += slow * ((0.0 if missed > 0.0 else 1.0) - stats[Stats.COVERED])
+        stats[Stats.BREADTH] += slow * (breadth - stats[Stats.BREADTH])
+        stats[Stats.WINKLER] += slow * (breadth + 2.0 / miss * missed - stats[Stats.WINKLER])

@@ -4,10 +4,11 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels.core import event_table as e
-from streamrnn.kernels.core import table as c
 from streamrnn.kernels.core.call import shift
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.layout import Calibration, Clock, EventCount, EventLatest, EventTail, Session
+from streamrnn.kernels.core.outcomes import Bit
+from streamrnn.kernels.core.program import Program, Reals
 from streamrnn.kernels.heads import categorical
 from streamrnn.kernels.monitors import event_tail
 
@@ -15,44 +16,48 @@ from streamrnn.kernels.monitors import event_tail
 @jit
 def tail_of(plan, row, number):
     """A calibrated tail."""
-    return carray(shift(row.params, plan.ints[e.CALIBRATION] + number * e.TAIL_WIDTH), e.TAIL_WIDTH)
+    return carray(shift(row.params, plan.ints[Program.CALIBRATION] + number * EventTail.WIDTH), EventTail.WIDTH)
 
 
 @jit
 def judge(plan, row, bits, late):
     """Anomaly score of an event from its bits and its lateness; returns the outcome's bits."""
     p = plan.ints
-    latest = shift(row.real, p[c.LATEST])
-    first, tests = tail_of(plan, row, e.TAIL_BITS), 1
+    latest = shift(row.real, p[Program.LATEST])
+    first, tests = tail_of(plan, row, Calibration.BITS), 1
     size = event_tail.surprise(first, bits)
-    latest[e.LATENESS], latest[e.BY_TIME] = late, 0.0
+    latest[EventLatest.LATENESS], latest[EventLatest.BY_TIME] = late, 0.0
     if not math.isnan(late):
-        second, tests = tail_of(plan, row, e.TAIL_LAPSE), 2
+        second, tests = tail_of(plan, row, Calibration.LAPSE), 2
         other = event_tail.surprise(second, abs(late))
-        latest[e.BY_TIME] = other / max(size + other, 1e-9)
+        latest[EventLatest.BY_TIME] = other / max(size + other, 1e-9)
         size = max(size, other)
-    latest[e.SCORE], latest[e.TAIL] = math.nan, math.nan
-    if first[e.TAIL_SEEN] + 1 < p[c.WARMUP]:
+    latest[EventLatest.SCORE], latest[EventLatest.TAIL] = math.nan, math.nan
+    if first[EventTail.SEEN] + 1 < p[Program.WARMUP]:
         return 0
     size = max(size - math.log(tests), 0.0)
-    rate = plan.reals[c.ALERTS]
-    latest[e.TAIL] = math.exp(-size)
-    latest[e.SCORE] = 1.0 - math.exp(math.log(2.0) * size / math.log(rate))
-    level = event_tail.severity(latest[e.TAIL], rate)
-    return event_tail.follow(latest, row.count, level, row.real[p[c.CLOCK] + c.TIME], p[c.QUIET])
+    rate = plan.reals[Reals.ALERTS]
+    latest[EventLatest.TAIL] = math.exp(-size)
+    latest[EventLatest.SCORE] = 1.0 - math.exp(math.log(2.0) * size / math.log(rate))
+    level = event_tail.severity(latest[EventLatest.TAIL], rate)
+    return event_tail.follow(latest, row.count, level, row.real[p[Program.CLOCK] + Clock.TIME], p[Program.QUIET])
 
 
 @jit
 def add_up(plan, row, scratch, s, bits, n):
     """Symbol s cost so many bits: into the sum and the worst of the session, with what was expected instead."""
     p = plan.ints
-    session = shift(row.real, p[e.SESSION])
-    session[e.S_SUM] += bits
-    if bits > session[e.S_WORST]:
-        final = carray(shift(scratch.f32, p[e.SCRATCH_FINAL]), p[e.SYMBOLS])
+    session = shift(row.real, p[Program.SESSION])
+    session[Session.SUM] += bits
+    if bits > session[Session.WORST]:
+        final = carray(shift(scratch.f32, p[Program.SCRATCH_FINAL]), p[Program.SYMBOLS])
         best = categorical.best(final, n)
-        session[e.S_WORST], session[e.S_PLACE], session[e.S_CAME] = bits, row.count[e.TOLD] + 1, s
-        session[e.S_FORETOLD], session[e.S_FORETOLD_SHARE] = best, final[best]
+        session[Session.WORST], session[Session.PLACE], session[Session.CAME] = (
+            bits,
+            row.count[EventCount.IN_SESSION] + 1,
+            s,
+        )
+        session[Session.PREDICTED], session[Session.PREDICTED_SHARE] = best, final[best]
 
 
 @jit
@@ -62,19 +67,19 @@ def conclude(plan, row):
     The sum shows what goes wrong often, the worst what goes wrong once, the mean what breaks off early.
     """
     p = plan.ints
-    session = shift(row.real, p[e.SESSION])
-    tail = tail_of(plan, row, e.TAIL_SUM)
-    mean = session[e.S_SUM] / (session[e.S_COUNT] + 1.0)  # the end counts as an event
+    session = shift(row.real, p[Program.SESSION])
+    tail = tail_of(plan, row, Calibration.SUM)
+    mean = session[Session.SUM] / (session[Session.COUNT] + 1.0)  # the end counts as an event
     whole = max(
-        event_tail.surprise(tail, session[e.S_SUM]),
-        event_tail.surprise(tail_of(plan, row, e.TAIL_MEAN), mean),
+        event_tail.surprise(tail, session[Session.SUM]),
+        event_tail.surprise(tail_of(plan, row, Calibration.MEAN), mean),
     )
-    worst = event_tail.surprise(tail_of(plan, row, e.TAIL_WORST), session[e.S_WORST])
-    session[e.S_BY_WORST] = worst / max(whole + worst, 1e-9)
-    if tail[e.TAIL_SEEN] + 1 < p[c.WARMUP]:
+    worst = event_tail.surprise(tail_of(plan, row, Calibration.WORST), session[Session.WORST])
+    session[Session.BY_WORST] = worst / max(whole + worst, 1e-9)
+    if tail[EventTail.SEEN] + 1 < p[Program.WARMUP]:
         return 0
-    size, rate = max(max(whole, worst) - math.log(3.0), 0.0), plan.reals[c.ALERTS]
-    session[e.S_TAIL] = math.exp(-size)
-    session[e.S_SCORE] = 1.0 - math.exp(math.log(2.0) * size / math.log(rate))
-    session[e.S_SEVERITY] = event_tail.severity(session[e.S_TAIL], rate)
-    return c.STRANGE if session[e.S_SEVERITY] > 0 else 0
+    size, rate = max(max(whole, worst) - math.log(3.0), 0.0), plan.reals[Reals.ALERTS]
+    session[Session.TAIL] = math.exp(-size)
+    session[Session.SCORE] = 1.0 - math.exp(math.log(2.0) * size / math.log(rate))
+    session[Session.SEVERITY] = event_tail.severity(session[Session.TAIL], rate)
+    return Bit.STRANGE if session[Session.SEVERITY] > 0 else 0

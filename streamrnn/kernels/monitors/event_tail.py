@@ -6,9 +6,9 @@ running mean h, so P(a) = TAU exp(-y / h): extrapolated, not capped by the histo
 
 import math
 
-from streamrnn.kernels.core import event_table as e
-from streamrnn.kernels.core import table as c
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.layout import Count, EventLatest, EventTail
+from streamrnn.kernels.core.outcomes import Bit
 
 TAU = 0.02
 ORDINARY = -math.log(TAU)
@@ -21,18 +21,18 @@ LARGEST = 690.0  # -ln of the smallest probability told
 @jit
 def surprise(tail, a):
     """-ln P of an error at least as large as a, from what was seen before; then learn from it."""
-    u = tail[e.TAIL_START]
-    tail[e.TAIL_SEEN] += 1
-    mean = max((PRIOR_COUNT * PRIOR_MEAN + tail[e.TAIL_EXCESS]) / (PRIOR_COUNT + tail[e.TAIL_COUNT]), FLOOR)
+    u = tail[EventTail.START]
+    tail[EventTail.SEEN] += 1
+    mean = max((PRIOR_COUNT * PRIOR_MEAN + tail[EventTail.EXCESS]) / (PRIOR_COUNT + tail[EventTail.COUNT]), FLOOR)
     above = a > u
     if above:
         excess = (a - u) / u
         value = min(ORDINARY + excess / mean, LARGEST)
-        tail[e.TAIL_EXCESS] = MEMORY * tail[e.TAIL_EXCESS] + min(excess, 4.0 * mean)
-        tail[e.TAIL_COUNT] = MEMORY * tail[e.TAIL_COUNT] + 1.0
+        tail[EventTail.EXCESS] = MEMORY * tail[EventTail.EXCESS] + min(excess, 4.0 * mean)
+        tail[EventTail.COUNT] = MEMORY * tail[EventTail.COUNT] + 1.0
     else:
         value = ORDINARY * a / u
-    tail[e.TAIL_START] = max(u * (1.0 + GAIN * ((1.0 if above else 0.0) - TAU)), 0.5)
+    tail[EventTail.START] = max(u * (1.0 + GAIN * ((1.0 if above else 0.0) - TAU)), 0.5)
     return value
 
 
@@ -49,23 +49,23 @@ def severity(p, rate):
 @jit
 def follow(latest, count, level, time, quiet):
     """Open, worsen or close the stream's event; `level` is the severity now. Returns the outcome's bits."""
-    count[c.SEVERITY] = level
+    count[Count.SEVERITY] = level
     if level > 0:
-        count[c.CALM] = 0
-        if count[c.OPEN] == 0:
-            count[c.OPEN] = 1
-            count[c.EVENT] += 1
-            latest[e.STARTED], latest[e.PEAK] = time, level
-            return c.OPENED
-        if level > latest[e.PEAK]:
-            latest[e.PEAK] = level
-            return c.WORSENED
+        count[Count.CALM] = 0
+        if count[Count.OPEN] == 0:
+            count[Count.OPEN] = 1
+            count[Count.EVENT] += 1
+            latest[EventLatest.STARTED], latest[EventLatest.PEAK] = time, level
+            return Bit.OPENED
+        if level > latest[EventLatest.PEAK]:
+            latest[EventLatest.PEAK] = level
+            return Bit.WORSENED
         return 0
-    if count[c.OPEN] == 0:
+    if count[Count.OPEN] == 0:
         return 0
-    count[c.CALM] += 1
-    if count[c.CALM] < quiet:
+    count[Count.CALM] += 1
+    if count[Count.CALM] < quiet:
         return 0
-    count[c.OPEN] = 0
-    count[c.SEVERITY] = int(latest[e.PEAK])
-    return c.CLOSED
+    count[Count.OPEN] = 0
+    count[Count.SEVERITY] = int(latest[EventLatest.PEAK])
+    return Bit.CLOSED

@@ -11,8 +11,9 @@ on the same event replaces the one before, and the same word twice is one.
 Rejected: moving the threshold itself. It is steered back to the rate asked for, and so forgets.
 """
 
-from streamrnn.kernels.core import table as c
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.layout import Feedback
+from streamrnn.kernels.core.outcomes import Bit, Flag
 
 LEAST, MOST = -4, 8  # four times as many alerts, a sixteenth
 TRUE, FALSE = -1, 2  # steps of a word
@@ -28,13 +29,13 @@ def factor(steps):
 def take(own, events, word, event, until):
     """A word on the event of this number, of `events` so far. own (FEEDBACK_WIDTH). Returns the outcome's bits."""
     if event < 1 or event > events:
-        return c.UNJUDGED
-    if word & c.IGNORE:
-        own[c.F_EVENT], own[c.F_WORD], own[c.F_MUTED] = event, c.IGNORE, int(until)
-        return c.JUDGED
-    before = own[c.F_STEPS]
-    if own[c.F_EVENT] == event and own[c.F_WORD] != c.IGNORE:
-        before = own[c.F_BEFORE]
-    own[c.F_BEFORE], own[c.F_EVENT], own[c.F_WORD] = before, event, word
-    own[c.F_STEPS] = min(max(before + (FALSE if word & c.FALSE_ALARM else TRUE), LEAST), MOST)
-    return c.JUDGED
+        return Bit.UNJUDGED
+    if word & Flag.IGNORE:
+        own[Feedback.EVENT], own[Feedback.VERDICT], own[Feedback.IGNORED_UNTIL] = event, Flag.IGNORE, int(until)
+        return Bit.JUDGED
+    before = own[Feedback.STEPS]
+    if own[Feedback.EVENT] == event and own[Feedback.VERDICT] != Flag.IGNORE:
+        before = own[Feedback.BEFORE]
+    own[Feedback.BEFORE], own[Feedback.EVENT], own[Feedback.VERDICT] = before, event, word
+    own[Feedback.STEPS] = min(max(before + (FALSE if word & Flag.FALSE_ALARM else TRUE), LEAST), MOST)
+    return Bit.JUDGED

@@ -9,36 +9,38 @@ Rejected: holding off the monitors' own tails too, which cost 2 to 4 points on t
 held values from the history and the last value, which tripled the error one step ahead on a stream with real bursts.
 """
 
-from streamrnn.kernels.core import table as c
 from streamrnn.kernels.core.call import call, shift
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.layout import Count, MonitorState
+from streamrnn.kernels.core.outcomes import Bit
+from streamrnn.kernels.core.program import Monitor, Program
 
 
 @jit
 def adopt(plan, row):
     """Move every monitor's expectation by its mean error of late, and let it learn anew from there."""
     p = plan.ints
-    for j in range(p[c.TARGETS]):
-        for m in range(p[c.MONITORS]):
-            monitor = shift(plan.monitors, m * c.MONITOR_WIDTH)
-            state = shift(row.real, p[c.MONITOR] + j * p[c.MONITOR_LENGTH] + monitor[c.MONITOR_STATE])
-            own = shift(state, c.MONITOR_OWN)
-            call(monitor[c.ADOPT], shift(monitor, c.MONITOR_SHAPE), own, state[c.SHORT])
-            state[c.SHORT], state[c.SHORT_COUNT] = 0.0, 0.0
+    for j in range(p[Program.TARGETS]):
+        for m in range(p[Program.MONITORS]):
+            monitor = shift(plan.monitors, m * Monitor.WIDTH)
+            state = shift(row.real, p[Program.MONITOR] + j * p[Program.MONITOR_LENGTH] + monitor[Monitor.STATE])
+            own = shift(state, MonitorState.OWN)
+            call(monitor[Monitor.ADOPT], shift(monitor, Monitor.SHAPE), own, state[MonitorState.SHORT])
+            state[MonitorState.SHORT], state[MonitorState.SHORT_COUNT] = 0.0, 0.0
 
 
 @jit
 def hold(plan, row):
     """Whether the value that was judged is kept from the learners. Returns (held, the outcome's bits)."""
-    q, limit = row.count, plan.ints[c.HOLDOFF]
-    if q[c.OPEN] == 0 or limit == 0:
-        q[c.HELD] = 0
+    q, limit = row.count, plan.ints[Program.HOLDOFF]
+    if q[Count.OPEN] == 0 or limit == 0:
+        q[Count.HELD] = 0
         return False, 0
-    if q[c.SEVERITY] == 0:
+    if q[Count.SEVERITY] == 0:
         return False, 0
-    q[c.HELD] += 1
-    if q[c.HELD] <= limit:
-        return True, c.HELD_OFF
+    q[Count.HELD] += 1
+    if q[Count.HELD] <= limit:
+        return True, Bit.HELD_OFF
     adopt(plan, row)
-    q[c.OPEN], q[c.HELD] = 0, 0
-    return False, c.REGIME
+    q[Count.OPEN], q[Count.HELD] = 0, 0
+    return False, Bit.REGIME

@@ -16,9 +16,10 @@ scale, so the cut moves out with it, without end.
 
 import math
 
-from streamrnn.kernels.core import table as c
 from streamrnn.kernels.core.call import shift
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.layout import Scale
+from streamrnn.kernels.core.program import Program
 
 FAR = 1000.0  # standard deviations
 SETTLED = 30.0  # values that the deviation has to rest on
@@ -30,15 +31,15 @@ WIDER = 10.0  # times the widest that was believed, from the mean, is no cause f
 def look(plan, row, values):
     """Count for each feature how many of its values in a row lie far off. Returns whether one of these is doubted."""
     p, found = plan.ints, False
-    for f in range(p[c.FEATURES]):
-        s, v = shift(row.real, p[c.SCALE] + f * c.SCALE_WIDTH), values[f]
+    for f in range(p[Program.FEATURES]):
+        s, v = shift(row.real, p[Program.SCALE] + f * Scale.WIDTH), values[f]
         if math.isnan(v):
             continue
-        off, known = abs(v - s[c.MEAN]), s[c.SIZE] >= SETTLED and s[c.VARIANCE] > 0.0
-        near = not known or off <= max(FAR * math.sqrt(s[c.VARIANCE]), WIDER * s[c.WIDEST])
-        s[c.ODD] = 0.0 if near else s[c.ODD] + 1.0
-        if s[c.SIZE] > 0.0 and not doubted(plan, row, f):
-            s[c.WIDEST] = max(s[c.WIDEST], off)
+        off, known = abs(v - s[Scale.MEAN]), s[Scale.SIZE] >= SETTLED and s[Scale.VARIANCE] > 0.0
+        near = not known or off <= max(FAR * math.sqrt(s[Scale.VARIANCE]), WIDER * s[Scale.WIDEST])
+        s[Scale.ODD] = 0.0 if near else s[Scale.ODD] + 1.0
+        if s[Scale.SIZE] > 0.0 and not doubted(plan, row, f):
+            s[Scale.WIDEST] = max(s[Scale.WIDEST], off)
         found = found or doubted(plan, row, f)
     return found
 
@@ -46,5 +47,5 @@ def look(plan, row, values):
 @jit
 def doubted(plan, row, f):
     """Whether the latest value of feature f is not believed."""
-    odd = row.real[plan.ints[c.SCALE] + f * c.SCALE_WIDTH + c.ODD]
+    odd = row.real[plan.ints[Program.SCALE] + f * Scale.WIDTH + Scale.ODD]
     return 0.0 < odd < BELIEVED

@@ -4,9 +4,10 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels.core import table as c
 from streamrnn.kernels.core.call import call, shift
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.layout import Clock, Count, Feedback, ForecastLatest, MonitorState, Tail, Watch
+from streamrnn.kernels.core.program import Limits, Monitor, Program, Reals
 from streamrnn.kernels.experts.naive import bin_of
 from streamrnn.kernels.monitors import alarm, feedback, tail
 
@@ -31,18 +32,18 @@ def listen(state, error, hour, dawn, sign, least):
 
     A mean catches what no single value shows: a small shift, a slow drift.
     """
-    tails = carray(shift(state, c.TAILS), (4, c.TAIL_WIDTH))
-    state[c.SHORT_COUNT] += 1
-    state[c.SHORT] += max(BRIEF, 1.0 / state[c.SHORT_COUNT]) * (error - state[c.SHORT])
+    tails = carray(shift(state, MonitorState.TAILS), (4, Tail.WIDTH))
+    state[MonitorState.SHORT_COUNT] += 1
+    state[MonitorState.SHORT] += max(BRIEF, 1.0 / state[MonitorState.SHORT_COUNT]) * (error - state[MonitorState.SHORT])
     now = tail.signed(tails[:2], error, hour, dawn)
-    lately = tail.signed(tails[2:], state[c.SHORT], hour, dawn)
-    return 0.5 * (wanted(now, error, sign, least) + wanted(lately, state[c.SHORT], sign, least))
+    lately = tail.signed(tails[2:], state[MonitorState.SHORT], hour, dawn)
+    return 0.5 * (wanted(now, error, sign, least) + wanted(lately, state[MonitorState.SHORT], sign, least))
 
 
 @jit
 def local_time(plan, row, known):
     """Seconds of the stream's clock as its people read them; `known` stands beside the observation."""
-    zone, time = plan.ints[c.ZONE], row.real[plan.ints[c.CLOCK] + c.TIME]
+    zone, time = plan.ints[Program.ZONE], row.real[plan.ints[Program.CLOCK] + Clock.TIME]
     return time + known[zone] if zone >= 0 else time
 
 
@@ -53,30 +54,32 @@ def watch(plan, row, scratch, j, y, expected, time, learn):
     Without `learn` only the running means of the errors move: what is usual stays what it was.
     """
     p = plan.ints
-    target = carray(shift(row.real, p[c.WATCH] + j * c.WATCH_WIDTH), c.WATCH_WIDTH)
+    target = carray(shift(row.real, p[Program.WATCH] + j * Watch.WIDTH), Watch.WIDTH)
     day = math.floor(time / DAY)
-    dawn = target[c.W_SEEN] > 0 and day != target[c.W_DAY]
+    dawn = target[Watch.SEEN] > 0 and day != target[Watch.DAY]
     if learn:
-        target[c.W_SEEN] += 1
-        target[c.W_DAY] = day
-    out, hour, kept = scratch.f64, bin_of(time, DAY, c.HOURS), shift(scratch.f64, 1)
+        target[Watch.SEEN] += 1
+        target[Watch.DAY] = day
+    out, hour, kept = scratch.f64, bin_of(time, DAY, Tail.HOURS), shift(scratch.f64, 1)
     total, most, heard, loudest = 0.0, 0.0, 0, -1
-    limits = shift(plan.limits, j * c.LIMITS_WIDTH)
-    for m in range(p[c.MONITORS]):
-        monitor = shift(plan.monitors, m * c.MONITOR_WIDTH)
-        state = shift(row.real, p[c.MONITOR] + j * p[c.MONITOR_LENGTH] + monitor[c.MONITOR_STATE])
-        own = shift(state, c.MONITOR_OWN)
-        length = shift(monitor, c.MONITOR_WIDTH)[c.MONITOR_STATE] if m < p[c.MONITORS] - 1 else p[c.MONITOR_LENGTH]
-        length -= monitor[c.MONITOR_STATE] + c.TAILS
+    limits = shift(plan.limits, j * Limits.WIDTH)
+    for m in range(p[Program.MONITORS]):
+        monitor = shift(plan.monitors, m * Monitor.WIDTH)
+        state = shift(row.real, p[Program.MONITOR] + j * p[Program.MONITOR_LENGTH] + monitor[Monitor.STATE])
+        own = shift(state, MonitorState.OWN)
+        length = (
+            shift(monitor, Monitor.WIDTH)[Monitor.STATE] if m < p[Program.MONITORS] - 1 else p[Program.MONITOR_LENGTH]
+        )
+        length -= monitor[Monitor.STATE] + MonitorState.TAILS
         if not learn:
-            copy(shift(state, c.TAILS), kept, length)
-        call(monitor[c.DEVIATE], shift(monitor, c.MONITOR_SHAPE), plan.rates[m], own, y, expected, time, out)
+            copy(shift(state, MonitorState.TAILS), kept, length)
+        call(monitor[Monitor.DEVIATE], shift(monitor, Monitor.SHAPE), plan.rates[m], own, y, expected, time, out)
         if math.isnan(out[0]):
             continue
-        sign, least = (limits[c.SIGN], limits[c.LEAST]) if monitor[c.MONITOR_UNITS] else (0.0, 0.0)
+        sign, least = (limits[Limits.SIGN], limits[Limits.LEAST]) if monitor[Monitor.UNITS] else (0.0, 0.0)
         value = listen(state, out[0], hour, dawn, sign, least)
         if not learn:
-            copy(kept, shift(state, c.TAILS), length)
+            copy(kept, shift(state, MonitorState.TAILS), length)
         total += value
         heard += 1
         if value > most:
@@ -96,39 +99,42 @@ def judge(plan, row, scratch, learn, known):
 
     Without `learn` neither what is usual nor the threshold moves. What is muted surprises nobody, and is learned from.
     """
-    p, q, targets = plan.ints, row.count, plan.ints[c.TARGETS]
-    latest = carray(shift(row.real, p[c.LATEST]), c.TARGETS_FROM + 3 * targets)
-    expected, actual = latest[c.TARGETS_FROM :], latest[c.TARGETS_FROM + targets :]
-    share = latest[c.TARGETS_FROM + 2 * targets :]
-    time, local = row.real[p[c.CLOCK] + c.TIME], local_time(plan, row, known)
+    p, q, targets = plan.ints, row.count, plan.ints[Program.TARGETS]
+    latest = carray(shift(row.real, p[Program.LATEST]), ForecastLatest.TARGETS + 3 * targets)
+    expected, actual = latest[ForecastLatest.TARGETS :], latest[ForecastLatest.TARGETS + targets :]
+    share = latest[ForecastLatest.TARGETS + 2 * targets :]
+    time, local = row.real[p[Program.CLOCK] + Clock.TIME], local_time(plan, row, known)
     largest, total = -1.0, 0.0
     for j in range(targets):
         share[j] = 0.0
         if math.isnan(actual[j]):
             continue
         value, loudest = watch(plan, row, scratch, j, actual[j], expected[j], local, learn)
-        if row.real[p[c.WATCH] + j * c.WATCH_WIDTH + c.W_SEEN] < p[c.WARMUP] or math.isnan(value):
+        if row.real[p[Program.WATCH] + j * Watch.WIDTH + Watch.SEEN] < p[Program.WARMUP] or math.isnan(value):
             continue
-        if p[c.MUTED] >= 0 and known[p[c.MUTED] + j] != 0.0:
+        if p[Program.MUTED] >= 0 and known[p[Program.MUTED] + j] != 0.0:
             value = 0.0
         share[j] = value
         total += value
         if value > largest:
             largest = value
-            q[c.LOUDEST] = loudest
-    latest[c.SCORE], latest[c.TAIL_P] = math.nan, math.nan
+            q[Count.LOUDEST] = loudest
+    latest[ForecastLatest.SCORE], latest[ForecastLatest.TAIL] = math.nan, math.nan
     if largest < 0.0:  # nothing came, or all targets are still warming up
         share[:] = math.nan
         return 0
     for j in range(targets):
         share[j] = share[j] / total if total > 0.0 else 1.0 / targets
     sum_ = max(largest - math.log(targets), 0.0)  # Bonferroni: the least of T tail probabilities, times T
-    rate, own = alarm.asked(plan.reals[c.ALERTS], row.real[p[c.CLOCK] + c.INTERVAL]), shift(q, p[c.FEEDBACK])
-    muted, offset = time < own[c.F_MUTED], latest[c.OFFSET]
-    raised, threshold = alarm.alarm(latest, q, sum_, rate * feedback.factor(own[c.F_STEPS]), muted)
+    rate, own = (
+        alarm.asked(plan.reals[Reals.ALERTS], row.real[p[Program.CLOCK] + Clock.INTERVAL]),
+        shift(q, p[Program.FEEDBACK]),
+    )
+    muted, offset = time < own[Feedback.IGNORED_UNTIL], latest[ForecastLatest.OFFSET]
+    raised, threshold = alarm.alarm(latest, q, sum_, rate * feedback.factor(own[Feedback.STEPS]), muted)
     if not learn:
-        latest[c.OFFSET] = offset
-    latest[c.TAIL_P] = math.exp(-sum_)
-    latest[c.SCORE] = alarm.score(sum_, threshold, raised)
+        latest[ForecastLatest.OFFSET] = offset
+    latest[ForecastLatest.TAIL] = math.exp(-sum_)
+    latest[ForecastLatest.SCORE] = alarm.score(sum_, threshold, raised)
     level = 0 if muted else alarm.severity(sum_, threshold)
-    return alarm.follow(latest, q, level, raised, time, p[c.QUIET])
+    return alarm.follow(latest, q, level, raised, time, p[Program.QUIET])

@@ -8,23 +8,24 @@ An event of values that is open is taken over, and goes on as one when the strea
 surprises, it closes at once.
 """
 
-from streamrnn.kernels.core import table as c
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.layout import Count
+from streamrnn.kernels.core.outcomes import Bit
 
-QUIET = 2  # of c.OPEN: the event that is open says that nothing comes
+QUIET = 2  # of Count.OPEN: the event that is open says that nothing comes
 LEVEL = 2  # severity, major: of what is not heard nothing else can be told
 
 
 @jit
 def begin(event, count, deadline):
     """Nothing has come by the deadline. `event` (2): when the stream's latest event opened, its highest severity."""
-    if count[c.OPEN] == 0:
-        count[c.EVENT] += 1
+    if count[Count.OPEN] == 0:
+        count[Count.EVENT] += 1
         event[0], event[1] = deadline, 0
-    count[c.OPEN] = QUIET
+    count[Count.OPEN] = QUIET
     event[1] = max(event[1], LEVEL)
-    count[c.SEVERITY] = int(event[1])
-    return c.SILENCE
+    count[Count.SEVERITY] = int(event[1])
+    return Bit.SILENCE
 
 
 @jit
@@ -34,15 +35,15 @@ def heard(event, count, deadline, time, quiet):
     The first one without surprise closes the event.
     """
     bits = begin(event, count, deadline) if time > deadline else 0  # no deadline: NaN
-    if count[c.OPEN] == QUIET:
-        count[c.OPEN], count[c.CALM] = 1, quiet
+    if count[Count.OPEN] == QUIET:
+        count[Count.OPEN], count[Count.CALM] = 1, quiet
     return bits
 
 
 @jit
 def unjudged(event, count, quiet):
     """Close the event of a silence after an observation that could not be judged. Returns the outcome's bits."""
-    if count[c.OPEN] == 0 or count[c.CALM] < quiet:
+    if count[Count.OPEN] == 0 or count[Count.CALM] < quiet:
         return 0
-    count[c.OPEN], count[c.SEVERITY] = 0, int(event[1])
-    return c.CLOSED
+    count[Count.OPEN], count[Count.SEVERITY] = 0, int(event[1])
+    return Bit.CLOSED

@@ -11,8 +11,8 @@ that forgets (8), one sign for both (7).
 
 import math
 
-from streamrnn.kernels.core import table as c
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.layout import Tail
 
 TAU = 0.02
 ORDINARY = -math.log(TAU)
@@ -32,7 +32,7 @@ FADE = 0.95  # of the envelope, a day
 @jit
 def move(bins, by):
     """Let the histogram begin `by` bins higher (lower when negative); what falls out counts in the last bin left."""
-    n = c.BINS
+    n = Tail.BINS
     if by > 0:
         below = 0.0
         for i in range(min(by + 1, n)):
@@ -52,9 +52,9 @@ def move(bins, by):
 @jit
 def edge_bin(tail):
     """The bin above which at most TAU of all sizes lie."""
-    room, above, i = TAU * tail[c.TAIL_SEEN], 0.0, c.BINS - 1
-    while i > 0 and above + tail[c.TAIL_BINS + i] <= room:
-        above += tail[c.TAIL_BINS + i]
+    room, above, i = TAU * tail[Tail.SEEN], 0.0, Tail.BINS - 1
+    while i > 0 and above + tail[Tail.HISTOGRAM + i] <= room:
+        above += tail[Tail.HISTOGRAM + i]
         i -= 1
     return i
 
@@ -62,45 +62,45 @@ def edge_bin(tail):
 @jit
 def place_of(tail, a):
     """The bin of a size above zero, inside the histogram or not."""
-    return math.floor(FINE * math.log2(a)) - tail[c.TAIL_BASE]
+    return math.floor(FINE * math.log2(a)) - tail[Tail.BASE]
 
 
 @jit
 def at_least(tail, a):
     """How many sizes lie in the bin of a or above it."""
     number = 0.0
-    for i in range(int(min(max(place_of(tail, a), 0.0), c.BINS - 1.0)), c.BINS):
-        number += tail[c.TAIL_BINS + i]
+    for i in range(int(min(max(place_of(tail, a), 0.0), Tail.BINS - 1.0)), Tail.BINS):
+        number += tail[Tail.HISTOGRAM + i]
     return number
 
 
 @jit
 def learn(tail, a, edge):
     """Count a size a >= 0; `edge` is the bin of u before it. The histogram follows u and, at first, the largest."""
-    tail[c.TAIL_SEEN] += 1
+    tail[Tail.SEEN] += 1
     if a <= 0.0:
         return
-    tail[c.TAIL_MASS] += 1
-    bins = tail[c.TAIL_BINS : c.TAIL_BINS + c.BINS]
-    if tail[c.TAIL_MASS] == 1.0:
-        tail[c.TAIL_BASE] = math.floor(FINE * math.log2(a)) - HOME
+    tail[Tail.MASS] += 1
+    bins = tail[Tail.HISTOGRAM : Tail.HISTOGRAM + Tail.BINS]
+    if tail[Tail.MASS] == 1.0:
+        tail[Tail.BASE] = math.floor(FINE * math.log2(a)) - HOME
     place = place_of(tail, a)
-    few = tail[c.TAIL_SEEN] <= FEW
+    few = tail[Tail.SEEN] <= FEW
     by = 0
-    if few and place >= c.BINS:
+    if few and place >= Tail.BINS:
         by = int(place) - HOME
-    elif place >= c.BINS and edge >= HIGH + SHIFT:
+    elif place >= Tail.BINS and edge >= HIGH + SHIFT:
         by = SHIFT
     elif edge < LOW and not few:
         by = -SHIFT
-    elif few and tail[c.TAIL_MASS] >= SOME and bins[0] > 0.5 * tail[c.TAIL_MASS]:
+    elif few and tail[Tail.MASS] >= SOME and bins[0] > 0.5 * tail[Tail.MASS]:
         bins[:] = 0.0  # the first sizes were of another scale: begin again
-        tail[c.TAIL_SEEN] = tail[c.TAIL_MASS] = 0.0
+        tail[Tail.SEEN] = tail[Tail.MASS] = 0.0
         return
     if by != 0:
         move(bins, by)
-        tail[c.TAIL_BASE] += by
-    bins[int(min(max(place - by, 0.0), c.BINS - 1.0))] += 1.0
+        tail[Tail.BASE] += by
+    bins[int(min(max(place - by, 0.0), Tail.BINS - 1.0))] += 1.0
 
 
 @jit
@@ -108,20 +108,20 @@ def surprise(tail, a):
     """-ln P of a size at least a, from what was seen before; then learn from it. 0 for the other sign and at first."""
     edge = edge_bin(tail)
     value = 0.0
-    if a > 0.0 and tail[c.TAIL_SEEN] >= FEW:
-        if tail[c.TAIL_MASS] == 0.0:
+    if a > 0.0 and tail[Tail.SEEN] >= FEW:
+        if tail[Tail.MASS] == 0.0:
             value = LARGEST
         else:
-            u = 2.0 ** ((tail[c.TAIL_BASE] + edge + 1.0) / FINE)
+            u = 2.0 ** ((tail[Tail.BASE] + edge + 1.0) / FINE)
             if a <= u:
-                value = min(math.log((tail[c.TAIL_SEEN] + 1.0) / (at_least(tail, a) + 1.0)), ORDINARY)
+                value = min(math.log((tail[Tail.SEEN] + 1.0) / (at_least(tail, a) + 1.0)), ORDINARY)
             else:
-                mean = (PRIOR_COUNT * PRIOR_MEAN + tail[c.TAIL_EXCESS]) / (PRIOR_COUNT + tail[c.TAIL_COUNT])
+                mean = (PRIOR_COUNT * PRIOR_MEAN + tail[Tail.EXCESS]) / (PRIOR_COUNT + tail[Tail.COUNT])
                 mean = max(mean, FLOOR)
                 y = (a - u) / u
                 value = min(ORDINARY + y / mean, LARGEST)
-                tail[c.TAIL_EXCESS] = MEMORY * tail[c.TAIL_EXCESS] + min(y, 4.0 * mean)
-                tail[c.TAIL_COUNT] = MEMORY * tail[c.TAIL_COUNT] + 1.0
+                tail[Tail.EXCESS] = MEMORY * tail[Tail.EXCESS] + min(y, 4.0 * mean)
+                tail[Tail.COUNT] = MEMORY * tail[Tail.COUNT] + 1.0
     learn(tail, a, edge)
     return value
 
@@ -132,8 +132,8 @@ def gate(tail, a, value, hour, dawn):
 
     `dawn`: this is the first of a day. Today's sizes join the envelope tomorrow.
     """
-    n = c.HOURS
-    envelope, today = tail[c.ENVELOPE : c.ENVELOPE + n], tail[c.ENVELOPE + n : c.ENVELOPE + 2 * n]
+    n = Tail.HOURS
+    envelope, today = tail[Tail.ENVELOPE : Tail.ENVELOPE + n], tail[Tail.ENVELOPE + n : Tail.ENVELOPE + 2 * n]
     if dawn:
         for i in range(n):
             envelope[i] = max(FADE * envelope[i], today[i])

@@ -4,9 +4,11 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels.core import table as c
 from streamrnn.kernels.core.call import at, call, shift
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.layout import Clock, Count, ForecastLatest, Pending, Place, Scale, Stats, Target
+from streamrnn.kernels.core.outcomes import Bit
+from streamrnn.kernels.core.program import Expert, Layer, Limits, Program, Reals
 from streamrnn.kernels.experts import gate, mix, seasons
 from streamrnn.kernels.learning.network import fade, through
 from streamrnn.kernels.learning.recompute import remember
@@ -30,15 +32,15 @@ def foresee(plan, row, scratch, known, x):
     feature's behind its value of now (G, K + 1).
     """
     p = plan.ints
-    horizons, place = p[c.HORIZONS], 0
-    out = shift(scratch.f64, p[c.SCRATCH_COMING])
-    for g in range(p[c.COMING]):
-        s = shift(row.real, p[c.SCALE] + plan.coming[g] * c.SCALE_WIDTH)
-        out[g * (horizons + 1)] = s[c.SCALED]
+    horizons, place = p[Program.HORIZONS], 0
+    out = shift(scratch.f64, p[Program.SCRATCH_COMING])
+    for g in range(p[Program.COMING]):
+        s = shift(row.real, p[Program.SCALE] + plan.coming[g] * Scale.WIDTH)
+        out[g * (horizons + 1)] = s[Scale.SCALED]
         for k in range(horizons):
-            v = known[p[c.AHEAD] + g * horizons + k]
+            v = known[p[Program.AHEAD] + g * horizons + k]
             told = not math.isnan(v)
-            z = scale.standardise(v, s[c.MEAN], s[c.VARIANCE]) if told else s[c.SCALED]
+            z = scale.standardise(v, s[Scale.MEAN], s[Scale.VARIANCE]) if told else s[Scale.SCALED]
             out[g * (horizons + 1) + 1 + k] = z
             x[place], x[place + 1] = z, 0.0 if told else 1.0
             place += 2
@@ -54,31 +56,31 @@ def inputs(plan, row, scratch, values, known, time, learn):
     known of the time to come. A missing value stands where the last one stood.
     """
     p = plan.ints
-    features, targets = p[c.FEATURES], p[c.TARGETS]
-    x = carray(shift(row.net, p[c.INPUT]), p[c.INPUTS])
-    missing, held = 0, row.count[c.HELD] > 0 and row.count[c.SEVERITY] > 0
+    features, targets = p[Program.FEATURES], p[Program.TARGETS]
+    x = carray(shift(row.net, p[Program.INPUT]), p[Program.INPUTS])
+    missing, held = 0, row.count[Count.HELD] > 0 and row.count[Count.SEVERITY] > 0
     for f in range(features):
-        s = carray(shift(row.real, p[c.SCALE] + f * c.SCALE_WIDTH), c.SCALE_WIDTH)
-        x[3 * f], x[3 * f + 1], x[3 * f + 2] = s[c.SCALED], 0.0, 1.0
+        s = carray(shift(row.real, p[Program.SCALE] + f * Scale.WIDTH), Scale.WIDTH)
+        x[3 * f], x[3 * f + 1], x[3 * f + 2] = s[Scale.SCALED], 0.0, 1.0
         v = values[f]
         if math.isnan(v) or outliers.doubted(plan, row, f):
             missing += 1
             continue
-        s[c.SIZE] += learn
-        rate = 0.0 if held or not learn else max(plan.reals[c.SCALE_RATE], 1.0 / s[c.SIZE])
-        s[c.MEAN], s[c.VARIANCE] = scale.moments(s[c.MEAN], s[c.VARIANCE], v, rate)
-        change = 0.0 if math.isnan(s[c.LAST]) else v - s[c.LAST]
-        s[c.CHANGE] += rate * (change * change - s[c.CHANGE])
-        s[c.LAST] = v
-        s[c.SCALED] = scale.standardise(v, s[c.MEAN], s[c.VARIANCE])
-        x[3 * f], x[3 * f + 1], x[3 * f + 2] = s[c.SCALED], scale.standardise(change, 0.0, s[c.CHANGE]), 0.0
+        s[Scale.SIZE] += learn
+        rate = 0.0 if held or not learn else max(plan.reals[Reals.SCALE_RATE], 1.0 / s[Scale.SIZE])
+        s[Scale.MEAN], s[Scale.VARIANCE] = scale.moments(s[Scale.MEAN], s[Scale.VARIANCE], v, rate)
+        change = 0.0 if math.isnan(s[Scale.LAST]) else v - s[Scale.LAST]
+        s[Scale.CHANGE] += rate * (change * change - s[Scale.CHANGE])
+        s[Scale.LAST] = v
+        s[Scale.SCALED] = scale.standardise(v, s[Scale.MEAN], s[Scale.VARIANCE])
+        x[3 * f], x[3 * f + 1], x[3 * f + 2] = s[Scale.SCALED], scale.standardise(change, 0.0, s[Scale.CHANGE]), 0.0
     angle = 2.0 * math.pi * (time / DAY - math.floor(time / DAY))
     x[3 * features], x[3 * features + 1] = math.sin(angle), math.cos(angle)
     for j in range(targets):
-        error = row.real[p[c.TARGET] + j * c.TARGET_WIDTH + c.T_ERROR]
+        error = row.real[p[Program.TARGET] + j * Target.WIDTH + Target.ERROR]
         x[3 * features + 2 + j] = min(max(error, -scale.CLIP), scale.CLIP)
-    x[3 * features + 2 + targets] = min(row.real[p[c.CLOCK] + c.ELAPSED], scale.CLIP)
-    if p[c.COMING] > 0:
+    x[3 * features + 2 + targets] = min(row.real[p[Program.CLOCK] + Clock.ELAPSED], scale.CLIP)
+    if p[Program.COMING] > 0:
         foresee(plan, row, scratch, known, x[3 * features + 3 + targets :])
     return missing
 
@@ -89,7 +91,7 @@ def left(plan, row):
 
     Up to LONGER usual intervals nothing fades: they are the jitter of a clock.
     """
-    elapsed, half = row.real[plan.ints[c.CLOCK] + c.ELAPSED], plan.reals[c.HALF_LIFE]
+    elapsed, half = row.real[plan.ints[Program.CLOCK] + Clock.ELAPSED], plan.reals[Reals.HALF_LIFE]
     if half <= 0.0 or elapsed <= math.log(scale.LONGER):
         return 1.0
     return 0.5 ** ((math.exp(elapsed) - 1.0) / half)
@@ -99,18 +101,18 @@ def left(plan, row):
 def tape_row(plan, row):
     """The tape's next row; when the tape is full, its last KEPT rows move to its front first."""
     p, q = plan.ints, row.count
-    if q[c.POSITION] == p[c.ROWS]:
-        kept, moved = p[c.KEPT], p[c.ROWS] - p[c.KEPT]
-        for b in range(p[c.BLOCKS]):
+    if q[Count.POSITION] == p[Program.ROWS]:
+        kept, moved = p[Program.KEPT], p[Program.ROWS] - p[Program.KEPT]
+        for b in range(p[Program.BLOCKS]):
             start, width = plan.blocks[2 * b], plan.blocks[2 * b + 1]
             front = carray(shift(row.net, start), kept * width)
             front[:] = carray(shift(row.net, start + moved * width), kept * width)
-        q[c.POSITION] = kept
-    t = q[c.POSITION]
-    q[c.POSITION] += 1
-    q[c.WRITTEN] += 1
-    row.net[p[c.KEEP] + t] = 0.0 if q[c.FRESH] != 0 else left(plan, row)
-    q[c.FRESH] = 0
+        q[Count.POSITION] = kept
+    t = q[Count.POSITION]
+    q[Count.POSITION] += 1
+    q[Count.WRITTEN] += 1
+    row.net[p[Program.KEEP] + t] = 0.0 if q[Count.FRESH] != 0 else left(plan, row)
+    q[Count.FRESH] = 0
     return t
 
 
@@ -119,13 +121,15 @@ def network(plan, row, scratch):
     """One step of all layers and the readout, onto the tape. Returns the tape's row."""
     p = plan.ints
     t = tape_row(plan, row)
-    if p[c.TRACED] >= 0:
-        row.net[p[c.LABELLED] + t] = 0
-    fade(carray(shift(row.net, p[c.MEMORY_F32]), p[c.MEMORY_LENGTH]), row.net[p[c.KEEP] + t])
-    if p[c.RECOMPUTE]:
+    if p[Program.TRACED] >= 0:
+        row.net[p[Program.LABELLED] + t] = 0
+    fade(carray(shift(row.net, p[Program.MEMORY_F32]), p[Program.MEMORY_LENGTH]), row.net[p[Program.KEEP] + t])
+    if p[Program.RECOMPUTE]:
         remember(plan, row, t)
-    through(plan, row, scratch, shift(row.net, p[c.MEMORY_F32]), shift(row.net, p[c.INPUT]), t, c.FORWARD)
-    carray(shift(row.net, p[c.GRADIENT] + t * p[c.OUTPUTS]), p[c.OUTPUTS])[:] = 0
+    through(
+        plan, row, scratch, shift(row.net, p[Program.MEMORY_F32]), shift(row.net, p[Program.INPUT]), t, Layer.FORWARD
+    )
+    carray(shift(row.net, p[Program.GRADIENT] + t * p[Program.OUTPUTS]), p[Program.OUTPUTS])[:] = 0
     return t
 
 
@@ -133,28 +137,32 @@ def network(plan, row, scratch):
 def experts(plan, row, scratch, j, f, time, learn):
     """Forecasts f (E, K) of target j by every expert but the network; nothing before its first value."""
     p = plan.ints
-    z, coming = shift(scratch.f64, p[c.SCRATCH_REGRESSORS]), shift(scratch.f64, p[c.SCRATCH_COMING])
-    target = shift(row.real, p[c.TARGET] + j * c.TARGET_WIDTH)
-    history = shift(row.real, p[c.HISTORY] + j * p[c.HISTORY_LENGTH])
-    last, sd, interval = target[c.T_LAST], math.sqrt(max(target[c.T_VARIANCE], 0.0)), row.real[p[c.CLOCK] + c.INTERVAL]
+    z, coming = shift(scratch.f64, p[Program.SCRATCH_REGRESSORS]), shift(scratch.f64, p[Program.SCRATCH_COMING])
+    target = shift(row.real, p[Program.TARGET] + j * Target.WIDTH)
+    history = shift(row.real, p[Program.HISTORY] + j * p[Program.HISTORY_LENGTH])
+    last, sd, interval = (
+        target[Target.LAST],
+        math.sqrt(max(target[Target.VARIANCE], 0.0)),
+        row.real[p[Program.CLOCK] + Clock.INTERVAL],
+    )
     if math.isnan(last):
         return
     if plan.past[seasons.REGRESSORS] > 0:
-        mean, step = target[c.T_MEAN], row.count[c.STEP]
+        mean, step = target[Target.MEAN], row.count[Count.STEP]
         seasons.regress(plan.past, history, last, mean, sd, step, time, interval, coming, z)
-    for e in range(p[c.EXPERTS]):
-        expert = shift(plan.experts, e * c.EXPERT_WIDTH)
+    for e in range(p[Program.EXPERTS]):
+        expert = shift(plan.experts, e * Expert.WIDTH)
         call(
-            expert[c.FORECAST],
-            shift(expert, c.EXPERT_SHAPE),
-            shift(plan.settings, e * c.EXPERT_REALS),
-            shift(row.real, p[c.EXPERT] + j * p[c.EXPERT_LENGTH] + expert[c.EXPERT_STATE]),
+            expert[Expert.FORECAST],
+            shift(expert, Expert.SHAPE),
+            shift(plan.settings, e * Expert.SETTINGS),
+            shift(row.real, p[Program.EXPERT] + j * p[Program.EXPERT_LENGTH] + expert[Expert.STATE]),
             plan.past,
             history,
             plan.horizons,
-            shift(f, e * p[c.HORIZONS]),
+            shift(f, e * p[Program.HORIZONS]),
             last,
-            row.count[c.STEP],
+            row.count[Count.STEP],
             time,
             interval,
             learn,
@@ -165,10 +173,10 @@ def experts(plan, row, scratch, j, f, time, learn):
 def usual_error(plan, row, j, k):
     """The unit of target j at horizon k: running mean absolute error, its spread while nothing has been settled."""
     stats = stats_of(plan, row, j, k)
-    at_target = plan.ints[c.TARGET] + j * c.TARGET_WIDTH
-    sd = math.sqrt(max(row.real[at_target + c.T_VARIANCE], 0.0))
-    least = FLOOR * sd + ROUNDING * abs(row.real[at_target + c.T_LAST]) + TINY
-    unit = stats[c.SPREAD] if stats[c.COUNT] > 0 else sd
+    at_target = plan.ints[Program.TARGET] + j * Target.WIDTH
+    sd = math.sqrt(max(row.real[at_target + Target.VARIANCE], 0.0))
+    least = FLOOR * sd + ROUNDING * abs(row.real[at_target + Target.LAST]) + TINY
+    unit = stats[Stats.SPREAD] if stats[Stats.COUNT] > 0 else sd
     return max(unit, least)
 
 
@@ -176,20 +184,20 @@ def usual_error(plan, row, j, k):
 def look(plan, row, f, time):
     """The gate's inputs: how the experts' forecasts f (T, E, K) stand to their mix, near and far, and the calendar."""
     p = plan.ints
-    n, horizons, width = p[c.EXPERTS], p[c.HORIZONS], p[c.MIX_WIDTH]
-    x = shift(row.net, p[c.INPUT] + p[c.GATE])
-    for j in range(p[c.TARGETS]):
-        target = shift(row.real, p[c.TARGET] + j * c.TARGET_WIDTH)
-        own, sd = shift(f, j * n * horizons), math.sqrt(max(target[c.T_VARIANCE], 0.0))
+    n, horizons, width = p[Program.EXPERTS], p[Program.HORIZONS], p[Program.MIX_WIDTH]
+    x = shift(row.net, p[Program.INPUT] + p[Program.GATE])
+    for j in range(p[Program.TARGETS]):
+        target = shift(row.real, p[Program.TARGET] + j * Target.WIDTH)
+        own, sd = shift(f, j * n * horizons), math.sqrt(max(target[Target.VARIANCE], 0.0))
         for end in range(min(horizons, 2)):
             k = end * (horizons - 1)
-            w = shift(row.real, p[c.MIX] + (j * horizons + k) * width)
-            if math.isnan(target[c.T_LAST]):
+            w = shift(row.real, p[Program.MIX] + (j * horizons + k) * width)
+            if math.isnan(target[Target.LAST]):
                 carray(x, n + 1)[:] = 0
             else:
-                gate.look(own, w, target[c.T_LAST], sd, usual_error(plan, row, j, k), k, x, n, horizons)
+                gate.look(own, w, target[Target.LAST], sd, usual_error(plan, row, j, k), k, x, n, horizons)
             x = shift(x, n + 1)
-    gate.calendar(shift(row.real, p[c.HISTORY]), time, x)
+    gate.calendar(shift(row.real, p[Program.HISTORY]), time, x)
 
 
 @jit
@@ -198,13 +206,13 @@ def share(plan, row, j, record, r):
 
     Experts count as the mix and the gate weigh them; the network's is the part of the forecast that it corrects.
     """
-    p, n = plan.ints, plan.ints[c.EXPERTS]
-    out = shift(row.real, p[c.LATEST] + c.TARGETS_FROM + 3 * p[c.TARGETS] + j * (n + 1))
-    last, behind = record[4 * n :], p[c.LAST_ROUND]
+    p, n = plan.ints, plan.ints[Program.EXPERTS]
+    out = shift(row.real, p[Program.LATEST] + ForecastLatest.TARGETS + 3 * p[Program.TARGETS] + j * (n + 1))
+    last, behind = record[4 * n :], p[Program.LAST_ROUND]
     for e in range(n):
         out[e] = last[0] * record[e]
-        if p[c.GATE]:
-            out[e] += last[1] * r[c.FORECASTS + n + behind + e]
+        if p[Program.GATE]:
+            out[e] += last[1] * r[Pending.FORECASTS + n + behind + e]
     out[n] = last[behind - 1]
 
 
@@ -215,8 +223,8 @@ def inside(plan, j, f):
     So a forecast that is moved has no greater error, whatever comes, and a mean of moved ones needs no moving but for
     its rounding.
     """
-    limits = shift(plan.limits, j * c.LIMITS_WIDTH)
-    return min(max(f, limits[c.LOWER_LIMIT]), limits[c.UPPER_LIMIT])
+    limits = shift(plan.limits, j * Limits.WIDTH)
+    return min(max(f, limits[Limits.LOWER]), limits[Limits.UPPER])
 
 
 @jit
@@ -226,35 +234,35 @@ def issue(plan, row, j, k, place, f, out, time):
     Where a value of the target is not known yet, nothing is foretold.
     """
     p = plan.ints
-    n, horizons, last_round = p[c.EXPERTS], p[c.HORIZONS], p[c.LAST_ROUND]
-    record = carray(shift(row.real, p[c.MIX] + (j * horizons + k) * p[c.MIX_WIDTH]), p[c.MIX_WIDTH])
+    n, horizons, last_round = p[Program.EXPERTS], p[Program.HORIZONS], p[Program.LAST_ROUND]
+    record = carray(shift(row.real, p[Program.MIX] + (j * horizons + k) * p[Program.MIX_WIDTH]), p[Program.MIX_WIDTH])
     stats = stats_of(plan, row, j, k)
     r = pending(plan, row, place, j)
-    last = row.real[p[c.TARGET] + j * c.TARGET_WIDTH + c.T_LAST]
-    r[c.MIXED] = math.nan
+    last = row.real[p[Program.TARGET] + j * Target.WIDTH + Target.LAST]
+    r[Pending.MIXED] = math.nan
     if math.isnan(last):
         return
     for e in range(n):
-        r[c.FORECASTS + e] = inside(plan, j, f[e * horizons + k])
-    base = mix.blend(record, r[c.FORECASTS :], n)
-    unit, gated, final = usual_error(plan, row, j, k), base, r[c.FORECASTS + n :]
+        r[Pending.FORECASTS + e] = inside(plan, j, f[e * horizons + k])
+    base = mix.blend(record, r[Pending.FORECASTS :], n)
+    unit, gated, final = usual_error(plan, row, j, k), base, r[Pending.FORECASTS + n :]
     final[0] = base
-    if p[c.GATE]:
-        gated = gate.blend(record, shift(out, p[c.LOGITS] + j * n), r[c.FORECASTS :], final[last_round:], n)
+    if p[Program.GATE]:
+        gated = gate.blend(record, shift(out, p[Program.LOGITS] + j * n), r[Pending.FORECASTS :], final[last_round:], n)
         final[1] = gated
-    o, point = shift(out, (j * horizons + k) * p[c.HEAD_WIDTH]), at(final, last_round - 1)
-    call(p[c.HEAD_READ], p[c.HEAD_WIDTH], o, shift(plan.reals, c.HEAD_REALS), point)
-    if not p[c.HEAD_ABSOLUTE]:
+    o, point = shift(out, (j * horizons + k) * p[Program.HEAD_WIDTH]), at(final, last_round - 1)
+    call(p[Program.HEAD_READ], p[Program.HEAD_WIDTH], o, shift(plan.reals, Reals.HEAD), point)
+    if not p[Program.HEAD_ABSOLUTE]:
         point[0] = gated + unit * min(max(point[0], -REACH), REACH)
     point[0] = inside(plan, j, point[0])
     mixed = inside(plan, j, mix.blend(record[4 * n :], final, last_round))
     if k == 0:
         share(plan, row, j, record, r)
-    known = stats[c.COUNT] > 0
-    r[c.ANCHOR], r[c.UNIT], r[c.ISSUE], r[c.MIXED] = last, unit, time, mixed
+    known = stats[Stats.COUNT] > 0
+    r[Pending.ANCHOR], r[Pending.UNIT], r[Pending.ISSUE], r[Pending.MIXED] = last, unit, time, mixed
     around = unit * breadth(plan, row, j, k, time, math.nan)
-    r[c.LOWER] = inside(plan, j, mixed + stats[c.LOW] * around) if known else math.nan
-    r[c.UPPER] = inside(plan, j, mixed + stats[c.HIGH] * around) if known else math.nan
+    r[Pending.LOWER] = inside(plan, j, mixed + stats[Stats.LOW] * around) if known else math.nan
+    r[Pending.UPPER] = inside(plan, j, mixed + stats[Stats.HIGH] * around) if known else math.nan
 
 
 @jit
@@ -264,26 +272,28 @@ def advance(plan, row, scratch, values, known, time, ident, learn):
     Returns the outcome's bits.
     """
     p, q = plan.ints, row.count
-    n, horizons = p[c.EXPERTS], p[c.HORIZONS]
-    bits = c.MISSING if inputs(plan, row, scratch, values, known, time, learn) > 0 else 0
-    f = shift(scratch.f64, p[c.SCRATCH_FORECASTS])
-    for j in range(p[c.TARGETS]):
+    n, horizons = p[Program.EXPERTS], p[Program.HORIZONS]
+    bits = Bit.MISSING if inputs(plan, row, scratch, values, known, time, learn) > 0 else 0
+    f = shift(scratch.f64, p[Program.SCRATCH_FORECASTS])
+    for j in range(p[Program.TARGETS]):
         experts(plan, row, scratch, j, shift(f, j * n * horizons), time, learn)
-    if p[c.GATE]:
+    if p[Program.GATE]:
         look(plan, row, f, time)
     t = network(plan, row, scratch)
-    out = carray(shift(row.net, p[c.RAW] + t * p[c.OUTPUTS]), p[c.OUTPUTS])
+    out = carray(shift(row.net, p[Program.RAW] + t * p[Program.OUTPUTS]), p[Program.OUTPUTS])
     total = 0.0
-    for i in range(p[c.OUTPUTS]):
+    for i in range(p[Program.OUTPUTS]):
         total += abs(out[i])
     if not total < math.inf:
         bits |= roll_back(plan, row)
         out[:] = 0
     for k in range(horizons):
-        place = plan.slots[k] + (q[c.SEEN] % p[c.LABEL_RING] if p[c.LABEL_TASK] else q[c.STEP] % plan.horizons[k])
-        due = carray(shift(q, p[c.PLACES] + c.PLACE_WIDTH * place), c.PLACE_WIDTH)
-        due[c.PLACE_STEP], due[c.PLACE_ROW], due[c.PLACE_IDENT] = q[c.STEP], q[c.WRITTEN] - 1, ident
-        q[c.SLOT] = place
-        for j in range(p[c.TARGETS]):
+        place = plan.slots[k] + (
+            q[Count.SEEN] % p[Program.LABEL_RING] if p[Program.LABEL_TASK] else q[Count.STEP] % plan.horizons[k]
+        )
+        due = carray(shift(q, p[Program.PLACES] + Place.WIDTH * place), Place.WIDTH)
+        due[Place.STEP], due[Place.ROW], due[Place.IDENT] = q[Count.STEP], q[Count.WRITTEN] - 1, ident
+        q[Count.SLOT] = place
+        for j in range(p[Program.TARGETS]):
             issue(plan, row, j, k, place, shift(f, j * n * horizons), at(out, 0), time)
     return bits

@@ -18,9 +18,23 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core import arrays
 from streamrnn.kernels.core.call import at, shift
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.layout import (
+    Challenger,
+    ChallengerLoss,
+    Clock,
+    Count,
+    Drift,
+    Feedback,
+    ForecastLatest,
+    Scale,
+    Target,
+    Watch,
+)
+from streamrnn.kernels.core.outcomes import Bit, ForecastInt
+from streamrnn.kernels.core.program import Program
 from streamrnn.kernels.step.loop import borrow, emit, observe, view
 
 FIRST, LEAD, PATIENCE = 100, 50, 2000  # answers
@@ -34,12 +48,12 @@ AFRESH = 20.0  # values that scales count for at the beginning
 def second(plan, row):
     """The challenger's half of a row."""
     p = plan.ints
-    return c.Row(
-        shift(row.params, p[c.HALF_F32]),
-        shift(row.counts, p[c.HALF_I64]),
-        shift(row.net, p[c.HALF_F32]),
-        shift(row.real, p[c.HALF_F64]),
-        shift(row.count, p[c.HALF_I64]),
+    return arrays.Row(
+        shift(row.params, p[Program.HALF_F32]),
+        shift(row.counts, p[Program.HALF_I64]),
+        shift(row.net, p[Program.HALF_F32]),
+        shift(row.real, p[Program.HALF_F64]),
+        shift(row.count, p[Program.HALF_I64]),
     )
 
 
@@ -59,51 +73,63 @@ def same(source, target, place, n):
 def begin(plan, row, fresh32, fresh64, fresh_int):
     """Make the second half a new model of this stream."""
     p, other = plan.ints, second(plan, row)
-    copy(at(fresh32, 0), other.params, p[c.HALF_F32])
-    copy(at(fresh64, 0), other.real, p[c.HALF_F64])
-    copy(at(fresh_int, 0), other.counts, p[c.HALF_I64])
-    n = p[c.TARGETS]
-    same(row.real, other.real, p[c.CLOCK], c.CLOCK_WIDTH)
-    same(row.real, other.real, p[c.SCALE], p[c.FEATURES] * c.SCALE_WIDTH)
-    same(row.real, other.real, p[c.TARGET], n * c.TARGET_WIDTH)
-    same(row.real, other.real, p[c.HISTORY], n * p[c.HISTORY_LENGTH])
-    same(row.real, other.real, p[c.WATCH], n * c.WATCH_WIDTH)
-    same(row.real, other.real, p[c.MONITOR], n * p[c.MONITOR_LENGTH])
-    same(row.real, other.real, p[c.LATEST], c.TARGETS_FROM)
-    same(row.count, other.count, 0, c.STREAM_COUNTS + c.EVENT_COUNTS)
-    for f in range(p[c.FEATURES]):
-        s = shift(other.real, p[c.SCALE] + f * c.SCALE_WIDTH)
-        s[c.SIZE] = min(s[c.SIZE], AFRESH)
+    copy(at(fresh32, 0), other.params, p[Program.HALF_F32])
+    copy(at(fresh64, 0), other.real, p[Program.HALF_F64])
+    copy(at(fresh_int, 0), other.counts, p[Program.HALF_I64])
+    n = p[Program.TARGETS]
+    same(row.real, other.real, p[Program.CLOCK], Clock.WIDTH)
+    same(row.real, other.real, p[Program.SCALE], p[Program.FEATURES] * Scale.WIDTH)
+    same(row.real, other.real, p[Program.TARGET], n * Target.WIDTH)
+    same(row.real, other.real, p[Program.HISTORY], n * p[Program.HISTORY_LENGTH])
+    same(row.real, other.real, p[Program.WATCH], n * Watch.WIDTH)
+    same(row.real, other.real, p[Program.MONITOR], n * p[Program.MONITOR_LENGTH])
+    same(row.real, other.real, p[Program.LATEST], ForecastLatest.TARGETS)
+    same(row.count, other.count, 0, Count.OF_STREAM + Count.OF_EVENT)
+    for f in range(p[Program.FEATURES]):
+        s = shift(other.real, p[Program.SCALE] + f * Scale.WIDTH)
+        s[Scale.SIZE] = min(s[Scale.SIZE], AFRESH)
     for j in range(n):
-        t = shift(other.real, p[c.TARGET] + j * c.TARGET_WIDTH)
-        t[c.T_COUNT] = min(t[c.T_COUNT], AFRESH)
-    state, losses = shift(row.count, p[c.DUEL]), shift(row.real, p[c.DUEL_LOSS])
-    state[c.ACTIVE], state[c.ANSWERED], state[c.LEADING] = 1, 0, 0
-    losses[c.BEGAN], losses[c.SERVING], losses[c.CHALLENGING] = row.real[p[c.CLOCK] + c.TIME], 0.0, 0.0
+        t = shift(other.real, p[Program.TARGET] + j * Target.WIDTH)
+        t[Target.COUNT] = min(t[Target.COUNT], AFRESH)
+    state, losses = shift(row.count, p[Program.CHALLENGER]), shift(row.real, p[Program.CHALLENGER_LOSS])
+    state[Challenger.ACTIVE], state[Challenger.ANSWERED], state[Challenger.LEADING] = 1, 0, 0
+    losses[ChallengerLoss.BEGAN], losses[ChallengerLoss.SERVING], losses[ChallengerLoss.CHALLENGING] = (
+        row.real[p[Program.CLOCK] + Clock.TIME],
+        0.0,
+        0.0,
+    )
 
 
 @jit
 def replace(plan, row):
     """Let the second half serve: it becomes the first, with the stream's events, alarms, feedback and drifts."""
     p, other = plan.ints, second(plan, row)
-    number = row.real[p[c.DRIFT] + c.D_COUNT]
-    other.count[c.EVENT] = row.count[c.EVENT]
-    same(row.count, other.count, c.STREAM_COUNTS, c.EVENT_COUNTS)
-    same(row.count, other.count, p[c.FEEDBACK], c.FEEDBACK_WIDTH)
-    same(row.real, other.real, p[c.LATEST] + c.STARTED, c.TARGETS_FROM - c.STARTED)
-    copy(other.params, row.params, p[c.HALF_F32])
-    copy(other.real, row.real, p[c.HALF_F64])
-    copy(other.counts, row.counts, p[c.HALF_I64])
-    row.real[p[c.DRIFT] + c.D_COUNT] = number
+    number = row.real[p[Program.DRIFT] + Drift.COUNT]
+    other.count[Count.EVENT] = row.count[Count.EVENT]
+    same(row.count, other.count, Count.OF_STREAM, Count.OF_EVENT)
+    same(row.count, other.count, p[Program.FEEDBACK], Feedback.WIDTH)
+    same(
+        row.real,
+        other.real,
+        p[Program.LATEST] + ForecastLatest.STARTED,
+        ForecastLatest.TARGETS - ForecastLatest.STARTED,
+    )
+    copy(other.params, row.params, p[Program.HALF_F32])
+    copy(other.real, row.real, p[Program.HALF_F64])
+    copy(other.counts, row.counts, p[Program.HALF_I64])
+    row.real[p[Program.DRIFT] + Drift.COUNT] = number
 
 
 @jit
 def errors(plan, row, other):
     """Mean errors of both halves over the targets, in deviations of the target; NaN where one foretold nothing."""
-    p, n, one, two, known = plan.ints, plan.ints[c.TARGETS], 0.0, 0.0, 0
-    ours, theirs = shift(row.real, p[c.LATEST] + c.TARGETS_FROM), shift(other.real, p[c.LATEST] + c.TARGETS_FROM)
+    p, n, one, two, known = plan.ints, plan.ints[Program.TARGETS], 0.0, 0.0, 0
+    ours, theirs = (
+        shift(row.real, p[Program.LATEST] + ForecastLatest.TARGETS),
+        shift(other.real, p[Program.LATEST] + ForecastLatest.TARGETS),
+    )
     for j in range(n):
-        sd = math.sqrt(max(row.real[p[c.TARGET] + j * c.TARGET_WIDTH + c.T_VARIANCE], 0.0))
+        sd = math.sqrt(max(row.real[p[Program.TARGET] + j * Target.WIDTH + Target.VARIANCE], 0.0))
         a, b = abs(ours[n + j] - ours[j]), abs(theirs[n + j] - theirs[j])
         if sd > 0.0 and not math.isnan(a) and not math.isnan(b):
             one += min(a / sd, LARGEST)
@@ -116,27 +142,27 @@ def errors(plan, row, other):
 def judge(plan, row, bits):
     """Compare both halves after an observation that both have seen. Returns the outcome's bits."""
     p = plan.ints
-    state, losses = shift(row.count, p[c.DUEL]), shift(row.real, p[c.DUEL_LOSS])
+    state, losses = shift(row.count, p[Program.CHALLENGER]), shift(row.real, p[Program.CHALLENGER_LOSS])
     one, two = errors(plan, row, second(plan, row))
-    if bits & c.HELD_OFF or bits & (c.LEARNED | c.SETTLED) == 0 or math.isnan(one):
+    if bits & Bit.HELD_OFF or bits & (Bit.LEARNED | Bit.SETTLED) == 0 or math.isnan(one):
         return 0
-    state[c.ANSWERED] += 1
-    rate = max(RATE, 1.0 / state[c.ANSWERED])
-    losses[c.SERVING] += rate * (one - losses[c.SERVING])
-    losses[c.CHALLENGING] += rate * (two - losses[c.CHALLENGING])
-    better = losses[c.CHALLENGING] < (1.0 - MARGIN) * losses[c.SERVING]
-    state[c.LEADING] = state[c.LEADING] + 1 if better and state[c.ANSWERED] > FIRST else 0
-    if state[c.LEADING] < LEAD and state[c.ANSWERED] < PATIENCE:
+    state[Challenger.ANSWERED] += 1
+    rate = max(RATE, 1.0 / state[Challenger.ANSWERED])
+    losses[ChallengerLoss.SERVING] += rate * (one - losses[ChallengerLoss.SERVING])
+    losses[ChallengerLoss.CHALLENGING] += rate * (two - losses[ChallengerLoss.CHALLENGING])
+    better = losses[ChallengerLoss.CHALLENGING] < (1.0 - MARGIN) * losses[ChallengerLoss.SERVING]
+    state[Challenger.LEADING] = state[Challenger.LEADING] + 1 if better and state[Challenger.ANSWERED] > FIRST else 0
+    if state[Challenger.LEADING] < LEAD and state[Challenger.ANSWERED] < PATIENCE:
         return 0
-    took = state[c.LEADING] >= LEAD
+    took = state[Challenger.LEADING] >= LEAD
     if took:
         replace(plan, row)
-    state[c.ACTIVE] = 0
-    record = shift(row.real, p[c.DRIFT])
-    record[c.D_COUNT] += 1
-    record[c.D_SINCE] = losses[c.BEGAN]
-    record[c.D_BEFORE], record[c.D_AFTER] = losses[c.SERVING], losses[c.CHALLENGING]
-    return c.TOOK_OVER if took else c.WITHDRAWN
+    state[Challenger.ACTIVE] = 0
+    record = shift(row.real, p[Program.DRIFT])
+    record[Drift.COUNT] += 1
+    record[Drift.SINCE] = losses[ChallengerLoss.BEGAN]
+    record[Drift.BEFORE], record[Drift.AFTER] = losses[ChallengerLoss.SERVING], losses[ChallengerLoss.CHALLENGING]
+    return Bit.TOOK_OVER if took else Bit.WITHDRAWN
 
 
 @jit
@@ -146,16 +172,16 @@ def run(places, real, order, batch, changed, stamp, out_ints, out_reals, fresh32
     for i in order:
         r = batch.row[i]
         row, bits, lost = view(plan, planes, r), 0, 0
-        active = row.count[plan.ints[c.DUEL] + c.ACTIVE] != 0
+        active = row.count[plan.ints[Program.CHALLENGER] + Challenger.ACTIVE] != 0
         for half in range(2 if active else 1):
             one = second(plan, row) if half else row
             told, missed = observe(plan, one, scratch, batch, i)
             if half == 0:
                 bits, lost = told, missed
-        if bits & c.DRIFT_FOUND:
+        if bits & Bit.DRIFT_FOUND:
             begin(plan, row, fresh32, fresh64, fresh_int)
         elif active:
             bits |= judge(plan, row, bits)
-        emit(plan, row, r, bits, lost, at(out_ints, i * c.OUT_WIDTH), at(out_reals, i * out_reals.shape[1]))
+        emit(plan, row, r, bits, lost, at(out_ints, i * ForecastInt.WIDTH), at(out_reals, i * out_reals.shape[1]))
         if changed[r] == 0:
             changed[r] = stamp

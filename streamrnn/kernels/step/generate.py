@@ -4,9 +4,9 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels.core import event_table as e
 from streamrnn.kernels.core.call import shift
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.program import Program
 from streamrnn.kernels.experts import vocabulary
 from streamrnn.kernels.step.event_loop import advance, borrow, foretell, remember, start
 from streamrnn.kernels.step.loop import view
@@ -52,15 +52,15 @@ def imagine(places, real, r, given, chance, temperature, top_p, drawn):
     row = view(plan, planes, r)
     p = plan.ints
     end = vocabulary.find(plan, row, vocabulary.END)
-    numbers = carray(shift(scratch.f64, 1), p[e.NUMBERS])
+    numbers = carray(shift(scratch.f64, 1), p[Program.NUMBERS])
     numbers[:] = math.nan
     for i in range(len(given) + len(chance)):
         foretell(plan, row, scratch, r)
         if i < len(given):
             s = given[i]
         else:
-            final = carray(shift(scratch.f32, p[e.SCRATCH_FINAL]), p[e.SYMBOLS])
-            s = draw(final, row.counts[p[e.KNOWN]], chance[i - len(given)], temperature, top_p)
+            final = carray(shift(scratch.f32, p[Program.SCRATCH_FINAL]), p[Program.SYMBOLS])
+            s = draw(final, row.counts[p[Program.KNOWN_SYMBOLS]], chance[i - len(given)], temperature, top_p)
             drawn[i - len(given)] = s
         if s == end and end > 0:
             start(plan, row, scratch)

@@ -13,9 +13,23 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core import arrays
 from streamrnn.kernels.core.call import at, point, shift
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.layout import (
+    Clock,
+    Count,
+    Drift,
+    Feedback,
+    ForecastLatest,
+    Pending,
+    Place,
+    Stats,
+    Target,
+    Watch,
+)
+from streamrnn.kernels.core.outcomes import Bit, Flag, ForecastInt, ForecastReal, OutInt, OutReal
+from streamrnn.kernels.core.program import Program, Reals
 from streamrnn.kernels.drift.watch import look
 from streamrnn.kernels.learning import rtrl, tbptt
 from streamrnn.kernels.monitors import feedback, outliers, silence
@@ -42,7 +56,7 @@ MOST_LOST = 2**31  # sequence numbers: a larger gap is another count, not a loss
 @jit
 def borrow(places, f32, f64, i64):
     """Plan, planes and scratch from their addresses; the three arrays tell the types of numbers."""
-    plan = c.Plan(
+    plan = arrays.Plan(
         point(places[0], i64),
         point(places[1], i64),
         point(places[2], i64),
@@ -62,27 +76,27 @@ def borrow(places, f32, f64, i64):
         point(places[16], i64),
         point(places[17], i64),
     )
-    planes = c.Planes(
+    planes = arrays.Planes(
         point(places[18], f32),
         point(places[19], f64),
         point(places[20], i64),
         point(places[21], f32),
         point(places[22], i64),
     )
-    return plan, planes, c.Scratch(point(places[23], f32), point(places[24], f64))
+    return plan, planes, arrays.Scratch(point(places[23], f32), point(places[24], f64))
 
 
 @jit
 def view(plan, planes, r):
     """Where row r begins in each plane."""
     p = plan.ints
-    own = 0 if p[c.POOLED] else r
-    return c.Row(
-        shift(planes.learned, own * p[c.WIDTH_LEARNED]),
-        shift(planes.counts, own * p[c.WIDTH_COUNTS]),
-        shift(planes.f32, r * p[c.WIDTH_F32] + p[c.BASE_F32]),
-        shift(planes.f64, r * p[c.WIDTH_F64]),
-        shift(planes.i64, r * p[c.WIDTH_I64] + p[c.BASE_I64]),
+    own = 0 if p[Program.POOLED] else r
+    return arrays.Row(
+        shift(planes.learned, own * p[Program.WIDTH_LEARNED]),
+        shift(planes.counts, own * p[Program.WIDTH_COUNTS]),
+        shift(planes.f32, r * p[Program.WIDTH_F32] + p[Program.BASE_F32]),
+        shift(planes.f64, r * p[Program.WIDTH_F64]),
+        shift(planes.i64, r * p[Program.WIDTH_I64] + p[Program.BASE_I64]),
     )
 
 
@@ -93,12 +107,12 @@ def learn_if_due(plan, row, scratch, end):
     With pooled weights each stream counts from a phase of its own, so that the updates do not come in bursts and short
     cases take part too.
     """
-    due = end or (row.count[c.SEEN] + row.count[c.PHASE]) % plan.ints[c.STRIDE] == 0
+    due = end or (row.count[Count.SEEN] + row.count[Count.PHASE]) % plan.ints[Program.STRIDE] == 0
     if not due:
         return 0
-    if plan.ints[c.TRACED] >= 0:
+    if plan.ints[Program.TRACED] >= 0:
         return rtrl.learn(plan, row, scratch)
-    return tbptt.learn(plan, row, scratch) if row.count[c.LABELS] > 0 else 0
+    return tbptt.learn(plan, row, scratch) if row.count[Count.LABELS] > 0 else 0
 
 
 @jit
@@ -109,26 +123,26 @@ def receive(plan, row, scratch, values, odd, skipped, known, learn):
     and counts in the published figures; not so what is doubted. `odd`: something is.
     """
     p = plan.ints
-    latest, place = shift(row.real, p[c.LATEST] + c.TARGETS_FROM), place_of(plan, row, 0)
-    for j in range(p[c.TARGETS]):
+    latest, place = shift(row.real, p[Program.LATEST] + ForecastLatest.TARGETS), place_of(plan, row, 0)
+    for j in range(p[Program.TARGETS]):
         y = values[plan.targets[j]]
-        latest[j] = pending(plan, row, place, j)[c.MIXED] if place >= 0 and not math.isnan(y) else math.nan
-        latest[p[c.TARGETS] + j] = y
+        latest[j] = pending(plan, row, place, j)[Pending.MIXED] if place >= 0 and not math.isnan(y) else math.nan
+        latest[p[Program.TARGETS] + j] = y
     bits = judge(plan, row, scratch, learn, known)
     held, more = hold(plan, row) if learn else (False, 0)
-    for j in range(p[c.TARGETS]):
+    for j in range(p[Program.TARGETS]):
         y, error = values[plan.targets[j]], math.nan
         if outliers.doubted(plan, row, plan.targets[j]):
             y = math.nan
         if (held or not learn) and not math.isnan(y):
             measured = measure_due(plan, row, j, y)
             error = math.nan if held else measured
-            row.real[p[c.TARGET] + j * c.TARGET_WIDTH + c.T_LAST] = y
+            row.real[p[Program.TARGET] + j * Target.WIDTH + Target.LAST] = y
         elif not math.isnan(y):
             error = settle_due(plan, row, j, y)
             welcome(plan, row, j, y)
         show(plan, row, j, y, skipped, local_time(plan, row, known), learn)
-        row.real[p[c.TARGET] + j * c.TARGET_WIDTH + c.T_ERROR] = 0.0 if math.isnan(error) else error
+        row.real[p[Program.TARGET] + j * Target.WIDTH + Target.ERROR] = 0.0 if math.isnan(error) else error
     return bits | more | (0 if held or odd or not learn else look(plan, row, scratch))
 
 
@@ -136,8 +150,8 @@ def receive(plan, row, scratch, values, odd, skipped, known, learn):
 def receive_label(plan, row, scratch, place, label, known, learn):
     """Label task: the label of the observation at a pending place has come."""
     p = plan.ints
-    latest, error = shift(row.real, p[c.LATEST] + c.TARGETS_FROM), math.nan
-    latest[0], latest[1] = pending(plan, row, place, 0)[c.MIXED], label
+    latest, error = shift(row.real, p[Program.LATEST] + ForecastLatest.TARGETS), math.nan
+    latest[0], latest[1] = pending(plan, row, place, 0)[Pending.MIXED], label
     bits = judge(plan, row, scratch, learn, known)
     held, more = hold(plan, row) if learn else (False, 0)
     if held or not learn:
@@ -146,8 +160,8 @@ def receive_label(plan, row, scratch, place, label, known, learn):
     else:
         error = settle_one(plan, row, place, 0, 0, label)
         welcome(plan, row, 0, label)
-    row.count[p[c.PLACES] + c.PLACE_WIDTH * place + c.PLACE_STEP] = -1
-    row.real[p[c.TARGET] + c.T_ERROR] = 0.0 if math.isnan(error) else error
+    row.count[p[Program.PLACES] + Place.WIDTH * place + Place.STEP] = -1
+    row.real[p[Program.TARGET] + Target.ERROR] = 0.0 if math.isnan(error) else error
     return bits | more | (0 if held or not learn else look(plan, row, scratch))
 
 
@@ -155,11 +169,11 @@ def receive_label(plan, row, scratch, place, label, known, learn):
 def late_label(plan, row, scratch, ident, label, known, learn):
     """A label that comes after its observation: found by id among the last LABEL_RING ones."""
     p, q = plan.ints, row.count
-    for place in range(p[c.LABEL_RING] if p[c.LABEL_TASK] else 0):
-        due = carray(shift(q, p[c.PLACES] + c.PLACE_WIDTH * place), c.PLACE_WIDTH)
-        if due[c.PLACE_STEP] >= 0 and due[c.PLACE_IDENT] == ident:
-            return c.SETTLED | receive_label(plan, row, scratch, place, label, known, learn)
-    return c.UNMATCHED
+    for place in range(p[Program.LABEL_RING] if p[Program.LABEL_TASK] else 0):
+        due = carray(shift(q, p[Program.PLACES] + Place.WIDTH * place), Place.WIDTH)
+        if due[Place.STEP] >= 0 and due[Place.IDENT] == ident:
+            return Bit.SETTLED | receive_label(plan, row, scratch, place, label, known, learn)
+    return Bit.UNMATCHED
 
 
 @jit
@@ -170,39 +184,45 @@ def door(plan, row, time, seq, bits):
     its count again. More than MOST_LATE late ones in a row are no stragglers: the clock has been set back, and is
     followed.
     """
-    q, clock = row.count, shift(row.real, plan.ints[c.CLOCK])
-    seen = q[c.SEEN] > 0
-    if seq >= 0 and seq <= q[c.SEQ] and (bits & c.STAMPED or time <= clock[c.TIME]):
-        return c.DUPLICATE, 0
-    lost = min(seq - q[c.SEQ] - 1, MOST_LOST) if seq > q[c.SEQ] >= 0 else 0
+    q, clock = row.count, shift(row.real, plan.ints[Program.CLOCK])
+    seen = q[Count.SEEN] > 0
+    if seq >= 0 and seq <= q[Count.SEQ] and (bits & Flag.STAMPED or time <= clock[Clock.TIME]):
+        return Bit.DUPLICATE, 0
+    lost = min(seq - q[Count.SEQ] - 1, MOST_LOST) if seq > q[Count.SEQ] >= 0 else 0
     if seq >= 0:
-        q[c.SEQ] = seq
-    if bits & (c.LABEL_ONLY | c.WORD):
+        q[Count.SEQ] = seq
+    if bits & (Flag.LABEL_ONLY | Flag.VERDICT):
         return 0, lost
-    q[c.LATENESS] = q[c.LATENESS] + 1 if seen and time < clock[c.TIME] else 0
-    if 0 < q[c.LATENESS] <= MOST_LATE:
-        return c.LATE, lost
-    q[c.LATENESS] = 0
-    return c.LEARNED, lost
+    q[Count.LATENESS] = q[Count.LATENESS] + 1 if seen and time < clock[Clock.TIME] else 0
+    if 0 < q[Count.LATENESS] <= MOST_LATE:
+        return Bit.LATE, lost
+    q[Count.LATENESS] = 0
+    return Bit.LEARNED, lost
 
 
 @jit
 def warming(plan, row):
     """Whether no target has been judged often enough yet for a score."""
     seen = 0.0
-    for j in range(plan.ints[c.TARGETS]):
-        seen = max(seen, row.real[plan.ints[c.WATCH] + j * c.WATCH_WIDTH + c.W_SEEN])
-    return seen < plan.ints[c.WARMUP]
+    for j in range(plan.ints[Program.TARGETS]):
+        seen = max(seen, row.real[plan.ints[Program.WATCH] + j * Watch.WIDTH + Watch.SEEN])
+    return seen < plan.ints[Program.WARMUP]
 
 
 @jit
 def deadline(plan, row):
     """The time by which the next observation should have come; NaN where none is due, or its absence was told."""
-    after, q, clock = plan.reals[c.SILENCE_AFTER], row.count, shift(row.real, plan.ints[c.CLOCK])
-    if after == 0.0 or q[c.OPEN] == silence.QUIET or q[c.FRESH] != 0 or clock[c.INTERVAL] <= 0.0 or warming(plan, row):
+    after, q, clock = plan.reals[Reals.SILENCE_AFTER], row.count, shift(row.real, plan.ints[Program.CLOCK])
+    if (
+        after == 0.0
+        or q[Count.OPEN] == silence.QUIET
+        or q[Count.FRESH] != 0
+        or clock[Clock.INTERVAL] <= 0.0
+        or warming(plan, row)
+    ):
         return math.nan
-    until = clock[c.TIME] + after * clock[c.INTERVAL]
-    return math.nan if until < q[plan.ints[c.FEEDBACK] + c.F_MUTED] else until
+    until = clock[Clock.TIME] + after * clock[Clock.INTERVAL]
+    return math.nan if until < q[plan.ints[Program.FEEDBACK] + Feedback.IGNORED_UNTIL] else until
 
 
 @jit
@@ -211,48 +231,51 @@ def observe(plan, row, scratch, batch, i):
     p, q = plan.ints, row.count
     time, flags, label, ident = batch.time[i], batch.bits[i], batch.label[i], batch.ident[i]
     bits, lost = door(plan, row, time, batch.seq[i], flags)
-    if flags & c.WORD and bits == 0:
-        return feedback.take(shift(q, p[c.FEEDBACK]), q[c.EVENT], flags & c.WORD, ident, time), lost
-    learn, known = 0 if flags & c.FREEZE else 1, at(batch.known, i * p[c.KNOWN])
-    if flags & c.LABEL_ONLY and bits == 0:
+    if flags & Flag.VERDICT and bits == 0:
+        return feedback.take(shift(q, p[Program.FEEDBACK]), q[Count.EVENT], flags & Flag.VERDICT, ident, time), lost
+    learn, known = 0 if flags & Flag.FREEZE else 1, at(batch.known, i * p[Program.KNOWN])
+    if flags & Flag.LABEL_ONLY and bits == 0:
         bits = late_label(plan, row, scratch, ident, label, known, learn)
         return (bits | learn_if_due(plan, row, scratch, False) if learn else bits), lost
-    if bits != c.LEARNED:
+    if bits != Bit.LEARNED:
         return bits, lost
     if not learn:
-        bits = c.FROZEN
-    bits |= flags & c.INVALID
-    clock = carray(shift(row.real, p[c.CLOCK]), c.CLOCK_WIDTH)
-    if q[c.SEEN] == 0:
-        clock[c.TIME] = time
-    event = shift(row.real, p[c.LATEST] + c.STARTED)
-    bits |= silence.heard(event, q, deadline(plan, row), time, p[c.QUIET])
+        bits = Bit.FROZEN
+    bits |= flags & Bit.INVALID
+    clock = carray(shift(row.real, p[Program.CLOCK]), Clock.WIDTH)
+    if q[Count.SEEN] == 0:
+        clock[Clock.TIME] = time
+    event = shift(row.real, p[Program.LATEST] + ForecastLatest.STARTED)
+    bits |= silence.heard(event, q, deadline(plan, row), time, p[Program.QUIET])
     skipped = scale.tick(clock, q, time)
-    q[c.SEEN] += 1
+    q[Count.SEEN] += 1
     if skipped > 0:
-        bits |= c.GAP
-    values = at(batch.values, i * p[c.FEATURES])
+        bits |= Bit.GAP
+    values = at(batch.values, i * p[Program.FEATURES])
     odd = outliers.look(plan, row, values)
     if odd:
-        bits |= c.INVALID
-    end, local = flags & c.END != 0, local_time(plan, row, known)
-    if p[c.LABEL_TASK]:
+        bits |= Bit.INVALID
+    end, local = flags & Flag.END != 0, local_time(plan, row, known)
+    if p[Program.LABEL_TASK]:
         bits |= advance(plan, row, scratch, values, known, local, ident, learn)
         if not math.isnan(label):
-            bits |= receive_label(plan, row, scratch, q[c.SLOT], label, known, learn)
+            bits |= receive_label(plan, row, scratch, q[Count.SLOT], label, known, learn)
         else:
-            row.real[p[c.LATEST] + c.SCORE], row.real[p[c.LATEST] + c.TAIL_P] = math.nan, math.nan
-            carray(shift(row.real, p[c.LATEST] + c.TARGETS_FROM), 3)[:] = math.nan
+            row.real[p[Program.LATEST] + ForecastLatest.SCORE], row.real[p[Program.LATEST] + ForecastLatest.TAIL] = (
+                math.nan,
+                math.nan,
+            )
+            carray(shift(row.real, p[Program.LATEST] + ForecastLatest.TARGETS), 3)[:] = math.nan
     else:
         bits |= receive(plan, row, scratch, values, odd, skipped, known, learn)
     if learn:
         bits |= learn_if_due(plan, row, scratch, end)
-    if not p[c.LABEL_TASK]:
+    if not p[Program.LABEL_TASK]:
         bits |= advance(plan, row, scratch, values, known, local, 0, learn)
-    bits |= silence.unjudged(event, q, p[c.QUIET])
+    bits |= silence.unjudged(event, q, p[Program.QUIET])
     if end:
-        carray(shift(row.net, p[c.MEMORY_F32]), p[c.MEMORY_LENGTH])[:] = 0
-        q[c.FRESH] = 1
+        carray(shift(row.net, p[Program.MEMORY_F32]), p[Program.MEMORY_LENGTH])[:] = 0
+        q[Count.FRESH] = 1
     return bits, lost
 
 
@@ -260,10 +283,10 @@ def observe(plan, row, scratch, batch, i):
 def skill(plan, row):
     """1 - error / error of persistence at the shortest horizon, mean over targets; NaN while unknown."""
     total, known = 0.0, 0
-    for j in range(plan.ints[c.TARGETS]):
+    for j in range(plan.ints[Program.TARGETS]):
         stats = stats_of(plan, row, j, 0)
-        if stats[c.COUNT] > 0 and stats[c.ERROR_LAST] > 0.0:
-            total += 1.0 - stats[c.ERROR] / stats[c.ERROR_LAST]
+        if stats[Stats.COUNT] > 0 and stats[Stats.ERROR_LAST] > 0.0:
+            total += 1.0 - stats[Stats.ERROR] / stats[Stats.ERROR_LAST]
             known += 1
     return total / known if known > 0 else math.nan
 
@@ -272,36 +295,42 @@ def skill(plan, row):
 def emit(plan, row, r, bits, lost, out_ints, out_reals):
     """Write an outcome: all of it is read from the row, so that it can be told again at any time."""
     p, q = plan.ints, row.count
-    latest = shift(row.real, p[c.LATEST])
-    bits |= c.ANOMALY if latest[c.SCORE] >= 0.5 else 0
-    bits |= c.WARMING if warming(plan, row) else 0
-    out_ints[c.OUT_ROW], out_ints[c.OUT_BITS], out_ints[c.OUT_LOST] = r, bits, lost
-    out_ints[c.OUT_SEQ], out_ints[c.OUT_SEVERITY] = q[c.SEEN], q[c.SEVERITY]
-    out_ints[c.OUT_EVENT], out_ints[c.OUT_LEARNED] = q[c.EVENT], q[c.LEARNT]
-    out_ints[c.OUT_MONITOR] = q[c.LOUDEST]
-    own = shift(q, p[c.FEEDBACK])
-    out_ints[c.OUT_SPOKEN], out_ints[c.OUT_WORD] = own[c.F_EVENT], own[c.F_WORD]
-    out_ints[c.OUT_STEPS], out_ints[c.OUT_MUTED] = own[c.F_STEPS], own[c.F_MUTED]
-    out_reals[c.OUT_TIME] = row.real[p[c.CLOCK] + c.TIME]
-    out_reals[c.OUT_INTERVAL] = row.real[p[c.CLOCK] + c.INTERVAL]
-    out_reals[c.OUT_SCORE], out_reals[c.OUT_TAIL] = latest[c.SCORE], latest[c.TAIL_P]
-    out_reals[c.OUT_STARTED], out_reals[c.OUT_SKILL] = latest[c.STARTED], skill(plan, row)
-    n, horizons = p[c.TARGETS], p[c.HORIZONS]
-    at_out = c.OUT_FORECAST
+    latest = shift(row.real, p[Program.LATEST])
+    bits |= Bit.ANOMALY if latest[ForecastLatest.SCORE] >= 0.5 else 0
+    bits |= Bit.WARMING if warming(plan, row) else 0
+    out_ints[OutInt.ROW], out_ints[OutInt.BITS], out_ints[OutInt.SEQUENCE_GAP] = r, bits, lost
+    out_ints[OutInt.SEQ], out_ints[OutInt.SEVERITY] = q[Count.SEEN], q[Count.SEVERITY]
+    out_ints[OutInt.EVENT], out_ints[OutInt.LEARNED] = q[Count.EVENT], q[Count.LEARNT]
+    out_ints[OutInt.MONITOR] = q[Count.LOUDEST]
+    own = shift(q, p[Program.FEEDBACK])
+    out_ints[ForecastInt.FEEDBACK_EVENT], out_ints[ForecastInt.FEEDBACK_VERDICT] = (
+        own[Feedback.EVENT],
+        own[Feedback.VERDICT],
+    )
+    out_ints[ForecastInt.ALERT_RATE_HALVINGS], out_ints[ForecastInt.IGNORED_UNTIL] = (
+        own[Feedback.STEPS],
+        own[Feedback.IGNORED_UNTIL],
+    )
+    out_reals[OutReal.TIME] = row.real[p[Program.CLOCK] + Clock.TIME]
+    out_reals[OutReal.INTERVAL] = row.real[p[Program.CLOCK] + Clock.INTERVAL]
+    out_reals[OutReal.SCORE], out_reals[OutReal.TAIL] = latest[ForecastLatest.SCORE], latest[ForecastLatest.TAIL]
+    out_reals[OutReal.STARTED], out_reals[OutReal.SKILL] = latest[ForecastLatest.STARTED], skill(plan, row)
+    n, horizons = p[Program.TARGETS], p[Program.HORIZONS]
+    at_out = ForecastReal.FORECAST
     for j in range(n):
         for k in range(horizons):
-            place = q[c.SLOT] if p[c.LABEL_TASK] else plan.slots[k] + q[c.STEP] % plan.horizons[k]
+            place = q[Count.SLOT] if p[Program.LABEL_TASK] else plan.slots[k] + q[Count.STEP] % plan.horizons[k]
             f = pending(plan, row, place, j)
-            known = q[c.SEEN] > 0 and not math.isnan(f[c.MIXED])
-            out_reals[at_out] = f[c.MIXED] if known else math.nan
-            out_reals[at_out + 1] = f[c.LOWER] if known else math.nan
-            out_reals[at_out + 2] = f[c.UPPER] if known else math.nan
+            known = q[Count.SEEN] > 0 and not math.isnan(f[Pending.MIXED])
+            out_reals[at_out] = f[Pending.MIXED] if known else math.nan
+            out_reals[at_out + 1] = f[Pending.LOWER] if known else math.nan
+            out_reals[at_out + 2] = f[Pending.UPPER] if known else math.nan
             at_out += 3
-    for i in range(n * (4 + p[c.EXPERTS])):
-        out_reals[at_out + i] = latest[c.TARGETS_FROM + i]
-    if p[c.DETECTORS] > 0:
-        for i in range(c.DRIFT_TOLD):
-            out_reals[at_out + n * (4 + p[c.EXPERTS]) + i] = row.real[p[c.DRIFT] + i]
+    for i in range(n * (4 + p[Program.EXPERTS])):
+        out_reals[at_out + i] = latest[ForecastLatest.TARGETS + i]
+    if p[Program.DETECTORS] > 0:
+        for i in range(Drift.PUBLISHED):
+            out_reals[at_out + n * (4 + p[Program.EXPERTS]) + i] = row.real[p[Program.DRIFT] + i]
 
 
 @jit
@@ -318,7 +347,7 @@ def run(places, real, order, batch, changed, stamp, out_ints, out_reals):
         r = batch.row[i]
         row = view(plan, planes, r)
         bits, lost = observe(plan, row, scratch, batch, i)
-        emit(plan, row, r, bits, lost, at(out_ints, i * c.OUT_WIDTH), at(out_reals, i * out_reals.shape[1]))
+        emit(plan, row, r, bits, lost, at(out_ints, i * ForecastInt.WIDTH), at(out_reals, i * out_reals.shape[1]))
         if changed[r] == 0:
             changed[r] = stamp
 
@@ -329,7 +358,7 @@ def tell(places, real, rows, out_ints, out_reals):
     plan, planes, _ = borrow(places, real, out_reals, rows)
     for i in range(len(rows)):
         row = view(plan, planes, rows[i])
-        emit(plan, row, rows[i], 0, 0, at(out_ints, i * c.OUT_WIDTH), at(out_reals, i * out_reals.shape[1]))
+        emit(plan, row, rows[i], 0, 0, at(out_ints, i * ForecastInt.WIDTH), at(out_reals, i * out_reals.shape[1]))
 
 
 @jit
@@ -345,13 +374,13 @@ def wait(places, real, rows, changed, stamp, out_ints, out_reals):
         row = view(plan, planes, rows[i])
         until, bits = deadline(plan, row), 0
         if not math.isnan(until):
-            bits = silence.begin(shift(row.real, p[c.LATEST] + c.STARTED), row.count, until)
+            bits = silence.begin(shift(row.real, p[Program.LATEST] + ForecastLatest.STARTED), row.count, until)
             if changed[rows[i]] == 0:
                 changed[rows[i]] = stamp
         reals = at(out_reals, i * out_reals.shape[1])
-        emit(plan, row, rows[i], bits, 0, at(out_ints, i * c.OUT_WIDTH), reals)
-        reals[c.OUT_TIME] = until
-        n, behind = p[c.TARGETS], c.OUT_FORECAST + 3 * p[c.TARGETS] * p[c.HORIZONS]
+        emit(plan, row, rows[i], bits, 0, at(out_ints, i * ForecastInt.WIDTH), reals)
+        reals[OutReal.TIME] = until
+        n, behind = p[Program.TARGETS], ForecastReal.FORECAST + 3 * p[Program.TARGETS] * p[Program.HORIZONS]
         for j in range(n):
-            reals[behind + j] = reals[c.OUT_FORECAST + 3 * j * p[c.HORIZONS]]
+            reals[behind + j] = reals[ForecastReal.FORECAST + 3 * j * p[Program.HORIZONS]]
             reals[behind + n + j], reals[behind + 2 * n + j] = math.nan, math.nan

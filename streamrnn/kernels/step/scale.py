@@ -2,8 +2,8 @@
 
 import math
 
-from streamrnn.kernels.core import table as c
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.layout import Clock, Count
 
 LONGER = 1.5  # usual intervals: a longer one is a gap
 SOONEST = 0.01  # of the usual interval: what comes sooner is told as this
@@ -28,7 +28,7 @@ def standardise(x, mean, variance):
 
 @jit
 def median(values, n):
-    """Median of the first n values (n <= c.INTERVALS): insertion into place, nothing allocated."""
+    """Median of the first n values (n <= Clock.INTERVALS): insertion into place, nothing allocated."""
     best = values[0]
     for i in range(n):
         below, equal = 0, 0
@@ -44,25 +44,25 @@ def median(values, n):
 def tick(clock, count, time):
     """Move the stream's clock to `time`; returns how many regular steps were skipped on the way.
 
-    A gap above 1.5 median intervals counts as skipped steps. The median is over the last c.INTERVALS intervals; it is
-    worked out anew only when the interval differs, so a regular stream pays one comparison. The elapsed time is kept as
-    the logarithm of its ratio to the usual interval.
+    A gap above 1.5 median intervals counts as skipped steps. The median is over the last Clock.INTERVALS intervals; it
+    is worked out anew only when the interval differs, so a regular stream pays one comparison. The elapsed time is kept
+    as the logarithm of its ratio to the usual interval.
     """
-    known = count[c.RING_AT]
-    dt = time - clock[c.TIME]
-    usual = clock[c.INTERVAL]
-    clock[c.ELAPSED] = math.log(max(dt / usual, SOONEST)) if usual > 0.0 and dt != usual else 0.0
+    known = count[Count.RING_AT]
+    dt = time - clock[Clock.TIME]
+    usual = clock[Clock.INTERVAL]
+    clock[Clock.ELAPSED] = math.log(max(dt / usual, SOONEST)) if usual > 0.0 and dt != usual else 0.0
     skipped = 0
     if usual > 0.0 and dt > LONGER * usual:
         skipped = int(min(round(dt / usual), 1e9)) - 1
-    clock[c.TIME] = time
-    count[c.STEP] += skipped + 1
+    clock[Clock.TIME] = time
+    count[Count.STEP] += skipped + 1
     if dt > 0.0:
-        at = known % c.INTERVALS
-        ring = clock[c.RING : c.RING + c.INTERVALS]
+        at = known % Clock.INTERVALS
+        ring = clock[Clock.RING : Clock.RING + Clock.INTERVALS]
         changed = dt != usual or ring[at] != usual
         ring[at] = dt
-        count[c.RING_AT] = known + 1
-        if changed or known < c.INTERVALS:
-            clock[c.INTERVAL] = median(ring, min(known + 1, c.INTERVALS))
+        count[Count.RING_AT] = known + 1
+        if changed or known < Clock.INTERVALS:
+            clock[Clock.INTERVAL] = median(ring, min(known + 1, Clock.INTERVALS))
     return skipped

@@ -4,9 +4,10 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels.core import table as c
 from streamrnn.kernels.core.call import call, shift
 from streamrnn.kernels.core.jit import jit
+from streamrnn.kernels.core.layout import Clock, Count, Loss, Pending, Place, Stats, Target
+from streamrnn.kernels.core.program import Expert, Program, Reals
 from streamrnn.kernels.experts import gate, mix, seasons
 from streamrnn.kernels.experts.naive import bin_of
 from streamrnn.kernels.learning.network import grade
@@ -22,14 +23,17 @@ TRAIN_FROM = 10  # observations before the network is given labels: the scalers 
 def pending(plan, row, place, j):
     """The record of target j's forecast at a pending place."""
     p = plan.ints
-    return carray(shift(row.real, p[c.PENDING] + (place * p[c.TARGETS] + j) * p[c.SLOT_WIDTH]), p[c.SLOT_WIDTH])
+    return carray(
+        shift(row.real, p[Program.PENDING] + (place * p[Program.TARGETS] + j) * p[Program.SLOT_WIDTH]),
+        p[Program.SLOT_WIDTH],
+    )
 
 
 @jit
 def stats_of(plan, row, j, k):
     """The running figures of target j at horizon k."""
     p = plan.ints
-    return carray(shift(row.real, p[c.STATS] + (j * p[c.HORIZONS] + k) * c.STATS_WIDTH), c.STATS_WIDTH)
+    return carray(shift(row.real, p[Program.STATS] + (j * p[Program.HORIZONS] + k) * Stats.WIDTH), Stats.WIDTH)
 
 
 @jit
@@ -39,13 +43,16 @@ def breadth(plan, row, j, k, time, size):
     `size` is an error, in usual ones, to learn from afterwards; NaN for none.
     """
     p = plan.ints
-    n = p[c.HOURS_OF_DAY]
+    n = p[Program.HOURS_OF_DAY]
     if n == 0:
         return 1.0
-    shares, hour = carray(shift(row.real, p[c.SHARES] + (j * p[c.HORIZONS] + k) * n), n), bin_of(time, DAY, n)
+    shares, hour = (
+        carray(shift(row.real, p[Program.SHARES] + (j * p[Program.HORIZONS] + k) * n), n),
+        bin_of(time, DAY, n),
+    )
     weight = conformal.weight(shares, hour)
     if not math.isnan(size):
-        conformal.learn_hour(shares, hour, size, stats_of(plan, row, j, k)[c.COUNT])
+        conformal.learn_hour(shares, hour, size, stats_of(plan, row, j, k)[Stats.COUNT])
     return weight
 
 
@@ -56,28 +63,36 @@ def teach(plan, row, place, j, k, target, y):
     `target` is what the head sees of the label y.
     """
     p, q = plan.ints, row.count
-    number = q[p[c.PLACES] + c.PLACE_WIDTH * place + c.PLACE_ROW]
-    t = number - (q[c.WRITTEN] - q[c.POSITION])
-    if t < 0 or q[c.SEEN] < TRAIN_FROM:
+    number = q[p[Program.PLACES] + Place.WIDTH * place + Place.ROW]
+    t = number - (q[Count.WRITTEN] - q[Count.POSITION])
+    if t < 0 or q[Count.SEEN] < TRAIN_FROM:
         return
-    answer = j * p[c.HORIZONS] + k
-    if p[c.TRACED] >= 0:
-        row.net[p[c.LABELLED] + t] += 1
-    if p[c.RECOMPUTE]:
-        row.net[p[c.ANSWERS] + t * p[c.TARGETS] * p[c.HORIZONS] + answer] = target
-    grade(plan, row, t, answer, target, shift(row.real, p[c.LOSS]))
-    if p[c.GATE] and q[c.SEEN] >= GATE_FROM:
-        f, n = pending(plan, row, place, j), p[c.EXPERTS]
-        g = shift(row.net, p[c.GRADIENT] + t * p[c.OUTPUTS] + p[c.LOGITS] + j * n)
-        told = f[c.FORECASTS : c.FORECASTS + n]
-        gate.pull(f[c.FORECASTS + n + p[c.LAST_ROUND] :], told, f[c.FORECASTS + n + 1], y, f[c.UNIT], g, n)
-    fresh = q[c.LABELS] == 0
-    told = shift(row.real, p[c.LOSS])
-    told[c.LOSS_SUM] = told[c.LATEST_LOSS] if fresh else told[c.LOSS_SUM] + told[c.LATEST_LOSS]
-    q[c.OLDEST] = number if fresh else min(q[c.OLDEST], number)
-    q[c.NEWEST] = number if fresh else max(q[c.NEWEST], number)
-    q[c.LABELS] += 1
-    q[c.LEARNT] += 1
+    answer = j * p[Program.HORIZONS] + k
+    if p[Program.TRACED] >= 0:
+        row.net[p[Program.LABELLED] + t] += 1
+    if p[Program.RECOMPUTE]:
+        row.net[p[Program.ANSWERS] + t * p[Program.TARGETS] * p[Program.HORIZONS] + answer] = target
+    grade(plan, row, t, answer, target, shift(row.real, p[Program.LOSS]))
+    if p[Program.GATE] and q[Count.SEEN] >= GATE_FROM:
+        f, n = pending(plan, row, place, j), p[Program.EXPERTS]
+        g = shift(row.net, p[Program.GRADIENT] + t * p[Program.OUTPUTS] + p[Program.LOGITS] + j * n)
+        told = f[Pending.FORECASTS : Pending.FORECASTS + n]
+        gate.pull(
+            f[Pending.FORECASTS + n + p[Program.LAST_ROUND] :],
+            told,
+            f[Pending.FORECASTS + n + 1],
+            y,
+            f[Pending.UNIT],
+            g,
+            n,
+        )
+    fresh = q[Count.LABELS] == 0
+    told = shift(row.real, p[Program.LOSS])
+    told[Loss.SUM] = told[Loss.LATEST] if fresh else told[Loss.SUM] + told[Loss.LATEST]
+    q[Count.OLDEST] = number if fresh else min(q[Count.OLDEST], number)
+    q[Count.NEWEST] = number if fresh else max(q[Count.NEWEST], number)
+    q[Count.LABELS] += 1
+    q[Count.LEARNT] += 1
 
 
 @jit
@@ -88,18 +103,18 @@ def measure(plan, row, place, j, k, y):
     """
     p = plan.ints
     f = pending(plan, row, place, j)
-    if math.isnan(f[c.MIXED]):
+    if math.isnan(f[Pending.MIXED]):
         return math.nan
-    seasonal = f[c.FORECASTS + p[c.SEASONAL]] if p[c.SEASONAL] >= 0 else math.nan
-    missed = max(f[c.LOWER] - y, y - f[c.UPPER], 0.0)
+    seasonal = f[Pending.FORECASTS + p[Program.SEASONAL]] if p[Program.SEASONAL] >= 0 else math.nan
+    missed = max(f[Pending.LOWER] - y, y - f[Pending.UPPER], 0.0)
     conformal.measure(
         stats_of(plan, row, j, k),
-        (abs(y - f[c.MIXED]), abs(y - f[c.ANCHOR]), abs(y - seasonal)),
-        f[c.UPPER] - f[c.LOWER],
+        (abs(y - f[Pending.MIXED]), abs(y - f[Pending.ANCHOR]), abs(y - seasonal)),
+        f[Pending.UPPER] - f[Pending.LOWER],
         missed,
-        1.0 - plan.reals[c.LEVEL],
+        1.0 - plan.reals[Reals.LEVEL],
     )
-    return (y - f[c.MIXED]) / f[c.UNIT]
+    return (y - f[Pending.MIXED]) / f[Pending.UNIT]
 
 
 @jit
@@ -107,23 +122,25 @@ def settle_one(plan, row, place, j, k, y):
     """Target j's forecast at horizon k has its answer y. Returns error over usual error; NaN if none was made."""
     p = plan.ints
     f = pending(plan, row, place, j)
-    mixed, unit = f[c.MIXED], f[c.UNIT]
+    mixed, unit = f[Pending.MIXED], f[Pending.UNIT]
     if math.isnan(mixed):
         return math.nan
-    experts, width = p[c.EXPERTS], p[c.MIX_WIDTH]
-    record = carray(shift(row.real, p[c.MIX] + (j * p[c.HORIZONS] + k) * width), width)
+    experts, width = p[Program.EXPERTS], p[Program.MIX_WIDTH]
+    record = carray(shift(row.real, p[Program.MIX] + (j * p[Program.HORIZONS] + k) * width), width)
     stats = stats_of(plan, row, j, k)
-    base, last = f[c.FORECASTS + experts], p[c.LAST_ROUND]
-    final = f[c.FORECASTS + experts : c.FORECASTS + experts + last]
-    ahead = 1 if p[c.LABEL_TASK] else plan.horizons[k]
-    age = (plan.reals[c.AGE] + stats[c.COUNT]) / (
+    base, last = f[Pending.FORECASTS + experts], p[Program.LAST_ROUND]
+    final = f[Pending.FORECASTS + experts : Pending.FORECASTS + experts + last]
+    ahead = 1 if p[Program.LABEL_TASK] else plan.horizons[k]
+    age = (plan.reals[Reals.AGE] + stats[Stats.COUNT]) / (
         1.0 + ahead / conformal.PATIENCE
     )  # answers far ahead come of few causes
-    size = 1.0 if p[c.HEAD_ABSOLUTE] else unit  # of probabilities: the loss stays square, and so proper (Brier 1950)
+    size = (
+        1.0 if p[Program.HEAD_ABSOLUTE] else unit
+    )  # of probabilities: the loss stays square, and so proper (Brier 1950)
     mix.update(
         record[: 4 * experts],
         plan.priors,
-        f[c.FORECASTS : c.FORECASTS + experts],
+        f[Pending.FORECASTS : Pending.FORECASTS + experts],
         base,
         y,
         size,
@@ -136,24 +153,24 @@ def settle_one(plan, row, place, j, k, y):
     measure(plan, row, place, j, k, y)
     score = (y - mixed) / unit
     conformal.track(
-        stats, score / breadth(plan, row, j, k, f[c.ISSUE], abs(score)), plan.reals[c.LEVEL], plan.horizons[k]
+        stats, score / breadth(plan, row, j, k, f[Pending.ISSUE], abs(score)), plan.reals[Reals.LEVEL], plan.horizons[k]
     )
     for e in range(experts):
-        expert = shift(plan.experts, e * c.EXPERT_WIDTH)
+        expert = shift(plan.experts, e * Expert.WIDTH)
         call(
-            expert[c.SETTLE],
-            shift(expert, c.EXPERT_SHAPE),
-            shift(plan.settings, e * c.EXPERT_REALS),
-            shift(row.real, p[c.EXPERT] + j * p[c.EXPERT_LENGTH] + expert[c.EXPERT_STATE]),
+            expert[Expert.SETTLE],
+            shift(expert, Expert.SHAPE),
+            shift(plan.settings, e * Expert.SETTINGS),
+            shift(row.real, p[Program.EXPERT] + j * p[Program.EXPERT_LENGTH] + expert[Expert.STATE]),
             plan.past,
-            shift(row.real, p[c.HISTORY] + j * p[c.HISTORY_LENGTH]),
+            shift(row.real, p[Program.HISTORY] + j * p[Program.HISTORY_LENGTH]),
             k,
             y,
-            f[c.ANCHOR],
-            f[c.ISSUE],
-            row.count[p[c.PLACES] + c.PLACE_WIDTH * place + c.PLACE_STEP],
+            f[Pending.ANCHOR],
+            f[Pending.ISSUE],
+            row.count[p[Program.PLACES] + Place.WIDTH * place + Place.STEP],
         )
-    teach(plan, row, place, j, k, y if p[c.HEAD_ABSOLUTE] else (y - final[last - 2]) / unit, y)
+    teach(plan, row, place, j, k, y if p[Program.HEAD_ABSOLUTE] else (y - final[last - 2]) / unit, y)
     return (y - mixed) / unit
 
 
@@ -161,27 +178,27 @@ def settle_one(plan, row, place, j, k, y):
 def welcome(plan, row, j, y):
     """A value of target j came: running scale, last value."""
     p = plan.ints
-    t = carray(shift(row.real, p[c.TARGET] + j * c.TARGET_WIDTH), c.TARGET_WIDTH)
-    t[c.T_COUNT] += 1
-    rate = max(plan.reals[c.SCALE_RATE], 1.0 / t[c.T_COUNT])
-    t[c.T_MEAN], t[c.T_VARIANCE] = scale.moments(t[c.T_MEAN], t[c.T_VARIANCE], y, rate)
-    t[c.T_LAST] = y
+    t = carray(shift(row.real, p[Program.TARGET] + j * Target.WIDTH), Target.WIDTH)
+    t[Target.COUNT] += 1
+    rate = max(plan.reals[Reals.SCALE_RATE], 1.0 / t[Target.COUNT])
+    t[Target.MEAN], t[Target.VARIANCE] = scale.moments(t[Target.MEAN], t[Target.VARIANCE], y, rate)
+    t[Target.LAST] = y
 
 
 @jit
 def show(plan, row, j, y, skipped, local, learn):
     """Take this step's value y of target j, NaN when it is missing, into its history; `local` tells the season."""
-    p, clock = plan.ints, shift(row.real, plan.ints[c.CLOCK])
+    p, clock = plan.ints, shift(row.real, plan.ints[Program.CLOCK])
     seasons.observe(
         plan.past,
-        shift(row.real, p[c.HISTORY] + j * p[c.HISTORY_LENGTH]),
+        shift(row.real, p[Program.HISTORY] + j * p[Program.HISTORY_LENGTH]),
         y,
         local,
-        row.count[c.STEP],
+        row.count[Count.STEP],
         skipped,
-        plan.reals[c.SEASONS],
-        plan.reals[c.SEASONS + 1],
-        clock[c.INTERVAL],
+        plan.reals[Reals.SEASONS],
+        plan.reals[Reals.SEASONS + 1],
+        clock[Clock.INTERVAL],
         learn,
     )
 
@@ -191,16 +208,16 @@ def place_of(plan, row, k):
     """Pending place of horizon k's forecast that falls due at this step, -1 if none was issued for it."""
     p, q = plan.ints, row.count
     h = plan.horizons[k]
-    place = plan.slots[k] + q[c.STEP] % h
-    issued = q[p[c.PLACES] + c.PLACE_WIDTH * place + c.PLACE_STEP]
-    return place if issued >= 0 and issued == q[c.STEP] - h else -1
+    place = plan.slots[k] + q[Count.STEP] % h
+    issued = q[p[Program.PLACES] + Place.WIDTH * place + Place.STEP]
+    return place if issued >= 0 and issued == q[Count.STEP] - h else -1
 
 
 @jit
 def settle_due(plan, row, j, y):
     """All forecasts of target j that fall due now. Returns the standardised error of the shortest horizon."""
     first = math.nan
-    for k in range(plan.ints[c.HORIZONS]):
+    for k in range(plan.ints[Program.HORIZONS]):
         place = place_of(plan, row, k)
         if place >= 0:
             error = settle_one(plan, row, place, j, k, y)
@@ -213,7 +230,7 @@ def settle_due(plan, row, j, y):
 def measure_due(plan, row, j, y):
     """The same without learning from any of them."""
     first = math.nan
-    for k in range(plan.ints[c.HORIZONS]):
+    for k in range(plan.ints[Program.HORIZONS]):
         place = place_of(plan, row, k)
         if place >= 0:
             error = measure(plan, row, place, j, k, y)
