@@ -14,6 +14,8 @@ Steps = Annotated[int, Meta(ge=1, le=4096)]
 Positive = Annotated[float, Meta(gt=0.0)]
 Fraction = Annotated[float, Meta(gt=0.0, lt=1.0)]
 NonNegative = Annotated[float, Meta(ge=0.0)]
+Seconds = Annotated[float, Meta(ge=0.0, extra={"unit": "seconds"})]
+Period = Annotated[float, Meta(gt=0.0, extra={"unit": "seconds"})]
 Season = Annotated[int, Meta(ge=1, le=2)]
 _DAY, _CLOCK = "(mon|tue|wed|thu|fri|sat|sun)", "[0-2][0-9]:[0-5][0-9]"
 Window = Annotated[str, Meta(pattern=f"^({_DAY}(-{_DAY})? )?{_CLOCK}-{_CLOCK}$")]  # of the day, on days of the week
@@ -236,7 +238,7 @@ class Level(Part, frozen=True, tag="level"):
 class Profile(Part, frozen=True, tag="profile"):
     """Last value plus the median change of this time of the period, over `bins` bins of `period` seconds."""
 
-    period: Positive = 86_400.0
+    period: Period = 86_400.0
     bins: Annotated[int, Meta(ge=2, le=168)] = 48
 
 
@@ -386,7 +388,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     preset: Literal["light", "standard", "full"] = "standard"
     layers: tuple[Layer, ...] | None = None
     experts: tuple[Expert, ...] | None = None
-    seasons: tuple[Positive, ...] | None = None
+    seasons: tuple[Period, ...] | None = None
     history: Annotated[int, Meta(ge=2, le=2048)] | None = None
     gate: bool | None = None
     rule: Rule | None = None
@@ -400,7 +402,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     prior: str = ""
     frozen: bool = False
     half_life: NonNegative = 0.0
-    lateness: NonNegative = 0.0
+    lateness: Seconds = 0.0
     silence: NonNegative = 0.0
     scale_rate: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.001
     label_memory: Annotated[int, Meta(ge=1, le=4096)] = 64

@@ -1,22 +1,26 @@
 """The daemon's configuration: one TOML file, read into frozen Structs.
 
-Unknown keys and values out of range are refused with their path and a hint. `${NAME}` is replaced from the
-environment, in endpoints only. Every key has a default that works but `model.features`.
+Unknown keys and values out of range are refused with their line, path and a hint (`explain`). `${NAME}` is replaced
+from the environment, and numbers of seconds or bytes may have a unit (`environment`). Every key has a default that
+works but `model.features`.
 """
 
 import os
-import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
+import msgspec.inspect
 from msgspec import Meta, Struct
 
+from streamrnn.config.environment import fill
+from streamrnn.config.explain import explained
 from streamrnn.config.validate import naming, refuse
 from streamrnn.errors import ConfigError
 from streamrnn.spec import Model
 
-Seconds = Annotated[float, Meta(gt=0.0, le=86_400.0)]
+SECONDS, BYTES = {"unit": "seconds"}, {"unit": "bytes"}
+Seconds = Annotated[float, Meta(gt=0.0, le=86_400.0, extra=SECONDS)]
 
 
 class Input(Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,7 +62,9 @@ class State(Struct, frozen=True, forbid_unknown_fields=True):
     interval: Seconds = 1.0  # durability "interval": at most so much is lost when the machine dies
     checkpoint: Seconds = 30.0  # seconds between checkpoints
     replay: Seconds = 8.0  # seconds of work that a crash may leave to be done again
-    retention: Annotated[float, Meta(ge=0.0)] = 0.0  # seconds of silence after which a stream is forgotten; 0: never
+    retention: Annotated[float, Meta(ge=0.0, extra=SECONDS)] = (
+        0.0  # seconds of silence after which a stream is forgotten; 0: never
+    )
 
 
 class Control(Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,7 +79,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
 
     max_streams: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000
     resident_streams: Annotated[int, Meta(ge=0, le=1_000_000)] = 0  # in memory at once, the others rest; 0: all
-    max_frame_bytes: Annotated[int, Meta(ge=1024, le=2**30)] = 1_048_576
+    max_frame_bytes: Annotated[int, Meta(ge=1024, le=2**30, extra=BYTES)] = 1_048_576
     max_observations: Annotated[int, Meta(ge=1, le=1_000_000)] = 4096  # in one frame
     max_batch: Annotated[int, Meta(ge=1, le=65_536)] = 1024  # frames taken in one turn
     threads: Annotated[int, Meta(ge=1, le=64)] = 1  # that share the streams of a large batch
@@ -125,20 +131,20 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     columns: Columns = Columns()
 
 
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-
-
 def parse(text: str, environment: dict[str, str] | None = None) -> Config:
     """Read a TOML text. Raises ConfigError with the path of what is wrong."""
     try:
         raw = msgspec.toml.decode(text.encode())
     except msgspec.DecodeError as error:
-        raise ConfigError(f"not valid TOML: {error}", "see config/reference.toml for the form") from None
-    _substitute(raw, dict(os.environ) if environment is None else environment)
+        raise ConfigError(
+            f"not valid TOML: {error}", "TOML is KEY = VALUE below [TABLE]; texts stand in quotes"
+        ) from None
+    types = msgspec.inspect.type_info(Config)
+    raw = fill(types, raw, dict(os.environ) if environment is None else environment)
     try:
         return msgspec.convert(raw, Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(str(error), "config/reference.toml lists every key with its range") from None
+        raise explained(types, raw, text, str(error)) from None
 
 
 def load(path: Path) -> Config:
@@ -151,19 +157,3 @@ def load(path: Path) -> Config:
         found = parse(text)
         refuse(found)
     return found
-
-
-def _substitute(raw: Any, environment: dict[str, str]) -> None:
-    """Replace ${NAME} in the endpoints, in place."""
-    if not isinstance(raw, dict):
-        return
-    inputs = raw.get("input", [])
-    for section in [*(inputs if isinstance(inputs, list) else []), raw.get("output")]:
-        if isinstance(section, dict) and isinstance(section.get("endpoint"), str):
-            section["endpoint"] = _VARIABLE.sub(lambda match: _lookup(match[1], environment), section["endpoint"])
-
-
-def _lookup(name: str, environment: dict[str, str]) -> str:
-    if name not in environment:
-        raise ConfigError(f"${{{name}}} is not set in the environment", f"export {name} or write the endpoint out")
-    return environment[name]
