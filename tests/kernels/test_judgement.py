@@ -5,10 +5,9 @@ import pytest
 from numpy.typing import NDArray
 
 from streamrnn.kernels.core.jit import jit
-from streamrnn.kernels.core.layout import Count, ForecastLatest, Stats
-from streamrnn.kernels.core.outcomes import Bit
+from streamrnn.kernels.core.layout import Stats
 from streamrnn.kernels.experts import mix
-from streamrnn.kernels.monitors import alarm, conformal
+from streamrnn.kernels.monitors import conformal
 from tests.naive import judge
 from tests.naive import mix as naive_mix
 
@@ -58,18 +57,6 @@ def test_conformal_tracking_covers_at_the_level_asked_for(level: float) -> None:
         stats[Stats.COUNT] += 1
         conformal.track(stats, score, level, 1)
     assert inside / len(values) == pytest.approx(level, abs=0.02)
-
-
-def test_an_event_opens_worsens_and_closes_after_the_quiet() -> None:
-    latest, count = np.full(ForecastLatest.TARGETS, np.nan), np.zeros(Count.SLOT + 1, np.int64)
-    told = [
-        alarm.follow(latest, count, level, level > 0, float(time), 3)
-        for time, level in enumerate([0, 1, 1, 0, 2, 1, 0, 0, 0, 0, 3, 0, 0, 0])
-    ]
-    assert told == [0, Bit.OPENED, 0, 0, Bit.WORSENED, 0, 0, 0, Bit.CLOSED, 0, Bit.OPENED, 0, 0, Bit.CLOSED]
-    assert count[Count.EVENT] == 2
-    assert latest[ForecastLatest.STARTED] == 10.0
-    assert count[Count.SEVERITY] == 3  # a closing outcome tells the event's peak
 
 
 def fresh(prior: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""From a surprise to an alarm: the threshold that keeps to the alert rate, the refractory time, the life of an event.
+"""From a surprise to an alarm: the threshold that keeps to the alert rate, the refractory time.
 
 Measured against what comes: every alarm raises the stream's threshold, every observation lowers it by the share of an
 alarm that was asked for, so that in the long run there are as many alarms as asked for, whatever the data are like.
@@ -10,7 +10,6 @@ import math
 
 from streamrnn.kernels.core.jit import jit
 from streamrnn.kernels.core.layout import Count, ForecastLatest
-from streamrnn.kernels.core.outcomes import Bit
 
 START = 3.75  # threshold of a stream that has seen nothing, in nats, when as many are asked for as can be
 RARER = 1.2  # more, for each e times fewer
@@ -66,29 +65,3 @@ def severity(surprise, threshold):
     if surprise < threshold + math.log(10.0):
         return 1
     return 2 if surprise < threshold + math.log(1000.0) else 3
-
-
-@jit
-def follow(latest, count, level, raised, time, quiet):
-    """Open, worsen or close the stream's event; `level` is the severity now. Returns the outcome's bits."""
-    count[Count.SEVERITY] = level
-    if count[Count.OPEN] == 0:
-        if not raised:
-            count[Count.SEVERITY] = 0
-            return 0
-        count[Count.OPEN], count[Count.CALM] = 1, 0
-        count[Count.EVENT] += 1
-        latest[ForecastLatest.STARTED], latest[ForecastLatest.PEAK] = time, level
-        return Bit.OPENED
-    if level > 0:
-        count[Count.CALM] = 0
-        if level > latest[ForecastLatest.PEAK]:
-            latest[ForecastLatest.PEAK] = level
-            return Bit.WORSENED
-        return 0
-    count[Count.CALM] += 1
-    if count[Count.CALM] < quiet:
-        return 0
-    count[Count.OPEN] = 0
-    count[Count.SEVERITY] = int(latest[ForecastLatest.PEAK])
-    return Bit.CLOSED

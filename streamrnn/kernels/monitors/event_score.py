@@ -10,7 +10,7 @@ from streamrnn.kernels.core.layout import Calibration, Clock, EventCount, EventL
 from streamrnn.kernels.core.outcomes import Bit
 from streamrnn.kernels.core.program import Program, Reals
 from streamrnn.kernels.heads import categorical
-from streamrnn.kernels.monitors import event_tail
+from streamrnn.kernels.monitors import alarm, anomaly_event, tail
 
 
 @jit
@@ -25,22 +25,22 @@ def judge(plan, row, bits, late):
     p = plan.ints
     latest = shift(row.real, p[Program.LATEST])
     first, tests = tail_of(plan, row, Calibration.BITS), 1
-    size = event_tail.surprise(first, bits)
+    size = tail.tracked(first, bits)
     latest[EventLatest.LATENESS], latest[EventLatest.BY_TIME] = late, 0.0
     if not math.isnan(late):
         second, tests = tail_of(plan, row, Calibration.LAPSE), 2
-        other = event_tail.surprise(second, abs(late))
+        other = tail.tracked(second, abs(late))
         latest[EventLatest.BY_TIME] = other / max(size + other, 1e-9)
         size = max(size, other)
     latest[EventLatest.SCORE], latest[EventLatest.TAIL] = math.nan, math.nan
     if first[EventTail.SEEN] + 1 < p[Program.WARMUP]:
         return 0
-    size = max(size - math.log(tests), 0.0)
-    rate = plan.reals[Reals.ALERTS]
+    size, threshold = max(size - math.log(tests), 0.0), -math.log(plan.reals[Reals.ALERTS])
+    level = alarm.severity(size, threshold)
     latest[EventLatest.TAIL] = math.exp(-size)
-    latest[EventLatest.SCORE] = 1.0 - math.exp(math.log(2.0) * size / math.log(rate))
-    level = event_tail.severity(latest[EventLatest.TAIL], rate)
-    return event_tail.follow(latest, row.count, level, row.real[p[Program.CLOCK] + Clock.TIME], p[Program.QUIET])
+    latest[EventLatest.SCORE] = alarm.score(size, threshold, level > 0)
+    time = row.real[p[Program.CLOCK] + Clock.TIME]
+    return anomaly_event.judged(latest, row.count, level, level > 0, time, p[Program.QUIET])
 
 
 @jit
@@ -68,18 +68,19 @@ def conclude(plan, row):
     """
     p = plan.ints
     session = shift(row.real, p[Program.SESSION])
-    tail = tail_of(plan, row, Calibration.SUM)
+    sums = tail_of(plan, row, Calibration.SUM)
     mean = session[Session.SUM] / (session[Session.COUNT] + 1.0)  # the end counts as an event
     whole = max(
-        event_tail.surprise(tail, session[Session.SUM]),
-        event_tail.surprise(tail_of(plan, row, Calibration.MEAN), mean),
+        tail.tracked(sums, session[Session.SUM]),
+        tail.tracked(tail_of(plan, row, Calibration.MEAN), mean),
     )
-    worst = event_tail.surprise(tail_of(plan, row, Calibration.WORST), session[Session.WORST])
+    worst = tail.tracked(tail_of(plan, row, Calibration.WORST), session[Session.WORST])
     session[Session.BY_WORST] = worst / max(whole + worst, 1e-9)
-    if tail[EventTail.SEEN] + 1 < p[Program.WARMUP]:
+    if sums[EventTail.SEEN] + 1 < p[Program.WARMUP]:
         return 0
-    size, rate = max(max(whole, worst) - math.log(3.0), 0.0), plan.reals[Reals.ALERTS]
+    size, threshold = max(max(whole, worst) - math.log(3.0), 0.0), -math.log(plan.reals[Reals.ALERTS])
+    level = alarm.severity(size, threshold)
     session[Session.TAIL] = math.exp(-size)
-    session[Session.SCORE] = 1.0 - math.exp(math.log(2.0) * size / math.log(rate))
-    session[Session.SEVERITY] = event_tail.severity(session[Session.TAIL], rate)
-    return Bit.STRANGE if session[Session.SEVERITY] > 0 else 0
+    session[Session.SCORE] = alarm.score(size, threshold, level > 0)
+    session[Session.SEVERITY] = level
+    return Bit.STRANGE if level > 0 else 0

@@ -14,6 +14,7 @@ from streamrnn.kernels.core.jit import jit
 from streamrnn.kernels.core.layout import Count, MonitorState
 from streamrnn.kernels.core.outcomes import Bit
 from streamrnn.kernels.core.program import Monitor, Program
+from streamrnn.kernels.monitors.anomaly_event import adopted
 
 
 @jit
@@ -42,5 +43,4 @@ def hold(plan, row):
     if q[Count.HELD] <= limit:
         return True, Bit.HELD_OFF
     adopt(plan, row)
-    q[Count.OPEN], q[Count.HELD] = 0, 0
-    return False, Bit.REGIME
+    return False, adopted(q)

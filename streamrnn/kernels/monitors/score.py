@@ -9,7 +9,7 @@ from streamrnn.kernels.core.jit import jit
 from streamrnn.kernels.core.layout import Clock, Count, Feedback, ForecastLatest, MonitorState, Tail, Watch
 from streamrnn.kernels.core.program import Limits, Monitor, Program, Reals
 from streamrnn.kernels.experts.naive import bin_of
-from streamrnn.kernels.monitors import alarm, feedback, tail
+from streamrnn.kernels.monitors import alarm, anomaly_event, feedback, tail
 
 DAY = 86_400.0
 BRIEF = 0.05  # rate of the running mean of a monitor's errors: about the last twenty
@@ -137,4 +137,4 @@ def judge(plan, row, scratch, learn, known):
     latest[ForecastLatest.TAIL] = math.exp(-sum_)
     latest[ForecastLatest.SCORE] = alarm.score(sum_, threshold, raised)
     level = 0 if muted else alarm.severity(sum_, threshold)
-    return alarm.follow(latest, q, level, raised, time, p[Program.QUIET])
+    return anomaly_event.judged(latest, q, level, raised, time, p[Program.QUIET])

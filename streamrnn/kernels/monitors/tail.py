@@ -12,7 +12,7 @@ that forgets (8), one sign for both (7).
 import math
 
 from streamrnn.kernels.core.jit import jit
-from streamrnn.kernels.core.layout import Tail
+from streamrnn.kernels.core.layout import EventTail, Tail
 
 TAU = 0.02
 ORDINARY = -math.log(TAU)
@@ -27,6 +27,8 @@ SHIFT = 8  # bins by which it moves
 LOW, HIGH = 4, 16  # u's bin lies at or above the first; it rises for larger sizes while u stays above the second
 BEYOND = 1.2  # only what exceeds the envelope by this factor is extrapolated
 FADE = 0.95  # of the envelope, a day
+GAIN = 0.05  # of the quantile of events, relative
+LEAST = 0.5  # bits, or standard deviations: the least start of their tail
 
 
 @jit
@@ -116,13 +118,34 @@ def surprise(tail, a):
             if a <= u:
                 value = min(math.log((tail[Tail.SEEN] + 1.0) / (at_least(tail, a) + 1.0)), ORDINARY)
             else:
-                mean = (PRIOR_COUNT * PRIOR_MEAN + tail[Tail.EXCESS]) / (PRIOR_COUNT + tail[Tail.COUNT])
-                mean = max(mean, FLOOR)
-                y = (a - u) / u
-                value = min(ORDINARY + y / mean, LARGEST)
-                tail[Tail.EXCESS] = MEMORY * tail[Tail.EXCESS] + min(y, 4.0 * mean)
-                tail[Tail.COUNT] = MEMORY * tail[Tail.COUNT] + 1.0
+                value = beyond(tail[Tail.EXCESS : Tail.EXCESS + 2], (a - u) / u)
     learn(tail, a, edge)
+    return value
+
+
+@jit
+def beyond(excess, y):
+    """-ln P of a size whose relative excess over u is y; learns from it.
+
+    excess (2): sum of the excesses seen and their number, both discounted.
+    """
+    mean = max((PRIOR_COUNT * PRIOR_MEAN + excess[0]) / (PRIOR_COUNT + excess[1]), FLOOR)
+    excess[0] = MEMORY * excess[0] + min(y, 4.0 * mean)
+    excess[1] = MEMORY * excess[1] + 1.0
+    return min(ORDINARY + y / mean, LARGEST)
+
+
+@jit
+def tracked(tail, a):
+    """The same of a size a > 0 of events (EventTail): u is tracked as a quantile, without a histogram.
+
+    Bits and lateness have a scale that is known beforehand, and a vocabulary has one tail, not four a target.
+    """
+    u = tail[EventTail.START]
+    tail[EventTail.SEEN] += 1
+    above = a > u
+    value = beyond(tail[EventTail.EXCESS : EventTail.EXCESS + 2], (a - u) / u) if above else ORDINARY * a / u
+    tail[EventTail.START] = max(u * (1.0 + GAIN * ((1.0 if above else 0.0) - TAU)), LEAST)
     return value
 
 

@@ -34,7 +34,7 @@ from streamrnn.kernels.core.program import Program, Reals
 from streamrnn.kernels.experts import blend, context, vocabulary
 from streamrnn.kernels.heads import categorical
 from streamrnn.kernels.learning import event_network
-from streamrnn.kernels.monitors import silence
+from streamrnn.kernels.monitors import anomaly_event
 from streamrnn.kernels.monitors.event_score import add_up, conclude, judge, tail_of
 from streamrnn.kernels.step import scale
 from streamrnn.kernels.step.loop import door, view
@@ -280,7 +280,7 @@ def when(plan, row, deviations):
 def deadline(plan, row):
     """The time by which the next event should have come; NaN where none is due, or its absence was told."""
     after = plan.reals[Reals.SILENCE_AFTER]
-    if after == 0.0 or row.count[Count.OPEN] == silence.QUIET or warming(plan, row):
+    if after == 0.0 or row.count[Count.OPEN] == anomaly_event.SILENT or warming(plan, row):
         return math.nan
     now = row.real[plan.ints[Program.CLOCK] + Clock.TIME]
     return now + after * (when(plan, row, plan.reals[Reals.START_QUANTILE]) - now)
@@ -297,8 +297,8 @@ def observe(plan, row, scratch, r, batch, i):
     if q[Count.SEEN] == 0:
         clock[Clock.TIME] = time
         start(plan, row, scratch)
-    event = shift(row.real, p[Program.LATEST] + EventLatest.STARTED)
-    bits |= silence.heard(event, q, deadline(plan, row), time, p[Program.QUIET])
+    latest = shift(row.real, p[Program.LATEST])
+    bits |= anomaly_event.heard(latest, q, deadline(plan, row), time, p[Program.QUIET])
     session = carray(shift(row.real, p[Program.SESSION]), Session.WIDTH)
     if q[EventCount.IN_SESSION] == 0:
         session[:] = 0
@@ -311,7 +311,7 @@ def observe(plan, row, scratch, r, batch, i):
     remember(plan, row, s)
     if advance(plan, row, scratch, s, at(batch.values, i * p[Program.NUMBERS]), lapse) > 0:
         bits |= Bit.MISSING
-    bits |= silence.unjudged(event, q, p[Program.QUIET])
+    bits |= anomaly_event.unjudged(latest, q, p[Program.QUIET])
     if flags & Flag.END:
         bits |= finish(plan, row, scratch, r)
     scratch.own[0] = -1
@@ -445,7 +445,7 @@ def wait(places, real, rows, changed, stamp, out_ints, out_reals):
         row = view(plan, planes, rows[i])
         until, bits = deadline(plan, row), 0
         if not math.isnan(until):
-            bits = silence.begin(shift(row.real, plan.ints[Program.LATEST] + EventLatest.STARTED), row.count, until)
+            bits = anomaly_event.silent(shift(row.real, plan.ints[Program.LATEST]), row.count, until)
             if changed[rows[i]] == 0:
                 changed[rows[i]] = stamp
         told, numbers = at(out_ints, i * out_ints.shape[1]), at(out_reals, i * out_reals.shape[1])

@@ -32,7 +32,7 @@ from streamrnn.kernels.core.outcomes import Bit, Flag, ForecastInt, ForecastReal
 from streamrnn.kernels.core.program import Program, Reals
 from streamrnn.kernels.drift.watch import look
 from streamrnn.kernels.learning import rtrl, tbptt
-from streamrnn.kernels.monitors import feedback, outliers, silence
+from streamrnn.kernels.monitors import anomaly_event, feedback, outliers
 from streamrnn.kernels.monitors.hold_off import hold
 from streamrnn.kernels.monitors.score import judge, local_time
 from streamrnn.kernels.step import scale
@@ -215,7 +215,7 @@ def deadline(plan, row):
     after, q, clock = plan.reals[Reals.SILENCE_AFTER], row.count, shift(row.real, plan.ints[Program.CLOCK])
     if (
         after == 0.0
-        or q[Count.OPEN] == silence.QUIET
+        or q[Count.OPEN] == anomaly_event.SILENT
         or q[Count.FRESH] != 0
         or clock[Clock.INTERVAL] <= 0.0
         or warming(plan, row)
@@ -245,8 +245,8 @@ def observe(plan, row, scratch, batch, i):
     clock = carray(shift(row.real, p[Program.CLOCK]), Clock.WIDTH)
     if q[Count.SEEN] == 0:
         clock[Clock.TIME] = time
-    event = shift(row.real, p[Program.LATEST] + ForecastLatest.STARTED)
-    bits |= silence.heard(event, q, deadline(plan, row), time, p[Program.QUIET])
+    latest = shift(row.real, p[Program.LATEST])
+    bits |= anomaly_event.heard(latest, q, deadline(plan, row), time, p[Program.QUIET])
     skipped = scale.tick(clock, q, time)
     q[Count.SEEN] += 1
     if skipped > 0:
@@ -272,7 +272,7 @@ def observe(plan, row, scratch, batch, i):
         bits |= learn_if_due(plan, row, scratch, end)
     if not p[Program.LABEL_TASK]:
         bits |= advance(plan, row, scratch, values, known, local, 0, learn)
-    bits |= silence.unjudged(event, q, p[Program.QUIET])
+    bits |= anomaly_event.unjudged(latest, q, p[Program.QUIET])
     if end:
         carray(shift(row.net, p[Program.MEMORY_F32]), p[Program.MEMORY_LENGTH])[:] = 0
         q[Count.FRESH] = 1
@@ -374,7 +374,7 @@ def wait(places, real, rows, changed, stamp, out_ints, out_reals):
         row = view(plan, planes, rows[i])
         until, bits = deadline(plan, row), 0
         if not math.isnan(until):
-            bits = silence.begin(shift(row.real, p[Program.LATEST] + ForecastLatest.STARTED), row.count, until)
+            bits = anomaly_event.silent(shift(row.real, p[Program.LATEST]), row.count, until)
             if changed[rows[i]] == 0:
                 changed[rows[i]] = stamp
         reals = at(out_reals, i * out_reals.shape[1])
