@@ -17,8 +17,10 @@ from streamrnn.kernels.core import arrays
 from streamrnn.kernels.core.program import Program
 from streamrnn.messages import Floats, Ints
 from streamrnn.model import initial
-from streamrnn.model.layout import Plane
+from streamrnn.model.layout import Layout
+from streamrnn.model.newcomers import welcome
 from streamrnn.model.prior import Prior, begin
+from streamrnn.model.transfer import Transfer, misfit, transfer
 
 POOL = ""  # name of the pool's row
 
@@ -51,6 +53,7 @@ class Bank:
         self._pool = first.learned(plan, POOL, dtype) if plan.pooled else None
         learned, counts = self._pool or (self._f32.reshape(-1), self._i64.reshape(-1))
         self.layout = layout_of(plan, self._f32.itemsize)  # slices of a row and, with pooled weights, of the pool's
+        self._read: tuple[Layout, Transfer] | None = None  # how rows of the layout that was met last are read
         self.planes = arrays.Planes(
             self._f32.reshape(-1), self._f64.reshape(-1), self._i64.reshape(-1), learned, counts
         )
@@ -163,16 +166,16 @@ class Bank:
         row = self._rows[name]
         return b"".join(plane[row].tobytes() for plane in (self._f32, self._f64, self._i64))
 
-    def restore(self, name: str, blob: bytes, layout: dict[str, list[int]]) -> list[str]:
-        """Put a row back that was exported under `layout`; slices that mean something else now are left fresh.
+    def restore(self, name: str, blob: bytes, layout: Layout) -> list[str]:
+        """Put a row back that was exported under `layout`; what means something else now is left fresh.
 
-        Returns the names of the slices that were dropped. Raises SnapshotError when the bytes do not fit the layout
-        or the bank is full.
+        Returns what was dropped, slices or labels of them. Raises SnapshotError when the bytes do not fit the layout or
+        the bank is full.
         """
         if name == POOL:
             if self._pool is None:
                 return [place for place in layout if place.startswith("pool.")]
-            return _put(blob, layout, [(self.plan.learned, self._pool[0]), (self.plan.counts, self._pool[1])])
+            return self._move(blob, layout, {"pool.f32": self._pool[0], "pool.i64": self._pool[1]})
         new = name not in self._rows
         row = self._place(name) if new else self._rows[name]
         if row < 0:
@@ -183,50 +186,30 @@ class Bank:
             return []
         if new:
             self._begin(row, name)
-        return _put(blob, layout, list(zip((self.plan.f32, self.plan.f64, self.plan.i64), rows, strict=True)))
+        return self._move(blob, layout, dict(zip(("f32", "f64", "i64"), rows, strict=True)))
+
+    def _move(self, blob: bytes, layout: Layout, planes: dict[str, NDArray[Any]]) -> list[str]:
+        """Take over what a stored row has in common with one of ours."""
+        if self._read is None or self._read[0] != layout:
+            self._read = layout, transfer(layout, self.plan.planes, self.plan.sizes.model.timezone)
+        moves = self._read[1]
+        moves.run(blob, planes)
+        welcome(self.plan, moves, planes)
+        pooled = "pool.f32" in planes
+        return [str(part) for part in moves.lost if part.slice.startswith("pool.") == pooled]
 
 
 def _fill(blob: bytes, targets: list[NDArray[Any]]) -> None:
     """Copy a row that was exported under the same layout."""
     start = 0
     if len(blob) != sum(target.nbytes for target in targets):
-        raise _misfit()
+        raise misfit()
     for target in targets:
         target[:] = np.frombuffer(blob, target.dtype, len(target), start)
         start += target.nbytes
 
 
-def _misfit() -> SnapshotError:
-    return SnapshotError("a stored row does not fit its own layout", "restore the database from a backup")
-
-
-def layout_of(plan: Any, itemsize: int = 4) -> dict[str, list[int]]:
+def layout_of(plan: Any, itemsize: int = 4) -> Layout:
     """What `Bank.layout` is for a bank of this plan, without making one; `itemsize`: bytes of the network's numbers."""
-    planes = [plan.f32, plan.f64, plan.i64]
-    if plan.pooled:
-        planes += [plan.learned, plan.counts]
-    widths = {f"width.{each.name}": [each.width, itemsize if each.name.endswith("f32") else 8] for each in planes}
-    return {**widths, **{name: place for each in planes for name, place in each.slices.items()}}
-
-
-def _put(blob: bytes, layout: dict[str, list[int]], planes: list[tuple[Plane, NDArray[np.generic]]]) -> list[str]:
-    """Copy every slice of equal name and length; returns the names that found no place."""
-    dropped, start = [], 0
-    for plane, target in planes:
-        width, itemsize = layout.get(f"width.{plane.name}", [0, 0])
-        end = start + width * itemsize
-        if width == 0:
-            continue
-        if itemsize != target.itemsize or end > len(blob):
-            raise _misfit()
-        source = np.frombuffer(blob[start:end], target.dtype)
-        for name, (offset, length) in layout.items():
-            if not name.startswith(f"{plane.name}."):
-                continue
-            place = plane.slices.get(name)
-            if place is None or place[1] != length:
-                dropped.append(name)
-            else:
-                target[place[0] : place[0] + length] = source[offset : offset + length]
-        start = end
-    return dropped
+    widths = {f"width.{each.name}": [each.width, itemsize if each.name.endswith("f32") else 8] for each in plan.planes}
+    return {**widths, **{name: place for each in plan.planes for name, place in each.slices.items()}}

@@ -20,6 +20,7 @@ from streamrnn.kernels.step import challenger, loop
 from streamrnn.messages import FREEZE, WARMING, Batch, Floats, Health, Ints, Outcomes
 from streamrnn.model import plan as plans
 from streamrnn.model.covariates import NONE, Border, Zone
+from streamrnn.model.layout import Layout
 from streamrnn.model.prior import Prior, answers
 
 ALONE = np.zeros(1, np.int64)  # the order of a single observation
@@ -42,7 +43,7 @@ class Engine:
         self.capacity = capacity
         self._plan = plans.compose(model)
         if prior is not None:
-            self._plan.table.reals[Reals.AGE] = answers(prior)
+            self._plan.table.reals[Reals.AGE] = answers(self._plan, prior)
         self._bank = Bank(self._plan, capacity, dtype, prior=prior)
         plans.link(self._plan, dtype)
         self._half = self._bank.half(dtype) if plans.challenged(model) else None
@@ -82,7 +83,7 @@ class Engine:
         return self._places[0], self._scratch[0].f32
 
     @property
-    def layout(self) -> dict[str, list[int]]:
+    def layout(self) -> Layout:
         """Where every slice is in an exported row; stands beside it wherever it is stored."""
         return self._bank.layout
 
@@ -174,7 +175,7 @@ class Engine:
         """A stream's row as bytes; "" is the pool's row when weights are pooled."""
         return self._bank.export(name)
 
-    def restore(self, name: str, blob: bytes, layout: dict[str, list[int]]) -> list[str]:
+    def restore(self, name: str, blob: bytes, layout: Layout) -> list[str]:
         """Put an exported row back; returns the names of slices that no longer fit. Raises SnapshotError."""
         return self._bank.restore(name, blob, layout)
 

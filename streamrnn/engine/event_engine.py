@@ -21,6 +21,7 @@ from streamrnn.messages import WARMING, Batch, EventHealth, EventOutcomes, Float
 from streamrnn.model import event_initial
 from streamrnn.model import event_plan as plans
 from streamrnn.model.covariates import NONE
+from streamrnn.model.layout import Layout
 
 UNSEEN = 0
 
@@ -54,7 +55,7 @@ class EventEngine:
         return str(jit.DIGEST)
 
     @property
-    def layout(self) -> dict[str, list[int]]:
+    def layout(self) -> Layout:
         """Where every slice is in an exported row; stands beside it wherever it is stored."""
         return self._bank.layout
 
@@ -178,7 +179,7 @@ class EventEngine:
         """A stream's row as bytes; "" is the pool's row when weights are pooled."""
         return self._bank.export(name)
 
-    def restore(self, name: str, blob: bytes, layout: dict[str, list[int]]) -> list[str]:
+    def restore(self, name: str, blob: bytes, layout: Layout) -> list[str]:
         """Put an exported row back; returns the names of slices that no longer fit. Raises SnapshotError."""
         self._texts.clear()
         return self._bank.restore(name, blob, layout)

@@ -13,8 +13,8 @@ from streamrnn.errors import ConfigError
 from streamrnn.kernels.core import arrays
 from streamrnn.kernels.core.layout import (
     Calibration,
-    Clock,
     Contexts,
+    Count,
     Entry,
     EventCount,
     EventLatest,
@@ -26,7 +26,8 @@ from streamrnn.kernels.core.layout import (
     Updates,
 )
 from streamrnn.kernels.core.program import Layer, Order, Program, Reals
-from streamrnn.model.layout import Plane
+from streamrnn.model import names, slices
+from streamrnn.model.layout import Plane, labels, plain
 from streamrnn.model.parts import HEADS, LAYERS, OPTIMISERS
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -115,6 +116,12 @@ class Plan:
     @property
     def pooled(self) -> bool:
         return self.sizes.model.weights == "pooled"
+
+    @property
+    def planes(self) -> list[Plane]:
+        """Those of a stream and, with pooled weights, of the pool."""
+        own = [self.f32, self.f64, self.i64]
+        return [*own, self.learned, self.counts] if self.pooled else own
 
 
 def resolve(model: spec.Model) -> Sizes:
@@ -228,7 +235,7 @@ def _shape(layer: NDArray[np.int64]) -> tuple[int, int, int]:
 
 def _net_name(sizes: Sizes) -> str:
     """What the meaning of the weights depends on."""
-    return f"events {sizes.layers}{sizes.model.features}{sizes.symbols}"
+    return names.event_network(sizes.layers, sizes.symbols, sizes.model.features)
 
 
 def _learned(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f32: Plane) -> None:
@@ -238,23 +245,23 @@ def _learned(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f
     kind = OPTIMISERS[type(sizes.model.optimiser)]
     ints[Program.JOINED], ints[Program.READOUT], ints[Program.PARAMS_LENGTH] = m, readout, length
     ints[Program.PARAMS] = f32.add(f"params {name}", length)
-    ints[Program.OPTIMISER] = f32.add(f"optimiser {type(sizes.model.optimiser).__name__} {name}", kind.state * length)
+    ints[Program.OPTIMISER] = f32.add(f"optimiser {sizes.model.optimiser.identity()} {name}", kind.state * length)
     ints[Program.OPTIMISER_LENGTH] = kind.state * length
     ints[Program.GOOD] = f32.add(f"good {name}", length)
-    tables = f"{sizes.context}{sizes.symbols}"
-    ints[Program.MIXER] = f32.add(f"mixer {tables}", (sizes.tables + 1) * Contexts.STATES * sizes.members)
-    ints[Program.ESCAPE] = f32.add(f"escape {tables}", sizes.tables * Contexts.ESCAPES * 2)
-    ints[Program.BELIEF] = f32.add(f"belief {tables}", Contexts.CANDIDATES)
+    on, tables = names.vocabulary(sizes.symbols), sizes.tables
+    ints[Program.MIXER] = f32.record(f"mix {on}", *slices.contexts_mix(tables, Contexts.STATES))
+    ints[Program.ESCAPE] = f32.record(f"escape {on}", labels(slices.contexts(tables)), plain(Contexts.ESCAPES * 2))
+    ints[Program.BELIEF] = f32.record(f"last round {on}", slices.EVENT_ROUND)
     ints[Program.LAPSE] = f32.add("lapse", 3)
     ints[Program.CALIBRATION] = f32.add("calibration", Calibration.WIDTH * EventTail.WIDTH)
-    ints[Program.RUNNING] = f32.add(f"running {tables}", sizes.members + Running.WIDTH)
+    ints[Program.RUNNING] = f32.record(f"running {on}", slices.contexts_running(tables, Running.WIDTH))
 
 
 def _counted(sizes: Sizes, ints: NDArray[np.int64], i64: Plane) -> NDArray[np.int64]:
     """Counts, vocabulary and context tables. Returns the tables' own table; its places are in 32-bit words."""
-    symbols, name = sizes.symbols, f"{sizes.symbols}"
+    symbols, name = sizes.symbols, names.vocabulary(sizes.symbols)
     buckets = 1 << (2 * symbols - 1).bit_length()
-    i64.add(f"counts {type(sizes.model.optimiser).__name__} {_net_name(sizes)}", Updates.WIDTH)
+    i64.block(slices.counts(_net_name(sizes), sizes.model.optimiser), Updates.WIDTH)
     ints[Program.KNOWN_SYMBOLS] = i64.add(f"known {name}", 1)
     ints[Program.KEYS] = i64.add(f"keys {name}", symbols)
     ints[Program.BUCKETS] = i64.add(f"buckets {name}", buckets)
@@ -303,12 +310,16 @@ def _net(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f32: 
 def _own(sizes: Sizes, ints: NDArray[np.int64], f64: Plane, i64: Plane) -> None:
     """What a stream has for itself besides the network's state."""
     base = int(ints[Program.BASE_I64])
-    ints[Program.CLOCK] = f64.add("clock", Clock.WIDTH)
-    ints[Program.NUMERIC] = f64.add(f"numeric {sizes.model.features}", 3 * len(sizes.model.features))
-    ints[Program.SESSION] = f64.add("session", Session.WIDTH)
-    ints[Program.LATEST] = f64.add(f"latest event {sizes.symbols}", EventLatest.WIDTH)
-    i64.add(f"event counters {_net_name(sizes)} {sizes.rows} rows", EventCount.WIDTH)
-    ints[Program.RECENT] = i64.add(f"history {sizes.symbols}", Contexts.REACH) - base
+    on = names.vocabulary(sizes.symbols)
+    ints[Program.CLOCK] = f64.record("clock", names.CLOCK)
+    ints[Program.NUMERIC] = f64.record("numbers", labels(map(names.feature, sizes.model.features)), plain(3))
+    ints[Program.SESSION] = f64.add(f"session of {on}", Session.WIDTH)
+    ints[Program.LATEST] = f64.add(f"latest of {on}", EventLatest.WIDTH)
+    i64.record("stream", names.STREAM)
+    i64.record("event", names.EVENT)
+    i64.record(f"tape {_net_name(sizes)} {sizes.rows} rows", names.TAPE)
+    i64.add("session", EventCount.WIDTH - Count.SLOT)
+    ints[Program.RECENT] = i64.add(f"history of {on}", Contexts.REACH) - base
 
 
 def _scratch(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64]) -> tuple[int, int, int]:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from streamrnn import spec
 from streamrnn.kernels.experts import seasons as s
+from streamrnn.model.layout import digest
 
 BINS = (288, 336)  # room of the two profiles: five minutes of a day, half an hour of a week
 NEAR = 6  # steps: up to here a forecast leans on the values right around the same time of earlier seasons
@@ -44,8 +45,12 @@ class Past(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What the meaning of a history depends on."""
-        return f"{self.ring} {self.bins} {self.rows} {self.rooted} {self.table.tolist()}"
+        """What the meaning of the kept regressors depends on."""
+        return f"{digest(self.table.tolist())} {self.rows}"
+
+    def seen(self, inputs: str) -> str:
+        """What the meaning of a linear expert's numbers depends on: the regressors that it sees."""
+        return digest(self.table[: self.prefix[inputs]].tolist())
 
     @property
     def ints(self) -> NDArray[np.int64]:

@@ -156,5 +156,5 @@ def count(plan: Plan) -> NDArray[np.int64]:
     row = np.zeros(plan.i64.width - int(p[Program.BASE_I64]), np.int64)
     row[Count.SEQ], row[Count.FRESH], row[Count.LOUDEST] = -1, 1, -1
     places = row[int(p[Program.PLACES]) : int(p[Program.PLACES]) + int(p[Program.SLOTS]) * Place.WIDTH]
-    places.reshape(-1, Place.WIDTH)[:, Place.STEP] = -1
+    places.reshape(-1, Place.WIDTH)[:, [Place.STEP, Place.ROW]] = -1
     return row

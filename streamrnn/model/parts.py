@@ -25,6 +25,9 @@ from streamrnn.kernels.layers import (
 from streamrnn.kernels.learning import optimisers
 from streamrnn.kernels.monitors import kinds
 from streamrnn.model.history import Past
+from streamrnn.model.layout import plain
+
+Labels = dict[str, int]
 
 
 class Layer(NamedTuple):
@@ -38,20 +41,27 @@ class Layer(NamedTuple):
     scratch: Callable[[int, int, int, int], int]  # for that many rows back, I, H, M
     own: Callable[[Any], int] = lambda it: 0
     units: Callable[[Any, int], int] = lambda it, inputs: int(it.size)
+    by_input: bool = True  # its weights begin with a matrix (I, m H), and its first block of the tape is its inputs
     train: Any = None  # instead of `forward` when a window is run again (the rule's `recompute`)
+
+
+Piece = tuple[str, list[dict[str, int]]]  # of a state: its name beside the part's identity, and its nested axes
 
 
 class Expert(NamedTuple):
     """An expert kind: its parts, what is its own in the shape and in the reals, its state in numbers, its prior weight.
 
-    `shape` and `state` (for K horizons) also take the history that the experts of a target share.
+    `shape` and `state` also take the history that the experts of a target share. `state` lists what the state consists
+    of, in order, each piece with its nested axes: `horizons` is the axis of the horizons, whose numbers are then kept
+    one by one when the configured horizons change; `layout.plain(n)` is n numbers. A piece's name says what its numbers
+    rest on beside the settings that the part's identity names.
     """
 
     settle: Any
     forecast: Any
     shape: Callable[[Any, Past], tuple[int, int]]
     reals: Callable[[Any], tuple[float, float]]
-    state: Callable[[Any, Past, int], int]
+    state: Callable[[Any, Past, Labels], list[Piece]]
     prior: float
     hasten: Any = None  # for those that remember long: what a drift changes
 
@@ -103,15 +113,24 @@ def _unset(expert: Any) -> tuple[float, float]:
     return 0.0, 0.0
 
 
-def _stateless(expert: Any, past: Past, horizons: int) -> int:
-    return 0
+def _stateless(expert: Any, past: Past, horizons: Labels) -> list[Piece]:
+    return []
 
 
-def _linear(expert: Any, past: Past, horizons: int) -> int:
-    """P by blocks of four rows, its waiting correction, then what every horizon and every kept row has."""
-    n = past.prefix[expert.inputs]
+def _profile(expert: Any, past: Past, horizons: Labels) -> list[Piece]:
+    return [("spread", [horizons]), ("changes", [plain(expert.bins), horizons, plain(2)])]
+
+
+def _linear(expert: Any, past: Past, horizons: Labels) -> list[Piece]:
+    """P by blocks of four rows with its waiting correction, then what every horizon and every kept row has."""
+    n, seen = past.prefix[expert.inputs], past.seen(expert.inputs)
     blocks = n // 4
-    return 4 * (n * blocks - 2 * blocks * (blocks - 1)) + n + horizons + (horizons + past.rows) * n
+    return [
+        (f"P {seen}", [plain(4 * (n * blocks - 2 * blocks * (blocks - 1)) + n)]),
+        (f"usual error {seen}", [horizons]),
+        (f"weights {seen}", [horizons, plain(n)]),
+        (f"gains {seen}", [plain(past.rows), plain(n)]),
+    ]
 
 
 LAYERS: dict[type[Any], Layer] = {
@@ -146,6 +165,7 @@ LAYERS: dict[type[Any], Layer] = {
         lambda i, h, m: h,
         lambda i, h, m: (i, h, 2 * h, h, h),
         lambda rows, i, h, m: (3 * rows + 3) * h,
+        by_input=False,
     ),
     spec.Peephole: Layer(
         peephole.forward,
@@ -172,6 +192,7 @@ LAYERS: dict[type[Any], Layer] = {
         lambda i, h, m: (i * m, h),
         lambda rows, i, h, m: (rows + 1) * h + 2 * m * i,
         lambda it: int(it.span),
+        by_input=False,
     ),
     spec.Attention: Layer(
         attention.forward,
@@ -181,6 +202,7 @@ LAYERS: dict[type[Any], Layer] = {
         lambda i, h, m: (m * i, i, i, m, i, h),
         lambda rows, i, h, m: (rows + 1) * (h + i) + (2 * i + 2) * m,
         lambda it: int(it.span),
+        by_input=False,
     ),
     spec.Memory: Layer(
         memory.forward,
@@ -190,6 +212,7 @@ LAYERS: dict[type[Any], Layer] = {
         lambda i, h, m: (i, i, i, i, *2 * (memory.READS * i,), *2 * (memory.READS,), 1, h),
         lambda rows, i, h, m: (rows + 1) * (h + i) + 3 * i + m * (2 * i + 1),
         lambda it: int(it.slots),
+        by_input=False,
     ),
     spec.Norm: Layer(
         norm.forward,
@@ -199,6 +222,7 @@ LAYERS: dict[type[Any], Layer] = {
         lambda i, h, m: (i, 1),
         lambda rows, i, h, m: 0,
         units=lambda it, inputs: inputs,
+        by_input=False,
     ),
     spec.Dropout: Layer(
         dropout.forward,
@@ -210,6 +234,7 @@ LAYERS: dict[type[Any], Layer] = {
         lambda it: round(it.share * dropout.UNITS),
         units=lambda it, inputs: inputs,
         train=dropout.train,
+        by_input=False,
     ),
     spec.Lru: Layer(
         lru.forward,
@@ -239,7 +264,7 @@ EXPERTS: dict[type[Any], Expert] = {
         naive.forecast_profile,
         lambda it, past: (it.bins, 0),
         lambda it: (it.period, 0.0),
-        lambda it, past, k: k + 2 * k * it.bins,
+        _profile,
         1.0,
     ),
     spec.Linear: Expert(

@@ -1,6 +1,5 @@
 """From a spec to the plan that the kernels run: defaults, refusals, offsets, addresses."""
 
-import hashlib
 import statistics
 from dataclasses import dataclass
 from typing import Any
@@ -13,29 +12,21 @@ from streamrnn.kernels.core import arrays
 from streamrnn.kernels.core.layout import (
     Challenger,
     ChallengerLoss,
-    Clock,
-    Count,
-    Drift,
-    Feedback,
-    ForecastLatest,
-    Loss,
     MonitorState,
     Pending,
     Place,
-    Scale,
     Schedule,
     Stats,
-    Target,
     Updates,
-    Watch,
 )
 from streamrnn.kernels.core.program import Detector, Expert, Layer, Monitor, Program, Reals
 from streamrnn.kernels.drift import contract
 from streamrnn.kernels.experts import gate
 from streamrnn.kernels.learning import learning_rate
-from streamrnn.model import covariates, traces
+from streamrnn.model import covariates, names, slices, traces
 from streamrnn.model.history import Past, past
-from streamrnn.model.layout import Plane
+from streamrnn.model.layout import Plane, digest, labels, numbers, plain, unique
+from streamrnn.model.names import Names
 from streamrnn.model.parts import DETECTORS, EXPERTS, HEADS, LAYERS, MONITORS, OPTIMISERS, REACTIONS
 from streamrnn.model.refuse import refuse
 
@@ -127,6 +118,27 @@ class Sizes:
     def labelled(self) -> bool:
         return self.model.task == "label"
 
+    @property
+    def names(self) -> Names:
+        """What the names of a row's slices rest on."""
+        head, model = self.model.head, self.model
+        return Names(
+            layers=self.layers,
+            by_input=LAYERS[type(self.layers[0])].by_input,
+            head=head,
+            width=HEADS[type(head)].width(head),
+            rule=self.rule,
+            features=model.features,
+            targets=self.targets,
+            horizons=self.horizons,
+            experts=self.experts,
+            gated=bool(self.gate),
+            coming=tuple(model.features[place] for place in self.coming),
+            rows=self.rows,
+            seasons=model.seasons or (),
+            timezone=model.timezone,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -142,13 +154,14 @@ class Plan:
     scratch: tuple[int, int]  # numbers of float32 and float64
 
     @property
-    def layout(self) -> dict[str, list[int]]:
-        """Name of every slice of a stream's row -> [offset, length]."""
-        return {**self.f32.slices, **self.f64.slices, **self.i64.slices}
-
-    @property
     def pooled(self) -> bool:
         return self.sizes.model.weights == "pooled"
+
+    @property
+    def planes(self) -> list[Plane]:
+        """Those of a stream and, with pooled weights, of the pool."""
+        own = [self.f32, self.f64, self.i64]
+        return [*own, self.learned, self.counts] if self.pooled else own
 
 
 def resolve(model: spec.Model) -> Sizes:
@@ -257,8 +270,8 @@ def link(plan: Plan, dtype: str) -> None:
         watch = MONITORS[type(monitor)]
         row[Monitor.DEVIATE], row[Monitor.ADOPT] = watch.deviate.address(dtype), watch.adopt.address(dtype)
     if drift := sizes.model.drift:
-        for row, each in zip(table.detectors, drift.detectors, strict=True):
-            row[Detector.UPDATE] = DETECTORS[type(each)].update.address(dtype)
+        for row, one in zip(table.detectors, drift.detectors, strict=True):
+            row[Detector.UPDATE] = DETECTORS[type(one)].update.address(dtype)
         table.reactions[:] = [REACTIONS[name].address(dtype) for name in _reactions(drift)]
     head = HEADS[type(sizes.model.head)]
     table.ints[Program.HEAD_GRAD], table.ints[Program.HEAD_READ] = head.grad.address(dtype), head.read.address(dtype)
@@ -286,109 +299,115 @@ def _shape(layer: NDArray[np.int64]) -> tuple[int, int, int]:
     return inputs, units, own
 
 
-def _net_name(sizes: Sizes) -> str:
-    """What the meaning of the weights depends on."""
-    gated = f"{sizes.experts}" if sizes.gate else ""
-    coming = f" {sizes.coming}" if sizes.coming else ""
-    return f"{sizes.layers}{sizes.model.features}{sizes.targets}{sizes.horizons}{sizes.model.head}{gated}{coming}"
-
-
 def _learned(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f32: Plane, i64: Plane) -> None:
+    """Weights, the state of the optimiser and of the learning rate, the last good weights, their counts."""
     inputs, top, own = _shape(layers[-1])
     readout = int(layers[-1][Layer.PARAMS]) + LAYERS[type(sizes.layers[-1])].params(inputs, top, own)
-    length = readout + (top + 1) * sizes.outputs
-    name = _net_name(sizes)
-    schedule = sizes.model.optimiser.schedule
-    optimiser = OPTIMISERS[type(sizes.model.optimiser)].state * length + Schedule.WIDTH
+    first, units, _ = _shape(layers[0])
+    params, on, optimiser = LAYERS[type(sizes.layers[0])].params, sizes.names, sizes.model.optimiser
+    wide = params(2, units, 0) - params(1, units, 0) if on.by_input else 0
+    shape = slices.Weights(first, wide, readout, top)
+    length, moments = shape.length(sizes.outputs), OPTIMISERS[type(optimiser)].state
     ints[Program.TOP], ints[Program.READOUT], ints[Program.PARAMS_LENGTH] = top, readout, length
-    ints[Program.PARAMS] = f32.add(f"params {name}", length)
-    ints[Program.OPTIMISER] = f32.add(f"optimiser {type(sizes.model.optimiser).__name__} {schedule} {name}", optimiser)
-    ints[Program.OPTIMISER_LENGTH] = optimiser
-    ints[Program.GOOD] = f32.add(f"good {name}", length)
-    i64.add(f"counts {type(sizes.model.optimiser).__name__} {name}", Updates.WIDTH)
+    ints[Program.OPTIMISER_LENGTH] = moments * length + Schedule.WIDTH
+    ints[Program.PARAMS] = f32.block(slices.weights("params", 1, on, shape), length)
+    title = f"optimiser {optimiser.identity()}"
+    ints[Program.OPTIMISER] = f32.block(slices.weights(title, moments, on, shape), moments * length)
+    f32.add(f"schedule {optimiser.schedule} {on.network}", Schedule.WIDTH)
+    ints[Program.GOOD] = f32.block(slices.weights("good", 1, on, shape), length)
+    i64.block(slices.counts(on.network, optimiser), Updates.WIDTH)
 
 
 def _net(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f32: Plane) -> NDArray[np.int64]:
     """Hidden state, inputs and tape. Returns the tape's blocks."""
-    base, rows, outputs = int(ints[Program.BASE_F32]), sizes.rows, sizes.outputs
-    name = f"{_net_name(sizes)} {rows} rows"
+    base, rows, head, on = int(ints[Program.BASE_F32]), sizes.rows, sizes.model.head.identity(), sizes.names
+    inputs, outputs = on.inputs, on.outputs
     blocks: list[tuple[int, int]] = []
 
-    def block(title: str, width: int) -> int:
-        offset = f32.add(f"tape {title} {name}", rows * width) - base
-        blocks.append((offset, width))
+    def block(title: str, axis: dict[str, int]) -> int:
+        offset = f32.record(f"tape {title} {on.tape}", plain(rows), axis) - base
+        blocks.append((offset, sum(axis.values())))
         return offset
 
     ints[Program.MEMORY_F32] = f32.width - base
     pairs = list(zip(layers, sizes.layers, strict=True))
     for number, (row, layer) in enumerate(pairs):
-        row[Layer.STATE] = f32.add(f"state {number} {name}", LAYERS[type(layer)].state(*_shape(row))) - base
+        row[Layer.STATE] = f32.add(f"state {number} {on.network}", LAYERS[type(layer)].state(*_shape(row))) - base
     ints[Program.MEMORY_LENGTH] = f32.width - base - ints[Program.MEMORY_F32]
-    ints[Program.INPUT] = f32.add(f"input {name}", sizes.inputs) - base
-    ints[Program.KEEP], ints[Program.GRADIENT] = block("keep", 1), block("gradient", outputs)
-    ints[Program.TOPS], ints[Program.RAW] = block("top", int(ints[Program.TOP])), block("output", outputs)
+    ints[Program.INPUT] = f32.record(f"input {on.tape}", inputs) - base
+    ints[Program.KEEP], ints[Program.GRADIENT] = block("keep", plain(1)), block(f"gradient {head}", outputs)
+    ints[Program.TOPS], ints[Program.RAW] = (
+        block("top", plain(int(ints[Program.TOP]))),
+        block(f"output {head}", outputs),
+    )
     if sizes.delay >= 0:
-        ints[Program.LABELLED] = block("labelled", 1)
+        ints[Program.LABELLED] = block("labelled", plain(1))
     if sizes.recompute:
         ints[Program.PAST], ints[Program.BEFORE] = (
-            block("past", sizes.inputs),
-            block("before", int(ints[Program.MEMORY_LENGTH])),
+            block("past", inputs),
+            block("before", plain(int(ints[Program.MEMORY_LENGTH]))),
         )
-        ints[Program.ANSWERS] = block("answers", len(sizes.targets) * len(sizes.horizons))
+        ints[Program.ANSWERS] = block("answers", on.answers)
     for number, (row, layer) in enumerate(pairs):
         row[Layer.TAPE] = f32.width - base
         for part, width in enumerate(LAYERS[type(layer)].tape(*_shape(row))):
-            block(f"{number}.{part}", width)
-    traces.traces(sizes.rule, sizes.layers, layers, ints, f32, name)
+            first = number == 0 and part == 0 and on.by_input
+            block(f"{number}.{part}", inputs if first else plain(width))
+    traces.traces(sizes.rule, sizes.layers, layers, ints, f32, on._replace(by_input=False).tape)
     ints[Program.BLOCKS] = len(blocks)
     return np.array(blocks, np.int64)
 
 
 def _real(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Clocks, scalers, experts, calibration and pending forecasts. Returns the experts' and the monitors' table."""
-    n, k, e = len(sizes.targets), len(sizes.horizons), len(sizes.experts)
-    what = f"{sizes.targets}{sizes.horizons}"
-    table = np.zeros((e, Expert.WIDTH), np.int64)
-    length = 0
-    for row, expert in zip(table, sizes.experts, strict=True):
-        part = EXPERTS[type(expert)]
-        row[Expert.STATE] = length
-        row[Expert.SHAPE :] = k, *part.shape(expert, sizes.past)
-        length += part.state(expert, sizes.past, k)
-    slots = sizes.model.label_memory if sizes.labelled else sum(sizes.horizons)
-    ints[Program.EXPERT_LENGTH], ints[Program.MIX_WIDTH] = length, 4 * (e + sizes.last_round)
-    width = Pending.FORECASTS + e + sizes.last_round + (e if sizes.gate else 0)
-    ints[Program.SLOTS], ints[Program.SLOT_WIDTH] = slots, width
-    ints[Program.CLOCK] = f64.add("clock with elapsed time", Clock.WIDTH)
-    ints[Program.SCALE] = f64.add(f"scale with doubt {sizes.model.features}", len(sizes.model.features) * Scale.WIDTH)
-    ints[Program.TARGET] = f64.add(f"target {sizes.targets}", n * Target.WIDTH)
-    ints[Program.EXPERT] = f64.add(f"experts {sizes.experts}{what} {sizes.past.name}", n * length)
+    on, hours, e = sizes.names, sizes.conformal.hours, len(sizes.experts)
+    answers = len(sizes.targets) * len(sizes.horizons)
+    ints[Program.CLOCK] = f64.record("clock", names.CLOCK)
+    ints[Program.SCALE] = f64.record("scale", on.on_features, names.SCALE)
+    ints[Program.TARGET] = f64.record("target", on.on_targets, names.TARGET)
+    table = _experts(sizes, ints, f64)
     ints[Program.HISTORY_LENGTH] = sizes.past.length
-    ints[Program.HISTORY] = f64.add(
-        f"history {sizes.model.seasons}{sizes.targets} {sizes.past.name}", n * sizes.past.length
-    )
-    ints[Program.MIX] = f64.add(f"mix {sizes.experts}{what} {sizes.last_round}", n * k * 4 * (e + sizes.last_round))
-    ints[Program.STATS] = f64.add(f"stats {sizes.conformal}{what}", n * k * Stats.WIDTH)
-    ints[Program.HOURS_OF_DAY] = hours = sizes.conformal.hours
-    ints[Program.SHARES] = f64.add(f"hours {hours}{what}", n * k * hours) if hours else 0
-    ints[Program.WATCH] = f64.add(f"watch {sizes.targets}", n * Watch.WIDTH)
+    ints[Program.HISTORY] = f64.block(slices.history(on, sizes.past), len(sizes.targets) * sizes.past.length)
+    ints[Program.MIX_WIDTH] = 4 * (e + sizes.last_round)
+    ints[Program.MIX] = f64.block(slices.mix(on), answers * int(ints[Program.MIX_WIDTH]))
+    ints[Program.STATS] = f64.block(slices.stats(on, sizes.conformal.level), answers * Stats.WIDTH)
+    ints[Program.HOURS_OF_DAY] = hours
+    ints[Program.SHARES] = f64.record(on.zoned(f"hours {hours}"), on.on_targets, on.on_horizons, plain(hours))
+    ints[Program.WATCH] = f64.record("watch", on.on_targets, names.WATCH)
     monitors = _monitors(sizes, ints, f64)
-    ints[Program.PENDING] = f64.add(f"pending {sizes.experts}{what} {slots} {width}", slots * n * width)
-    ints[Program.LATEST] = f64.add(f"latest {sizes.targets} {sizes.experts}", ForecastLatest.TARGETS + n * (4 + e))
-    ints[Program.LOSS] = f64.add(f"losses {sizes.model.head}", Loss.WIDTH)
+    ints[Program.SLOTS] = slots = sizes.model.label_memory if sizes.labelled else sum(sizes.horizons)
+    ints[Program.SLOT_WIDTH] = width = Pending.FORECASTS + e + sizes.last_round + (e if sizes.gate else 0)
+    ints[Program.PENDING] = f64.block(slices.pending(on, slots), slots * len(sizes.targets) * width)
+    ints[Program.LATEST] = f64.record("latest", names.LATEST)
+    f64.record("latest of targets", labels(("expected", "actual", "share")), on.on_targets)
+    f64.record("shares", on.on_targets, on.on_members | {names.NETWORK: 1})
+    ints[Program.LOSS] = f64.record(f"losses {sizes.model.head.identity()}", names.LOSS)
     return table, monitors
+
+
+def _experts(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> NDArray[np.int64]:
+    """State of the experts, one target after the other. Returns their table."""
+    table = np.zeros((len(sizes.experts), Expert.WIDTH), np.int64)
+    length = 0
+    for row, expert, own in zip(table, sizes.experts, slices.pieces(sizes.names, sizes.past), strict=True):
+        row[Expert.STATE] = length
+        row[Expert.SHAPE :] = len(sizes.horizons), *EXPERTS[type(expert)].shape(expert, sizes.past)
+        length += sum(numbers(inner) for _, inner in own)
+    ints[Program.EXPERT_LENGTH] = length
+    ints[Program.EXPERT] = f64.block(slices.experts(sizes.names, sizes.past), len(sizes.targets) * length)
+    return table
 
 
 def _monitors(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> NDArray[np.int64]:
     """State of the monitors, one target after the other. Returns their table."""
     table = np.zeros((len(sizes.watching), Monitor.WIDTH), np.int64)
-    length = 0
-    for row, monitor in zip(table, sizes.watching, strict=True):
-        row[Monitor.STATE], row[Monitor.UNITS] = length, MONITORS[type(monitor)].units
+    lengths = [MonitorState.OWN + MONITORS[type(monitor)].state(monitor) for monitor in sizes.watching]
+    for row, monitor, place in zip(table, sizes.watching, np.cumsum([0, *lengths[:-1]]), strict=True):
+        row[Monitor.STATE], row[Monitor.UNITS] = place, MONITORS[type(monitor)].units
         row[Monitor.SHAPE] = getattr(monitor, "bins", getattr(monitor, "steps", 0))
-        length += MonitorState.OWN + MONITORS[type(monitor)].state(monitor)
-    ints[Program.MONITORS], ints[Program.MONITOR_LENGTH] = len(sizes.watching), length
-    ints[Program.MONITOR] = f64.add(f"monitors {sizes.watching}{sizes.targets}", len(sizes.targets) * length)
+    ints[Program.MONITORS], ints[Program.MONITOR_LENGTH] = len(sizes.watching), sum(lengths)
+    entries = slices.monitors(sizes.names, sizes.names.monitors(sizes.watching), lengths)
+    ints[Program.MONITOR] = f64.block(entries, len(sizes.targets) * sum(lengths))
     return table
 
 
@@ -404,7 +423,7 @@ def _reactions(drift: spec.Drift) -> list[str]:
 
 def _halves(sizes: Sizes, ints: NDArray[np.int64], f32: Plane, f64: Plane, i64: Plane) -> None:
     """A second half of every row for a challenger, as long as the first, and the account of the duel behind it."""
-    name = f"challenger {hashlib.blake2b(repr([f32, f64, i64]).encode(), digest_size=8).hexdigest()}"
+    name = f"challenger {digest([list(plane.slices.items()) for plane in (f32, f64, i64)])}"
     for plane, half in ((f32, Program.HALF_F32), (f64, Program.HALF_F64), (i64, Program.HALF_I64)):
         ints[half] = plane.close()
         plane.add(name, plane.width)
@@ -419,34 +438,33 @@ def _drift(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> tuple[NDArray[n
     table = np.zeros((len(detectors), Detector.WIDTH), np.int64)
     tuning = np.zeros((len(detectors), Detector.SETTINGS))
     length = 0
-    for row, own, each in zip(table, tuning, detectors, strict=True):
-        kind = DETECTORS[type(each)]
-        row[Detector.STATE], own[:] = length, kind.reals(each)
+    for row, own, one in zip(table, tuning, detectors, strict=True):
+        kind = DETECTORS[type(one)]
+        row[Detector.STATE], own[:] = length, kind.reals(one)
         length += kind.state
     ints[Program.DETECTORS], ints[Program.DETECTOR_LENGTH] = len(detectors), length
     if drift:
         ints[Program.REACTIONS] = len(_reactions(drift))
-        record = Drift.WIDTH + 2 * len(sizes.targets) + length
-        ints[Program.DRIFT] = f64.add(f"drift {detectors}{sizes.targets}", record)
+        ints[Program.DRIFT] = f64.record("drift", names.DRIFT)
+        f64.record("drift of targets", sizes.names.on_targets, labels(("error", "count")))
+        for name, one in zip(unique(f"detector {one.identity()}" for one in detectors), detectors, strict=True):
+            f64.add(name, DETECTORS[type(one)].state)
     return table, tuning
 
 
 def _count(sizes: Sizes, ints: NDArray[np.int64], i64: Plane) -> NDArray[np.int64]:
     """Counters and pending places. Returns the first place of every horizon."""
-    name = f"{_net_name(sizes)} {sizes.rows} rows"
-    i64.add("stream", Count.OF_STREAM)
-    i64.add(f"event {sizes.targets}", Count.OF_EVENT)
-    i64.add(f"tape {name}", Count.OF_TAPE)
-    slots = int(ints[Program.SLOTS])
-    start = i64.add(f"places {sizes.experts}{name} {slots}", 1 + slots * Place.WIDTH)
-    ints[Program.PLACES] = start + 1 - int(ints[Program.BASE_I64])
-    ints[Program.FEEDBACK] = i64.add(f"feedback {sizes.targets}", Feedback.WIDTH) - int(ints[Program.BASE_I64])
-    ints[Program.TRACED] = -1
+    on, base, slots = sizes.names, int(ints[Program.BASE_I64]), int(ints[Program.SLOTS])
+    i64.record("stream", names.STREAM)
+    i64.record("event", names.EVENT)
+    i64.record(f"tape {on.tape}", names.TAPE)
+    ints[Program.PLACES] = i64.block(slices.places(on, slots), 1 + slots * Place.WIDTH) + 1 - base
+    ints[Program.FEEDBACK] = i64.record("feedback", names.FEEDBACK) - base
+    ints[Program.TRACED] = ints[Program.DRAWN] = -1
     if sizes.delay >= 0:
-        ints[Program.TRACED] = i64.add(f"traced {traces.tag(sizes.rule)} {name}", 1) - int(ints[Program.BASE_I64])
-    ints[Program.DRAWN] = -1
+        ints[Program.TRACED] = i64.add(f"traced {on._replace(by_input=False).tape}", 1) - base
     if any(isinstance(layer, spec.Dropout) for layer in sizes.layers):
-        ints[Program.DRAWN] = i64.add(f"drawn {name}", 1) - int(ints[Program.BASE_I64])
+        ints[Program.DRAWN] = i64.add("drawn", 1) - base
     return np.array([0, *np.cumsum(sizes.horizons)[:-1]], np.int64)
 
 

@@ -42,11 +42,6 @@ MEMORY: dict[type[Any], Literal["inputs", "nothing"]] = {
 RULES = (spec.Rtrl, spec.Snap1, spec.Immediate)
 
 
-def tag(part: Any) -> str:
-    """What the operator writes as its `kind`."""
-    return str(part.__struct_config__.tag)
-
-
 def recurrent(layer: spec.Layer) -> bool:
     """Whether a layer has a state of its own."""
     return type(layer) not in MEMORY
@@ -68,7 +63,7 @@ def refuse(model: spec.Model, rule: spec.Rule, layers: tuple[spec.Layer, ...]) -
     """Raise ConfigError when these layers cannot learn by this rule."""
     if not isinstance(rule, RULES):
         return
-    name = tag(rule)
+    name = spec.kind(rule)
     if model.task == "label" and model.label_memory > 1:
         raise ConfigError(
             f"model.rule '{name}' with model.label_memory = {model.label_memory}",
@@ -78,16 +73,16 @@ def refuse(model: spec.Model, rule: spec.Rule, layers: tuple[spec.Layer, ...]) -
         found = trace(rule, layer)
         if MEMORY.get(type(layer)) == "inputs" and number > 0:
             raise ConfigError(
-                f"model.rule '{name}' with layer '{tag(layer)}' above another",
+                f"model.rule '{name}' with layer '{spec.kind(layer)}' above another",
                 "the gradient cannot reach the rows it looks back on: put it first, or use 'tbptt'",
             )
         if not recurrent(layer) or isinstance(rule, spec.Immediate):
             continue
         if found is None:
-            raise ConfigError(f"model.rule '{name}' with layer '{tag(layer)}'", "use 'tbptt' or 'immediate'")
+            raise ConfigError(f"model.rule '{name}' with layer '{spec.kind(layer)}'", "use 'tbptt' or 'immediate'")
         if isinstance(rule, spec.Rtrl) and not found.exact:
             raise ConfigError(
-                f"model.rule 'rtrl' with layer '{tag(layer)}', whose units see each other",
+                f"model.rule 'rtrl' with layer '{spec.kind(layer)}', whose units see each other",
                 "exact RTRL needs a diagonal recurrence, 'lru'; 'snap1' is the approximation for this layer",
             )
 
@@ -104,5 +99,5 @@ def traces(
         row[Layer.CUT] = int(isinstance(rule, spec.Immediate) and recurrent(layer))
         if found is not None:
             size = found.size(int(row[Layer.SHAPE]), int(row[Layer.SHAPE + 1]))
-            row[Layer.TRACE] = f32.add(f"trace {tag(rule)} {number} {name}", size) - base
+            row[Layer.TRACE] = f32.add(f"trace {number} {name}", size) - base
     ints[Program.TRACES], ints[Program.TRACES_LENGTH] = start - base, f32.width - start

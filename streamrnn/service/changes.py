@@ -3,9 +3,9 @@
 from typing import Any
 
 from streamrnn.config.schema import Config
-from streamrnn.engine.bank import layout_of
 from streamrnn.engine.tasks import AnyEngine, compose
 from streamrnn.errors import ConfigError
+from streamrnn.model.transfer import WHOLE, Part, is_width, transfer
 from streamrnn.service import build
 
 
@@ -14,17 +14,17 @@ def report(engine: AnyEngine, streams: int, before: Config, after: Config) -> di
     restart changes. Raises ConfigError for a configuration that would be refused."""
     if after.limits.max_streams < streams:
         raise ConfigError(f"limits.max_streams is below the {streams} streams that are known")
-    old, new = engine.layout, engine.layout
+    lost: tuple[Part, ...] = ()
+    begun: tuple[Part, ...] = ()
     if after.model != before.model:
-        new = layout_of(compose(after.model))
-    slices = {name for name in old if not name.startswith("width.")}
-    kept = {name for name in slices if name in new and new[name][1] == old[name][1]}
+        _, _, lost, begun = transfer(engine.layout, compose(after.model).planes, after.model.timezone)
+    whole = {part.slice for part in lost if part.label == WHOLE}
     inputs, wanted = [{spec.endpoint for spec in config.input} for config in (before, after)]
     return {
         "opens": sorted(wanted - inputs),
         "closes": sorted(inputs - wanted),
-        "keeps": len(kept),
-        "drops": sorted(slices - kept),
-        "begins_anew": sorted(name for name in new if not name.startswith("width.") and name not in kept),
+        "keeps": sum(not is_width(name) for name in engine.layout) - len(whole),
+        "drops": sorted(str(part) for part in lost),
+        "begins_anew": sorted(str(part) for part in begun),
         "at_next_start": build.at_start(before, after),
     }

@@ -66,6 +66,7 @@ import msgspec
 
 from streamrnn import __version__
 from streamrnn.engine.reorder import Reorder
+from streamrnn.model.layout import Layout
 from streamrnn.service.storage.journal import KEPT_SECONDS, trim
 from streamrnn.service.storage.store import Store, digest
 
@@ -78,7 +79,6 @@ POOL = ""  # the name of the pool's row
 
 _STORED = "SELECT id, stream, applied, format, layout, predictions, anomalies, crc, held, blob FROM state"
 
-Layout = dict[str, list[int]]
 Counts = tuple[int, int]  # predictions and anomalies that were written of a stream
 
 

@@ -15,9 +15,11 @@ import numpy as np
 
 from streamrnn.config.schema import Limits
 from streamrnn.errors import StreamrnnError
+from streamrnn.model.layout import Layout
 from streamrnn.model.prior import Prior
+from streamrnn.model.transfer import indices
 from streamrnn.service.ingest.producers import ProducerSessions
-from streamrnn.service.storage.checkpoint import Checkpoint, Layout
+from streamrnn.service.storage.checkpoint import Checkpoint
 from streamrnn.service.storage.journal import Journal
 from streamrnn.service.storage.store import READ_ONLY, Store
 
@@ -96,8 +98,8 @@ def _slices(layout: Layout, blob: bytes) -> Iterator[tuple[str, list[float | int
     for plane, kind in _TYPES.items():
         width, size = layout.get(f"width.{plane}", [0, 0])
         row = np.frombuffer(blob[start : start + width * size], kind)
-        for name, (offset, length) in layout.items():
+        for name, place in layout.items():
             if name.startswith(f"{plane}."):
-                numbers = row[offset : offset + length].tolist()
+                numbers = row[indices(place)].ravel().tolist()
                 yield name, [number if number - number == 0 else None for number in numbers]
         start += width * size

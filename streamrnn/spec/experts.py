@@ -1,0 +1,79 @@
+"""Experts: the members of the mix beside the network."""
+
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta
+
+from streamrnn.spec.part import ALWAYS, Meaning, Part, Period
+
+Season = Annotated[int, Meta(ge=1, le=2)]
+INPUTS = ("lags", "profile", "calendar")  # of a linear expert: each sees what the ones before it see
+
+
+class Last(Part, frozen=True, tag="last"):
+    """The last value: persistence."""
+
+
+class Seasonal(Part, frozen=True, tag="seasonal"):
+    """The value one season earlier: 1 is the shorter season of `Model.seasons`, 2 the longer one."""
+
+    meaning: ClassVar[Meaning] = {"season": ALWAYS}
+
+    season: Season = 1
+
+
+class Change(Part, frozen=True, tag="change"):
+    """Last value plus the change over the same steps one season earlier: for seasons on a trend."""
+
+    meaning: ClassVar[Meaning] = {"season": ALWAYS}
+
+    season: Season = 1
+
+
+class Level(Part, frozen=True, tag="level"):
+    """The running level of this bin of the season."""
+
+    meaning: ClassVar[Meaning] = {"season": ALWAYS}
+
+    season: Season = 1
+
+
+class Profile(Part, frozen=True, tag="profile"):
+    """Last value plus the median change of this time of the period, over `bins` bins of `period` seconds."""
+
+    meaning: ClassVar[Meaning] = {"period": ALWAYS, "bins": ALWAYS}
+
+    period: Period = 86_400.0
+    bins: Annotated[int, Meta(ge=2, le=168)] = 48
+
+
+class Linear(Part, frozen=True, tag="linear"):
+    """Recursive least squares with forgetting factor `forget`, all horizons at once.
+
+    It sees the last `lags` changes; from "profile" on the levels of the shorter season; with "calendar" also values
+    of both seasons around the steps foretold and their harmonics. `root`: works on signed square roots, with errors
+    clipped at three usual ones, for series whose spread grows with their level. All linear experts of a model have
+    equal `lags`: they share their inputs.
+    """
+
+    meaning: ClassVar[Meaning] = {"inputs": ALWAYS, "lags": ALWAYS, "forget": ALWAYS, "root": False}
+
+    inputs: Literal["lags", "profile", "calendar"] = "profile"
+    lags: Annotated[int, Meta(ge=1, le=512)] = 25
+    forget: Annotated[float, Meta(ge=0.9, le=1.0)] = 0.9995
+    root: bool = False
+
+
+class Context(Part, frozen=True, tag="context"):
+    """What followed the last k symbols, k from 0 to `longest`: in at most `contexts` entries for each k (a power of 2).
+
+    Prediction by partial matching (Cleary and Witten 1984), each k a member of the mix.
+    """
+
+    meaning: ClassVar[Meaning] = {"longest": ALWAYS, "contexts": ALWAYS}
+
+    longest: Annotated[int, Meta(ge=0, le=10)] = 6
+    contexts: Annotated[int, Meta(ge=4, le=2**20)] = 4096
+
+
+Expert = Last | Seasonal | Change | Level | Profile | Linear | Context
