@@ -155,7 +155,14 @@ def _refuse(model: spec.Model, layers: Any, experts: Any, rule: Any) -> None:
         (model.targets is not None, "model.targets with task 'events'", "leave targets out: it is the next event"),
         (model.horizons != (1,), "model.horizons with task 'events'", "leave horizons out"),
         (
-            model.optimiser.schedule != "constant",
+            isinstance(model.optimiser, spec.Ekf),
+            "model.optimiser 'ekf' with task 'events'",
+            "a symbol of a vocabulary is many answers at once: use 'adam'",
+        ),
+        (model.inputs is not None, "model.inputs with task 'events'", "leave inputs out: it sees symbols"),
+        (model.corrects is not None, "model.corrects with task 'events'", "leave corrects out"),
+        (
+            getattr(model.optimiser, "schedule", "constant") != "constant",
             "model.optimiser.schedule with task 'events'",
             "leave schedule out",
         ),
@@ -370,6 +377,7 @@ def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
 def _reals(sizes: Sizes) -> NDArray[np.float64]:
     """Rates and levels."""
     optimiser = sizes.model.optimiser
+    assert isinstance(optimiser, spec.Descent)
     reals = np.concatenate([np.zeros(Reals.HEAD), HEADS[type(TIME_HEAD)].reals(TIME_HEAD)])
     reals[Reals.ALERTS], reals[Reals.RATE], reals[Reals.CLIP] = (
         sizes.vocabulary.alert_rate,

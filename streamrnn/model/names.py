@@ -22,6 +22,7 @@ from streamrnn.kernels.core.layout import (
     Count,
     Drift,
     Feedback,
+    Filter,
     ForecastLatest,
     Loss,
     Pending,
@@ -39,6 +40,7 @@ from streamrnn.model.layout import digest, fields, labels, unique
 Labels = dict[str, int]
 NETWORK = "network"
 LAST_ROUND = ("base", "gated", NETWORK)
+PLAIN = ("value", "change", "missing", "hour", "error", "elapsed")  # what a network sees beside the experts
 
 CLOCK = fields(
     {"time": Clock.TIME, "interval": Clock.INTERVAL, "elapsed": Clock.ELAPSED, "intervals": Clock.RING}, Clock.WIDTH
@@ -107,6 +109,17 @@ LATEST = fields(
         "offset": ForecastLatest.OFFSET,
     },
     ForecastLatest.TARGETS,
+)
+FILTER = fields(
+    {
+        "noise": Filter.NOISE,
+        "count": Filter.COUNT,
+        "unit": Filter.UNIT,
+        "unit count": Filter.UNIT_COUNT,
+        "gate noise": Filter.GATE_NOISE,
+        "gate count": Filter.GATE_COUNT,
+    },
+    Filter.WIDTH,
 )
 LOSS = fields({"latest": Loss.LATEST, "sum": Loss.SUM}, Loss.WIDTH)
 DRIFT = fields(
@@ -200,6 +213,8 @@ class Names(NamedTuple):
     rows: int  # of the tape
     seasons: tuple[float, ...]  # in seconds, as configured
     timezone: str
+    sees: tuple[str, ...] = ()  # what the network sees, where it is not the usual
+    corrects: str = "mix"  # what the network corrects
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -233,15 +248,19 @@ class Names(NamedTuple):
     @property
     def inputs(self) -> Labels:
         """Inputs of the network, as `advance.inputs` and `advance.look` lay them out."""
-        found = {feature(name): 3 for name in self.features} | {"time of day": 2}
-        found |= {f"error of {name}": 1 for name in self.targets} | {"elapsed time": 1}
+        sees = self.sees or (*PLAIN, *(("experts", "calendar") if self.gated else ()))
+        width = sum(name in sees for name in ("value", "change", "missing"))
+        found = {feature(name): width for name in self.features if width}
+        found |= {"time of day": 2} if "hour" in sees else {}
+        found |= {f"error of {name}": 1 for name in self.targets if "error" in sees}
+        found |= {"elapsed time": 1} if "elapsed" in sees else {}
         found |= {f"{name} known for {step}": 2 for name in self.coming for step in self.horizons}
-        if self.gated:
+        if "experts" in sees:
             ends = [*self.horizons[:1], *self.horizons[1:][-1:]]
             for name in self.targets:
                 for step in ends:
                     found |= {f"{name} at {step} by {each}": 1 for each in (*self.members, "mix")}
-            found["seasons"] = gate.HARMONICS
+        found |= {"seasons": gate.HARMONICS} if "calendar" in sees else {}
         return found
 
     @property
@@ -261,6 +280,9 @@ class Names(NamedTuple):
     def network(self) -> str:
         """What the meaning of the layers rests on."""
         kinds = " ".join(layer.identity() for layer in self.layers)
+        kinds = kinds if self.corrects == "mix" else f"{kinds} correcting {self.corrects}"
+        if self.sees and sorted(self.sees) != sorted(PLAIN):
+            kinds = f"{kinds} seeing {'/'.join(sorted(self.sees))}"
         return kinds if self.by_input else f"{kinds} on {digest(list(self.inputs.items()))}"
 
     @property

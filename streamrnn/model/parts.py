@@ -92,13 +92,17 @@ class Optimiser(NamedTuple):
 
 
 class Head(NamedTuple):
-    """A head kind: its parts, its outputs per target and horizon, its own reals, whether it sees the target itself."""
+    """A head kind: its parts, its outputs per target and horizon, its own reals, whether it sees the target itself.
+
+    `innovate`: for those that the filter (`ekf`) can train.
+    """
 
     grad: Any
     read: Any
     width: Callable[[Any], int]
     reals: Callable[[Any], tuple[float, ...]]
     absolute: bool
+    innovate: Any = None
 
 
 def _none(expert: Any, past: Past) -> tuple[int, int]:
@@ -296,6 +300,7 @@ REACTIONS: dict[str, Any] = {
     "forget": reactions.forget,
 }  # and "challenger", which is the step itself: see kernels/step/challenger.py
 
+# and spec.Ekf, which takes labels one by one and outputs' gradients, not their sum: see kernels/learning/ekf_learn.py
 OPTIMISERS: dict[type[Any], Optimiser] = {
     spec.Adam: Optimiser(optimisers.adam, 2, lambda it: (it.beta1, it.beta2, it.decay)),
     spec.RmsProp: Optimiser(optimisers.rmsprop, 1, lambda it: (it.decay,)),
@@ -304,8 +309,8 @@ OPTIMISERS: dict[type[Any], Optimiser] = {
 }
 
 HEADS: dict[type[Any], Head] = {
-    spec.Gaussian: Head(gaussian.grad, gaussian.read, lambda it: 2, lambda it: (), False),
-    spec.Student: Head(student.grad, student.read, lambda it: 2, lambda it: (it.dof,), False),
+    spec.Gaussian: Head(gaussian.grad, gaussian.read, lambda it: 2, lambda it: (), False, gaussian.innovate),
+    spec.Student: Head(student.grad, student.read, lambda it: 2, lambda it: (it.dof,), False, student.innovate),
     spec.Quantile: Head(quantile.grad, quantile.read, lambda it: len(it.levels), lambda it: it.levels, False),
-    spec.Binary: Head(binary.grad, binary.read, lambda it: 1, lambda it: (), True),
+    spec.Binary: Head(binary.grad, binary.read, lambda it: 1, lambda it: (), True, binary.innovate),
 }

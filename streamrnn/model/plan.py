@@ -21,9 +21,8 @@ from streamrnn.kernels.core.layout import (
 )
 from streamrnn.kernels.core.program import Detector, Expert, Layer, Monitor, Program, Reals
 from streamrnn.kernels.drift import contract
-from streamrnn.kernels.experts import gate
 from streamrnn.kernels.learning import learning_rate
-from streamrnn.model import covariates, names, slices, traces
+from streamrnn.model import covariances, covariates, names, slices, traces
 from streamrnn.model.history import Past, past
 from streamrnn.model.layout import Plane, digest, labels, numbers, plain, unique
 from streamrnn.model.names import Names
@@ -67,6 +66,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 LABEL = "label"
+SCHEDULES = {"constant": learning_rate.CONSTANT, "sqrt": learning_rate.SQRT, "plateau": learning_rate.PLATEAU}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,8 @@ class Sizes:
     horizons: tuple[int, ...]
     inputs: int
     gate: int  # inputs of the network before those of its gate over the experts; 0: it has none
+    sees: tuple[str, ...]  # what of them the network sees
+    own_inputs: int  # inputs before the experts' and the calendar
     kept: int  # rows of the tape an update may need
     coming: tuple[int, ...]  # features whose values are known ahead
 
@@ -93,6 +95,19 @@ class Sizes:
         head = self.model.head
         per_target = HEADS[type(head)].width(head) * len(self.horizons)
         return (per_target + (len(self.experts) if self.gate else 0)) * len(self.targets)
+
+    @property
+    def filtered(self) -> bool:
+        """Whether the network is trained by the filter, label by label."""
+        return isinstance(self.model.optimiser, spec.Ekf)
+
+    @property
+    def answers(self) -> int:
+        return len(self.targets) * len(self.horizons)
+
+    @property
+    def logits(self) -> int:
+        return len(self.targets) * len(self.experts) if self.gate else 0
 
     @property
     def last_round(self) -> int:
@@ -137,6 +152,8 @@ class Sizes:
             rows=self.rows,
             seasons=model.seasons or (),
             timezone=model.timezone,
+            sees=self.sees if model.inputs is not None or self.filtered else (),
+            corrects=corrects(self),
         )
 
 
@@ -170,19 +187,24 @@ def resolve(model: spec.Model) -> Sizes:
     preset = PRESETS[model.preset]
     labelled = model.task == "label"
     experts = model.experts or ((spec.Last(),) if labelled else preset["experts"])
-    rule, layers = model.rule or preset["rule"], model.layers or preset["layers"]
+    filtered = isinstance(model.optimiser, spec.Ekf)
+    rule = model.rule or (covariances.RULE if filtered else preset["rule"])
+    layers = model.layers or (covariances.LAYERS if filtered else preset["layers"])
     traces.refuse(model, rule, layers)
+    covariances.refuse(model, layers, rule)
     history = model.history or preset["history"]
     targets = (LABEL,) if labelled else (model.targets or model.features)
     horizons = (0,) if labelled else model.horizons
-    gated = preset["gate"] if model.gate is None else model.gate
+    gated = (preset["gate"] and not filtered) if model.gate is None else model.gate
     again = isinstance(rule, spec.Tbptt) and rule.recompute
     gated = gated and not labelled and not again and len(experts) > 1
     coming = tuple(model.features.index(name) for name in covariates.coming(model))
-    plain = 3 * len(model.features) + 3 + len(targets) + 2 * len(coming) * len(horizons)
-    seen = len(targets) * (len(experts) + 1) * min(len(horizons), 2) + gate.HARMONICS
+    sees = covariances.seen(model, gated)
+    own, others = covariances.widths(sees, len(model.features), len(targets), len(experts), len(horizons))
+    own += 2 * len(coming) * len(horizons)
     window = rule.window if isinstance(rule, spec.Tbptt) else 1
     span = max(window, rule.stride + max(horizons) - min(horizons))
+    span = max(span, window + max(horizons)) if filtered else span
     return Sizes(
         model=model,
         layers=layers,
@@ -194,8 +216,10 @@ def resolve(model: spec.Model) -> Sizes:
         watching=_watching(model),
         targets=targets,
         horizons=horizons,
-        inputs=plain + (seen if gated else 0),
-        gate=plain if gated else 0,
+        inputs=own + others,
+        gate=own if gated else 0,
+        sees=sees,
+        own_inputs=own,
         kept=span + max(min(horizons), 1),
         coming=coming,
     )
@@ -275,7 +299,10 @@ def link(plan: Plan, dtype: str) -> None:
         table.reactions[:] = [REACTIONS[name].address(dtype) for name in _reactions(drift)]
     head = HEADS[type(sizes.model.head)]
     table.ints[Program.HEAD_GRAD], table.ints[Program.HEAD_READ] = head.grad.address(dtype), head.read.address(dtype)
-    table.ints[Program.OPTIMISE] = OPTIMISERS[type(sizes.model.optimiser)].update.address(dtype)
+    if sizes.filtered:
+        table.ints[Program.HEAD_INNOVATE] = head.innovate.address(dtype)
+    else:
+        table.ints[Program.OPTIMISE] = OPTIMISERS[type(sizes.model.optimiser)].update.address(dtype)
 
 
 def _layers(sizes: Sizes) -> NDArray[np.int64]:
@@ -307,13 +334,23 @@ def _learned(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f
     params, on, optimiser = LAYERS[type(sizes.layers[0])].params, sizes.names, sizes.model.optimiser
     wide = params(2, units, 0) - params(1, units, 0) if on.by_input else 0
     shape = slices.Weights(first, wide, readout, top)
-    length, moments = shape.length(sizes.outputs), OPTIMISERS[type(optimiser)].state
+    length = shape.length(sizes.outputs)
     ints[Program.TOP], ints[Program.READOUT], ints[Program.PARAMS_LENGTH] = top, readout, length
-    ints[Program.OPTIMISER_LENGTH] = moments * length + Schedule.WIDTH
     ints[Program.PARAMS] = f32.block(slices.weights("params", 1, on, shape), length)
     title = f"optimiser {optimiser.identity()}"
-    ints[Program.OPTIMISER] = f32.block(slices.weights(title, moments, on, shape), moments * length)
-    f32.add(f"schedule {optimiser.schedule} {on.network}", Schedule.WIDTH)
+    if isinstance(optimiser, spec.Ekf):
+        state, places = covariances.state(sizes.layers, layers, ints, sizes.answers, sizes.logits)
+        width = digest([list(on.inputs.items()), list(on.outputs.items())])
+        ints[Program.OPTIMISER] = f32.add(f"{title} {on.network} {width}", state)
+        for place, begins in places:
+            place[0] = ints[Program.OPTIMISER] + begins
+        f32.add(f"surprise {on.network}", Schedule.WIDTH)
+    else:
+        moments = OPTIMISERS[type(optimiser)].state
+        state = moments * length
+        ints[Program.OPTIMISER] = f32.block(slices.weights(title, moments, on, shape), state)
+        f32.add(f"schedule {optimiser.schedule} {on.network}", Schedule.WIDTH)
+    ints[Program.OPTIMISER_LENGTH] = state + Schedule.WIDTH
     ints[Program.GOOD] = f32.block(slices.weights("good", 1, on, shape), length)
     i64.block(slices.counts(on.network, optimiser), Updates.WIDTH)
 
@@ -342,7 +379,7 @@ def _net(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f32: 
     )
     if sizes.delay >= 0:
         ints[Program.LABELLED] = block("labelled", plain(1))
-    if sizes.recompute:
+    if sizes.recompute or sizes.filtered:
         ints[Program.PAST], ints[Program.BEFORE] = (
             block("past", inputs),
             block("before", plain(int(ints[Program.MEMORY_LENGTH]))),
@@ -382,6 +419,9 @@ def _real(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> tuple[NDArray[np
     f64.record("latest of targets", labels(("expected", "actual", "share")), on.on_targets)
     f64.record("shares", on.on_targets, on.on_members | {names.NETWORK: 1})
     ints[Program.LOSS] = f64.record(f"losses {sizes.model.head.identity()}", names.LOSS)
+    if sizes.filtered:
+        title = f"filter correcting {corrects(sizes)}"
+        ints[Program.FILTER] = f64.record(title, on.on_targets, on.on_horizons, names.FILTER)
     return table, monitors
 
 
@@ -481,12 +521,17 @@ def _scratch(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64]) -
     ints[Program.SCRATCH_LAYER] = ints[Program.SCRATCH_DX] + rows * widest
     ints[Program.SCRATCH_STATE] = ints[Program.SCRATCH_LAYER] + max(room)
     ints[Program.SCRATCH_CUT] = ints[Program.SCRATCH_STATE] + ints[Program.MEMORY_LENGTH]
+    ints[Program.SCRATCH_FILTER] = ints[Program.SCRATCH_CUT] + rows
+    room32, room64 = covariances.scratch(layers, ints, sizes.answers, sizes.logits) if sizes.filtered else (0, 0)
+    ints[Program.SCRATCH_KEPT] = ints[Program.SCRATCH_FILTER] + room32
+    room32 += int(ints[Program.TRACES_LENGTH]) if sizes.filtered else 0
     outputs = len(sizes.targets) * len(sizes.experts) * len(sizes.horizons)
     ints[Program.SCRATCH_FORECASTS] = len(sizes.targets)
     ints[Program.SCRATCH_REGRESSORS] = ints[Program.SCRATCH_FORECASTS] + outputs
     ints[Program.SCRATCH_COMING] = ints[Program.SCRATCH_REGRESSORS] + len(sizes.past.table)
-    reals = int(ints[Program.SCRATCH_COMING]) + len(sizes.coming) * (len(sizes.horizons) + 1)
-    return int(ints[Program.SCRATCH_CUT]) + rows, max(reals, contract.WIDTH, 1 + int(ints[Program.MONITOR_LENGTH]))
+    ints[Program.SCRATCH_DERIVATIVES] = ints[Program.SCRATCH_COMING] + len(sizes.coming) * (len(sizes.horizons) + 1)
+    reals = int(ints[Program.SCRATCH_DERIVATIVES]) + room64
+    return int(ints[Program.SCRATCH_FILTER]) + room32, max(reals, contract.WIDTH, 1 + int(ints[Program.MONITOR_LENGTH]))
 
 
 def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
@@ -501,11 +546,11 @@ def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
         Program.LAYERS: len(sizes.layers),
         Program.OUTPUTS: sizes.outputs,
         Program.GATE: sizes.gate,
-        Program.SCHEDULE: {
-            "constant": learning_rate.CONSTANT,
-            "sqrt": learning_rate.SQRT,
-            "plateau": learning_rate.PLATEAU,
-        }[sizes.model.optimiser.schedule],
+        Program.SCHEDULE: SCHEDULES[getattr(sizes.model.optimiser, "schedule", "constant")],
+        Program.EKF: int(sizes.filtered),
+        Program.OWN_INPUTS: sizes.own_inputs,
+        Program.SEES: sum(covariances.SEES[name] for name in set(sizes.sees)),
+        Program.CORRECTS: covariances.CORRECTS[corrects(sizes)],
         Program.LOGITS: sizes.outputs - len(sizes.targets) * len(sizes.experts),
         Program.LAST_ROUND: sizes.last_round,
         Program.HEAD_WIDTH: HEADS[type(sizes.model.head)].width(sizes.model.head),
@@ -530,6 +575,13 @@ def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
         ints[place] = value
 
 
+def corrects(sizes: Sizes) -> str:
+    """What the network's forecast corrects."""
+    if sizes.model.corrects is not None:
+        return sizes.model.corrects
+    return ("mean" if sizes.labelled else "last") if sizes.filtered else "mix"
+
+
 def _priors(sizes: Sizes) -> NDArray[np.float64]:
     """Logarithms of the prior weights of both rounds of the mix; the weights of each round sum to 1."""
     weights = np.array([EXPERTS[type(expert)].prior for expert in sizes.experts])
@@ -552,10 +604,15 @@ def _reals(sizes: Sizes) -> NDArray[np.float64]:
         level,
         sizes.anomaly.alerts_per_week,
     )
-    reals[Reals.RATE], reals[Reals.CLIP], reals[Reals.PERIOD] = optimiser.rate, optimiser.clip, optimiser.period
-    reals[Reals.VALUE], reals[Reals.CAP] = optimiser.clip_value, optimiser.cap or np.inf
+    reals[Reals.CLIP] = optimiser.clip
+    if isinstance(optimiser, spec.Ekf):
+        own: tuple[float, ...] = (optimiser.weights, optimiser.readout, optimiser.noise)
+        reals[Reals.VALUE] = optimiser.threshold
+    else:
+        own = OPTIMISERS[type(optimiser)].reals(optimiser)
+        reals[Reals.RATE], reals[Reals.PERIOD] = optimiser.rate, optimiser.period
+        reals[Reals.VALUE], reals[Reals.CAP] = optimiser.clip_value, optimiser.cap or np.inf
     reals[Reals.HALF_LIFE], reals[Reals.SILENCE_AFTER] = sizes.model.half_life, sizes.model.silence
-    own = OPTIMISERS[type(optimiser)].reals(optimiser)
     reals[Reals.SEASONS : Reals.SEASONS + 2] = [*(sizes.model.seasons or ()), 0.0, 0.0][:2]
     reals[Reals.FIRST : Reals.FIRST + len(own)] = own
     normal = statistics.NormalDist().inv_cdf(0.5 + level / 2)

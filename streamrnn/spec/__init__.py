@@ -30,7 +30,7 @@ from streamrnn.spec.layers import (
 )
 from streamrnn.spec.model import Feature, Model, Name, Steps, Vocabulary, Window
 from streamrnn.spec.monitors import Anomaly, Conformal, Flat, Hours, Mean, Monitor, Residual
-from streamrnn.spec.optimisers import Adam, Descent, Obgd, Optimiser, RmsProp, Sgd
+from streamrnn.spec.optimisers import Adam, Descent, Ekf, Obgd, Optimiser, RmsProp, Sgd
 from streamrnn.spec.part import ALWAYS, Part, kind
 from streamrnn.spec.rules import Immediate, Rtrl, Rule, Snap1, Tbptt
 
@@ -51,6 +51,7 @@ __all__ = [
     "Detector",
     "Drift",
     "Dropout",
+    "Ekf",
     "Elman",
     "Embedding",
     "Expert",

@@ -19,6 +19,9 @@ _DAY, _CLOCK = "(mon|tue|wed|thu|fri|sat|sun)", "[0-2][0-9]:[0-5][0-9]"
 Window = Annotated[str, Meta(pattern=f"^({_DAY}(-{_DAY})? )?{_CLOCK}-{_CLOCK}$")]  # of the day, on days of the week
 
 
+Input = Literal["value", "change", "missing", "hour", "error", "elapsed", "experts", "calendar"]
+
+
 class Feature(Struct, frozen=True, forbid_unknown_fields=True):
     """What is known of one feature.
 
@@ -64,6 +67,8 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     history: Annotated[int, Meta(ge=2, le=2048)] | None = None
     gate: bool | None = None
     rule: Rule | None = None
+    inputs: Annotated[tuple[Input, ...], Meta(min_length=1)] | None = None
+    corrects: Literal["mix", "last", "mean"] | None = None
     head: Head = Gaussian()
     vocabulary: Vocabulary | None = None
     optimiser: Optimiser = Adam()

@@ -33,6 +33,7 @@ TUNING = {
     "adam": {"rate", "beta1", "beta2", "decay"},
     "rmsprop": {"rate", "decay"},
     "sgd": {"rate", "momentum"},
+    "ekf": {"weights", "readout", "noise", "clip", "threshold"},
     "obgd": {"rate", "kappa"},
     "anomaly": {"alerts_per_week", "warmup", "quiet", "holdoff"},
     "adwin": {"delta"},

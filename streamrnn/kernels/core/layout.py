@@ -46,6 +46,17 @@ class Loss(Record):
     SUM: int  # since the last update
 
 
+class Filter(Record):
+    """f64: what the filter (learning/ekf_learn.py) knows of a target at a horizon, in units of the network's target."""
+
+    NOISE: int  # R: variance of what the weights cannot explain
+    COUNT: int  # labels that it rests on
+    UNIT: int  # what is usually missed without the network, in the target's units
+    UNIT_COUNT: int
+    GATE_NOISE: int  # R of the gated forecast, in usual errors
+    GATE_COUNT: int
+
+
 class Stats(Record):
     """f64: running figures of a target at a horizon; errors in the target's units."""
 

@@ -123,6 +123,19 @@ class Program(Record):
     AHEAD: int  # where the values to come begin (G K),
     MUTED: int  # where it stands for each target whether it is muted (T); -1: none ever is
 
+    EKF: int  # whether the optimiser is the filter of learning/ekf.py: then also
+    COVARIANCE_READOUT: int  # learned f32: covariances of the readout's rows of the answers,
+    COVARIANCE_GATE: int  # and of the gate's logits,
+    LARGEST_GROUP: int  # weights in the largest group of them,
+    FILTER: int  # state f64: Filter (T, K),
+    SCRATCH_FILTER: int  # scratch f32: gradients and products of a label,
+    SCRATCH_KEPT: int  # the traces as they were before a row,
+    SCRATCH_DERIVATIVES: int  # scratch f64: of an output by rows of the readout,
+    HEAD_INNOVATE: int  # part, by address
+    CORRECTS: int  # what the network corrects: Corrects
+    OWN_INPUTS: int  # inputs of the network before the experts' and the calendar
+    SEES: int  # what of its inputs the network has: a sum of Sees
+
     SYMBOLS: int  # events: V
     NUMBERS: int  # numeric features
     TABLES: int  # context tables
@@ -151,6 +164,18 @@ class Program(Record):
     SCRATCH_DELTA: int  # (rows, O)
 
 
+class Corrects(Record):
+    """Values of Program.CORRECTS."""
+
+    MIX, LAST, MEAN = range(3)
+
+
+class Sees(Record):
+    """Bits of Program.SEES."""
+
+    VALUE, CHANGE, MISSING, HOUR, ERROR, ELAPSED, EXPERTS, CALENDAR = 1, 2, 4, 8, 16, 32, 64, 128
+
+
 class Layer(Record):
     """A row of plan.layers: addresses (0: the plan has no such part), offsets, settings."""
 
@@ -164,6 +189,9 @@ class Layer(Record):
     TRACE: int
     CUT: int  # 1: no gradient goes through its recurrence
     DROPS: int  # 1 for dropout
+    GROUPS: int  # groups of weights of the filter,
+    GROUP_SIZE: int  # weights in each,
+    COVARIANCE: int  # learned f32: their covariances
     SHAPE: int = many(5)  # inputs, units, rows of the tape, own setting, whether the inputs want a gradient
 
 

@@ -4,6 +4,7 @@
                                 partial sums a place hide the latency of a multiply-add in small tiles. LLVM's
                                 vectoriser adds to memory: it loads and stores the output once for every four inputs.
     dots                        `lanes` dot products at once, then one transposing reduction of their sums
+    sweep                       one pass over the lower halves of GROUPS symmetric matrices side by side
     each(formula)               an elementwise formula over arrays. LLVM's vectoriser begins at 32 numbers and gives up
                                 on more than a few arrays; it did a layer of 16 units number by number, twice as slow.
 
@@ -239,6 +240,84 @@ def dots(typingctx, count, W, w_next, d, y):
         return context.get_dummy_value()
 
     return types.void(types.intp, W, types.intp, d, y), codegen
+
+
+GROUPS = 8  # symmetric matrices side by side in a sweep: a number of the stored layout, whatever the CPU's lanes
+TOGETHER = 4  # rows of them at once: what belongs to a column is loaded once for all
+
+
+class Sweep:
+    """The instructions of a sweep: values of GROUPS matrices in a register, places counted in registers."""
+
+    def __init__(self, context, builder, real, values) -> None:
+        self.emit, self.builder = Emit(context, builder, real), builder
+        self.emit.lanes, self.emit.vector = GROUPS, ir.VectorType(self.emit.real, GROUPS)
+        _, self.P, self.c, self.x, self.y, noise = values
+        noise = builder.fptrunc(noise, self.emit.real) if self.emit.size < 8 else noise
+        blank = builder.insert_element(ir.Constant(self.emit.vector, ir.Undefined), noise, LANE(0))
+        self.noise = self.emit.shuffle(blank, blank, [0] * GROUPS)
+        self.totals = self.emit.sums(TOGETHER)
+
+    def place(self, pointer, i):
+        return self.emit.at(pointer, self.builder.mul(i, INDEX(GROUPS)))
+
+    def read(self, pointer, i):
+        return self.emit.load(self.place(pointer, i))
+
+    def correct(self, place, a, b, noise=None):
+        """The element at `place` less a b, stored and returned."""
+        value = self.builder.fsub(self.emit.load(place), self.builder.fmul(a, b, flags=FLAGS), flags=FLAGS)
+        value = value if noise is None else self.emit.add(value, noise)
+        self.emit.store(value, place)
+        return value
+
+    def rows(self, i, count: int) -> None:
+        """Rows i .. i + count - 1."""
+        builder, emit = self.builder, self.emit
+        lines = [builder.add(i, INDEX(r)) for r in range(count)]
+        c, x = ([self.read(pointer, line) for line in lines] for pointer in (self.c, self.x))
+        starts = [builder.udiv(builder.mul(line, builder.add(line, INDEX(1))), INDEX(2)) for line in lines]
+        begins = [self.place(self.P, start) for start in starts]
+        for r in range(count):
+            builder.store(ir.Constant(emit.vector, [0.0] * GROUPS), self.totals[r])
+        with cgutils.for_range(builder, i) as columns:
+            j = columns.index
+            cj, xj, at_y = self.read(self.c, j), self.read(self.x, j), self.place(self.y, j)
+            column = emit.load(at_y)
+            for r in range(count):
+                value = self.correct(self.place(begins[r], j), c[r], cj)
+                emit.more(self.totals[r], value, xj)
+                column = emit.add(column, builder.fmul(value, x[r], flags=FLAGS))
+            emit.store(column, at_y)
+        for r in range(count):
+            for s in range(r + 1):
+                noise = self.noise if s == r else None
+                value = self.correct(self.place(begins[r], lines[s]), c[r], c[s], noise)
+                emit.more(self.totals[r], value, x[s])
+                if s < r:
+                    emit.more(self.totals[s], value, x[r])
+        for r in range(count):
+            emit.store(builder.load(self.totals[r], typ=emit.vector), self.place(self.y, lines[r]))
+
+
+@intrinsic
+def sweep(typingctx, n, P, c, x, y, noise):
+    """P <- P - c c' + noise I, then y = P x, for GROUPS symmetric matrices at once, in one pass.
+
+    P (n (n + 1) / 2, GROUPS) holds the lower halves row by row; c, x and y (n, GROUPS). Every element is loaded and
+    stored once, and serves both its row and its column.
+    """
+
+    def codegen(context, builder, signature, values):
+        made = Sweep(context, builder, signature.args[1].dtype, values)
+        whole = builder.udiv(values[0], INDEX(TOGETHER))
+        with cgutils.for_range(builder, whole) as loop:
+            made.rows(builder.mul(loop.index, INDEX(TOGETHER)), TOGETHER)
+        with cgutils.for_range(builder, values[0], start=builder.mul(whole, INDEX(TOGETHER))) as loop:
+            made.rows(loop.index, 1)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, P, P, P, P, types.float64), codegen
 
 
 copy = each(lambda x: x)  # (n, from, to)

@@ -7,7 +7,9 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels.heads.contract import grad_part, read_part
+from streamrnn.kernels.heads.contract import grad_part, innovate_part, read_part
+
+LEAST_INFORMATION = 0.02  # of one label: what a forecast of .02 has
 
 
 @grad_part
@@ -27,3 +29,13 @@ def read(n, o, reals, f):
     logit = float(o[0])
     small = math.exp(-abs(logit))
     f[0] = (1.0 if logit >= 0.0 else small) / (1.0 + small)
+
+
+@innovate_part
+def innovate(n, o, y, noise, reals, out):
+    """(y - p) / I and 1 / I at the logit, I = p (1 - p), of at least LEAST_INFORMATION."""
+    logit = float(o[0])
+    small = math.exp(-abs(logit))
+    p = (1.0 if logit >= 0.0 else small) / (1.0 + small)
+    information = max(p * (1.0 - p), LEAST_INFORMATION)
+    out[0], out[1] = logit if math.isnan(logit) else (y - p) / information, 1.0 / information

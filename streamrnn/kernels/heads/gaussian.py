@@ -9,7 +9,7 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels.heads.contract import grad_part, read_part
+from streamrnn.kernels.heads.contract import grad_part, innovate_part, read_part
 
 LIMIT = 3.0
 BOUND = 4.0
@@ -35,3 +35,9 @@ def grad(n, o, y, d, reals, loss):
 def read(n, o, reals, f):
     """The mean."""
     f[0] = o[0]
+
+
+@innovate_part
+def innovate(n, o, y, noise, reals, out):
+    """y - mean, with the running variance itself: the filter's own takes the place of the log sd."""
+    out[0], out[1] = y - float(o[0]), noise

@@ -11,7 +11,7 @@ import math
 
 from numba import carray
 
-from streamrnn.kernels.heads.contract import grad_part, read_part
+from streamrnn.kernels.heads.contract import grad_part, innovate_part, read_part
 
 BOUND = 4.0  # of the log scale
 
@@ -37,3 +37,13 @@ def grad(n, o, y, d, reals, loss):
 def read(n, o, reals, f):
     """The location."""
     f[0] = o[0]
+
+
+@innovate_part
+def innovate(n, o, y, noise, reals, out):
+    """y - location; a residual u deviations off is measured as if with (k + u^2) / (k + 1) times the variance.
+
+    One step of iteratively reweighted least squares (Lange, Little, Taylor 1989, eq. 3).
+    """
+    e, k = y - float(o[0]), reals[0]
+    out[0], out[1] = e, (k * noise + e * e) / (k + 1.0)

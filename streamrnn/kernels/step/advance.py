@@ -8,20 +8,18 @@ from streamrnn.kernels.core.call import at, call, shift
 from streamrnn.kernels.core.jit import jit
 from streamrnn.kernels.core.layout import Clock, Count, ForecastLatest, Pending, Place, Scale, Stats, Target
 from streamrnn.kernels.core.outcomes import Bit
-from streamrnn.kernels.core.program import Expert, Layer, Limits, Program, Reals
+from streamrnn.kernels.core.program import Expert, Layer, Limits, Program, Reals, Sees
 from streamrnn.kernels.experts import gate, mix, seasons
 from streamrnn.kernels.learning.network import fade, through
 from streamrnn.kernels.learning.recompute import remember
 from streamrnn.kernels.learning.tbptt import roll_back
 from streamrnn.kernels.monitors import outliers
 from streamrnn.kernels.step import scale
-from streamrnn.kernels.step.settle import breadth, pending, stats_of
+from streamrnn.kernels.step.settle import FLOOR, TINY, breadth, corrected, pending, stats_of
 
 DAY = 86_400.0
 REACH = 10.0  # the network's output counts up to this many usual errors
-FLOOR = 1e-4  # of the target's spread: the least usual error
 ROUNDING = 1e-12  # of the last value: below it lies the noise of the mix's own arithmetic
-TINY = 1e-100  # on a series of zeros
 
 
 @jit
@@ -47,24 +45,39 @@ def foresee(plan, row, scratch, known, x):
 
 
 @jit
+def see(x, place, sees, scaled, change, missing):
+    """What of a feature the network sees, from x[place] on. Returns the place behind."""
+    if sees & Sees.VALUE:
+        x[place] = scaled
+        place += 1
+    if sees & Sees.CHANGE:
+        x[place] = change
+        place += 1
+    if sees & Sees.MISSING:
+        x[place] = missing
+        place += 1
+    return place
+
+
+@jit
 def inputs(plan, row, scratch, values, known, time, learn):
     """Fill the network's inputs (I) from the values (F), after they have moved the scalers, unless without `learn`.
     Returns values missing.
 
     Per feature: standardised value, standardised change, 1 if missing; then the time of day as sine and cosine; then
     the last standardised error of every target; then the log of the elapsed time over the usual interval; then what is
-    known of the time to come. A missing value stands where the last one stood.
+    known of the time to come. Of these those that the plan's SEES has. A missing value stands where the last one stood.
     """
     p = plan.ints
-    features, targets = p[Program.FEATURES], p[Program.TARGETS]
+    features, targets, sees, place = p[Program.FEATURES], p[Program.TARGETS], p[Program.SEES], 0
     x = carray(shift(row.net, p[Program.INPUT]), p[Program.INPUTS])
     missing, held = 0, row.count[Count.HELD] > 0 and row.count[Count.SEVERITY] > 0
     for f in range(features):
         s = carray(shift(row.real, p[Program.SCALE] + f * Scale.WIDTH), Scale.WIDTH)
-        x[3 * f], x[3 * f + 1], x[3 * f + 2] = s[Scale.SCALED], 0.0, 1.0
         v = values[f]
         if math.isnan(v) or outliers.doubted(plan, row, f):
             missing += 1
+            place = see(x, place, sees, s[Scale.SCALED], 0.0, 1.0)
             continue
         s[Scale.SIZE] += learn
         rate = 0.0 if held or not learn else max(plan.reals[Reals.SCALE_RATE], 1.0 / s[Scale.SIZE])
@@ -73,15 +86,20 @@ def inputs(plan, row, scratch, values, known, time, learn):
         s[Scale.CHANGE] += rate * (change * change - s[Scale.CHANGE])
         s[Scale.LAST] = v
         s[Scale.SCALED] = scale.standardise(v, s[Scale.MEAN], s[Scale.VARIANCE])
-        x[3 * f], x[3 * f + 1], x[3 * f + 2] = s[Scale.SCALED], scale.standardise(change, 0.0, s[Scale.CHANGE]), 0.0
-    angle = 2.0 * math.pi * (time / DAY - math.floor(time / DAY))
-    x[3 * features], x[3 * features + 1] = math.sin(angle), math.cos(angle)
-    for j in range(targets):
+        place = see(x, place, sees, s[Scale.SCALED], scale.standardise(change, 0.0, s[Scale.CHANGE]), 0.0)
+    if sees & Sees.HOUR:
+        angle = 2.0 * math.pi * (time / DAY - math.floor(time / DAY))
+        x[place], x[place + 1] = math.sin(angle), math.cos(angle)
+        place += 2
+    for j in range(targets if sees & Sees.ERROR else 0):
         error = row.real[p[Program.TARGET] + j * Target.WIDTH + Target.ERROR]
-        x[3 * features + 2 + j] = min(max(error, -scale.CLIP), scale.CLIP)
-    x[3 * features + 2 + targets] = min(row.real[p[Program.CLOCK] + Clock.ELAPSED], scale.CLIP)
+        x[place] = min(max(error, -scale.CLIP), scale.CLIP)
+        place += 1
+    if sees & Sees.ELAPSED:
+        x[place] = min(row.real[p[Program.CLOCK] + Clock.ELAPSED], scale.CLIP)
+        place += 1
     if p[Program.COMING] > 0:
-        foresee(plan, row, scratch, known, x[3 * features + 3 + targets :])
+        foresee(plan, row, scratch, known, x[place:])
     return missing
 
 
@@ -121,10 +139,10 @@ def network(plan, row, scratch):
     """One step of all layers and the readout, onto the tape. Returns the tape's row."""
     p = plan.ints
     t = tape_row(plan, row)
-    if p[Program.TRACED] >= 0:
+    if p[Program.TRACED] >= 0 and p[Program.EKF] == 0:
         row.net[p[Program.LABELLED] + t] = 0
     fade(carray(shift(row.net, p[Program.MEMORY_F32]), p[Program.MEMORY_LENGTH]), row.net[p[Program.KEEP] + t])
-    if p[Program.RECOMPUTE]:
+    if p[Program.RECOMPUTE] or p[Program.EKF]:
         remember(plan, row, t)
     through(
         plan, row, scratch, shift(row.net, p[Program.MEMORY_F32]), shift(row.net, p[Program.INPUT]), t, Layer.FORWARD
@@ -185,8 +203,8 @@ def look(plan, row, f, time):
     """The gate's inputs: how the experts' forecasts f (T, E, K) stand to their mix, near and far, and the calendar."""
     p = plan.ints
     n, horizons, width = p[Program.EXPERTS], p[Program.HORIZONS], p[Program.MIX_WIDTH]
-    x = shift(row.net, p[Program.INPUT] + p[Program.GATE])
-    for j in range(p[Program.TARGETS]):
+    x = shift(row.net, p[Program.INPUT] + p[Program.OWN_INPUTS])
+    for j in range(p[Program.TARGETS] if p[Program.SEES] & Sees.EXPERTS else 0):
         target = shift(row.real, p[Program.TARGET] + j * Target.WIDTH)
         own, sd = shift(f, j * n * horizons), math.sqrt(max(target[Target.VARIANCE], 0.0))
         for end in range(min(horizons, 2)):
@@ -197,7 +215,8 @@ def look(plan, row, f, time):
             else:
                 gate.look(own, w, target[Target.LAST], sd, usual_error(plan, row, j, k), k, x, n, horizons)
             x = shift(x, n + 1)
-    gate.calendar(shift(row.real, p[Program.HISTORY]), time, x)
+    if p[Program.SEES] & Sees.CALENDAR:
+        gate.calendar(shift(row.real, p[Program.HISTORY]), time, x)
 
 
 @jit
@@ -245,15 +264,18 @@ def issue(plan, row, j, k, place, f, out, time):
     for e in range(n):
         r[Pending.FORECASTS + e] = inside(plan, j, f[e * horizons + k])
     base = mix.blend(record, r[Pending.FORECASTS :], n)
-    unit, gated, final = usual_error(plan, row, j, k), base, r[Pending.FORECASTS + n :]
+    unit, final = usual_error(plan, row, j, k), r[Pending.FORECASTS + n :]
     final[0] = base
     if p[Program.GATE]:
-        gated = gate.blend(record, shift(out, p[Program.LOGITS] + j * n), r[Pending.FORECASTS :], final[last_round:], n)
-        final[1] = gated
+        final[1] = gate.blend(
+            record, shift(out, p[Program.LOGITS] + j * n), r[Pending.FORECASTS :], final[last_round:], n
+        )
     o, point = shift(out, (j * horizons + k) * p[Program.HEAD_WIDTH]), at(final, last_round - 1)
     call(p[Program.HEAD_READ], p[Program.HEAD_WIDTH], o, shift(plan.reals, Reals.HEAD), point)
     if not p[Program.HEAD_ABSOLUTE]:
-        point[0] = gated + unit * min(max(point[0], -REACH), REACH)
+        r[Pending.ANCHOR], r[Pending.UNIT] = last, unit
+        anchor, own = corrected(plan, row, j, k, r)
+        point[0] = anchor + own * min(max(point[0], -REACH), REACH)
     point[0] = inside(plan, j, point[0])
     mixed = inside(plan, j, mix.blend(record[4 * n :], final, last_round))
     if k == 0:
@@ -277,7 +299,7 @@ def advance(plan, row, scratch, values, known, time, ident, learn):
     f = shift(scratch.f64, p[Program.SCRATCH_FORECASTS])
     for j in range(p[Program.TARGETS]):
         experts(plan, row, scratch, j, shift(f, j * n * horizons), time, learn)
-    if p[Program.GATE]:
+    if p[Program.SEES] & (Sees.EXPERTS | Sees.CALENDAR):
         look(plan, row, f, time)
     t = network(plan, row, scratch)
     out = carray(shift(row.net, p[Program.RAW] + t * p[Program.OUTPUTS]), p[Program.OUTPUTS])

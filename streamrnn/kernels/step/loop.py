@@ -31,7 +31,7 @@ from streamrnn.kernels.core.layout import (
 from streamrnn.kernels.core.outcomes import Bit, Flag, ForecastInt, ForecastReal, OutInt, OutReal
 from streamrnn.kernels.core.program import Program, Reals
 from streamrnn.kernels.drift.watch import look
-from streamrnn.kernels.learning import rtrl, tbptt
+from streamrnn.kernels.learning import ekf_learn, rtrl, tbptt
 from streamrnn.kernels.monitors import anomaly_event, feedback, outliers
 from streamrnn.kernels.monitors.hold_off import hold
 from streamrnn.kernels.monitors.score import judge, local_time
@@ -110,6 +110,8 @@ def learn_if_due(plan, row, scratch, end):
     due = end or (row.count[Count.SEEN] + row.count[Count.PHASE]) % plan.ints[Program.STRIDE] == 0
     if not due:
         return 0
+    if plan.ints[Program.EKF]:
+        return ekf_learn.learn(plan, row, scratch)
     if plan.ints[Program.TRACED] >= 0:
         return rtrl.learn(plan, row, scratch)
     return tbptt.learn(plan, row, scratch) if row.count[Count.LABELS] > 0 else 0

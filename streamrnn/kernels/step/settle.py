@@ -6,8 +6,8 @@ from numba import carray
 
 from streamrnn.kernels.core.call import call, shift
 from streamrnn.kernels.core.jit import jit
-from streamrnn.kernels.core.layout import Clock, Count, Loss, Pending, Place, Stats, Target
-from streamrnn.kernels.core.program import Expert, Program, Reals
+from streamrnn.kernels.core.layout import Clock, Count, Filter, Loss, Pending, Place, Stats, Target
+from streamrnn.kernels.core.program import Corrects, Expert, Program, Reals
 from streamrnn.kernels.experts import gate, mix, seasons
 from streamrnn.kernels.experts.naive import bin_of
 from streamrnn.kernels.learning.network import grade
@@ -15,6 +15,8 @@ from streamrnn.kernels.monitors import conformal
 from streamrnn.kernels.step import scale
 
 DAY = 86_400.0
+FLOOR = 1e-4  # of the target's spread: the least usual error
+TINY = 1e-100  # on a series of zeros
 GATE_FROM = 200  # the experts must have shown what they can do before the network weighs them
 TRAIN_FROM = 10  # observations before the network is given labels: the scalers must have settled
 
@@ -57,6 +59,67 @@ def breadth(plan, row, j, k, time, size):
 
 
 @jit
+def corrected(plan, row, j, k, f):
+    """What the network's forecast corrects, and the unit that its output is in, for target j at horizon k.
+
+    f is the record of a pending forecast. With the filter the unit is what is usually missed without the network: it
+    must not shrink as the network learns.
+    """
+    p = plan.ints
+    if p[Program.EKF] == 0:
+        return f[Pending.FORECASTS + p[Program.EXPERTS] + p[Program.LAST_ROUND] - 2], f[Pending.UNIT]
+    target = shift(row.real, p[Program.TARGET] + j * Target.WIDTH)
+    sd = math.sqrt(max(target[Target.VARIANCE], 0.0))
+    if p[Program.CORRECTS] == Corrects.MEAN:
+        return target[Target.MEAN], max(sd, TINY)
+    own = shift(row.real, p[Program.FILTER] + (j * p[Program.HORIZONS] + k) * Filter.WIDTH)
+    unit = max(own[Filter.UNIT] if own[Filter.UNIT_COUNT] > 0.0 else sd, FLOOR * sd + TINY)
+    anchored = p[Program.CORRECTS] == Corrects.LAST
+    return f[Pending.ANCHOR] if anchored else f[
+        Pending.FORECASTS + p[Program.EXPERTS] + p[Program.LAST_ROUND] - 2
+    ], unit
+
+
+@jit
+def learn_unit(plan, row, j, k, missed):
+    """The filter's unit after one more value that was missed by so much without the network."""
+    own = shift(row.real, plan.ints[Program.FILTER] + (j * plan.ints[Program.HORIZONS] + k) * Filter.WIDTH)
+    own[Filter.UNIT_COUNT] += 1.0
+    own[Filter.UNIT] += max(plan.reals[Reals.SCALE_RATE], 1.0 / own[Filter.UNIT_COUNT]) * (
+        abs(missed) - own[Filter.UNIT]
+    )
+
+
+@jit
+def hand_over(plan, row, place, j, k, target, y, t):
+    """Write one label where the filter takes it from: beside row t of the tape, which issued its forecast.
+
+    For the gate: by how much its forecast missed, and the derivatives of that forecast by the logits.
+    """
+    p, q = plan.ints, row.count
+    answer, n = j * p[Program.HORIZONS] + k, p[Program.EXPERTS]
+    row.net[p[Program.ANSWERS] + t * p[Program.TARGETS] * p[Program.HORIZONS] + answer] = target
+    if p[Program.GATE] == 0:
+        return
+    missed = shift(row.net, p[Program.GRADIENT] + t * p[Program.OUTPUTS] + answer * p[Program.HEAD_WIDTH])
+    missed[0] = math.nan
+    if q[Count.SEEN] < GATE_FROM:
+        return
+    f, own = (
+        pending(plan, row, place, j),
+        shift(row.net, p[Program.GRADIENT] + t * p[Program.OUTPUTS] + p[Program.LOGITS] + j * n),
+    )
+    mixed, unit, shares = (
+        f[Pending.FORECASTS + n + 1],
+        f[Pending.UNIT],
+        f[Pending.FORECASTS + n + p[Program.LAST_ROUND] :],
+    )
+    missed[0] = (y - mixed) / unit
+    for e in range(n):
+        own[e] = shares[e] * gate.cut((f[Pending.FORECASTS + e] - mixed) / unit)
+
+
+@jit
 def teach(plan, row, place, j, k, target, y):
     """Write the gradient of one label at the tape row that issued its forecast, if it is still there.
 
@@ -68,12 +131,15 @@ def teach(plan, row, place, j, k, target, y):
     if t < 0 or q[Count.SEEN] < TRAIN_FROM:
         return
     answer = j * p[Program.HORIZONS] + k
-    if p[Program.TRACED] >= 0:
+    if p[Program.EKF]:
+        hand_over(plan, row, place, j, k, target, y, t)
+    elif p[Program.TRACED] >= 0:
         row.net[p[Program.LABELLED] + t] += 1
     if p[Program.RECOMPUTE]:
         row.net[p[Program.ANSWERS] + t * p[Program.TARGETS] * p[Program.HORIZONS] + answer] = target
-    grade(plan, row, t, answer, target, shift(row.real, p[Program.LOSS]))
-    if p[Program.GATE] and q[Count.SEEN] >= GATE_FROM:
+    if p[Program.EKF] == 0:
+        grade(plan, row, t, answer, target, shift(row.real, p[Program.LOSS]))
+    if p[Program.GATE] and p[Program.EKF] == 0 and q[Count.SEEN] >= GATE_FROM:
         f, n = pending(plan, row, place, j), p[Program.EXPERTS]
         g = shift(row.net, p[Program.GRADIENT] + t * p[Program.OUTPUTS] + p[Program.LOGITS] + j * n)
         told = f[Pending.FORECASTS : Pending.FORECASTS + n]
@@ -170,7 +236,10 @@ def settle_one(plan, row, place, j, k, y):
             f[Pending.ISSUE],
             row.count[p[Program.PLACES] + Place.WIDTH * place + Place.STEP],
         )
-    teach(plan, row, place, j, k, y if p[Program.HEAD_ABSOLUTE] else (y - final[last - 2]) / unit, y)
+    anchor, scale_of = corrected(plan, row, j, k, f)
+    teach(plan, row, place, j, k, y if p[Program.HEAD_ABSOLUTE] else (y - anchor) / scale_of, y)
+    if p[Program.EKF]:
+        learn_unit(plan, row, j, k, y - anchor)
     return (y - mixed) / unit
 
 
