@@ -10,7 +10,7 @@ from rich.console import Console
 
 from streamrnn.config.schema import Config, load
 from streamrnn.config.validate import naming
-from streamrnn.errors import ConfigError
+from streamrnn.errors import ConfigError, StreamrnnError
 from streamrnn.evaluation.show import size, table
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ def command(
 ) -> None:
     """Read a configuration, plan the model and say what memory it will need; nothing is started or compiled.
 
-    Exits with 78 and a hint when the configuration is wrong, or needs more memory than this machine has.
+    Exits with 78 and a hint when the configuration is wrong, needs more memory than this machine has, or would lose
+    something that the state it finds has learned.
 
     \b
     Examples:
@@ -35,6 +36,7 @@ def command(
     with naming(config):
         found = describe(read)
         fit(found["memory"], physical())
+        found["state"] = state(read)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
     else:
@@ -71,6 +73,24 @@ def describe(config: Config) -> dict[str, Any]:
         "memory": memory(plan, rows(config)),
         "queues": queues(config),
     }
+
+
+def state(config: Config) -> dict[str, Any] | None:
+    """The state that a start would find, None without one. Raises ConfigError when the model would lose of it."""
+    from streamrnn.service.recovery import losses
+    from streamrnn.service.storage.inspect import opened
+    from streamrnn.service.storage.store import FILE, directory
+
+    path = directory(config)
+    if not (path / FILE).exists():
+        return None
+    try:
+        with opened(path) as store:
+            found = losses.of_store(store, config.model)
+    except StreamrnnError as error:
+        return {"path": str(path), "unread": error.args[0]}
+    losses.refuse(found)
+    return {"path": str(path), "given_up": list(found.told)}
 
 
 def of_numbers(sizes: "Sizes") -> dict[str, Any]:
@@ -150,6 +170,11 @@ def show(found: dict[str, Any]) -> None:
     for name in ("rule", "head", "vocabulary", "optimiser"):
         if name in found:
             made.add_row(name, _spell(found[name]))
+    if kept := found["state"]:
+        given_up = (
+            f"keeps all but {', '.join(kept['given_up'])}" if kept.get("given_up") else "keeps all that was learned"
+        )
+        made.add_row("state", f"{kept['path']}: {kept.get('unread') or given_up}")
     need = found["memory"]
     made.add_row("memory", f"{size(need['stream_bytes'])} a stream")
     if need["shared_bytes"]:

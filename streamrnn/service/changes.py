@@ -7,6 +7,7 @@ from streamrnn.engine.tasks import AnyEngine, compose
 from streamrnn.errors import ConfigError
 from streamrnn.model.transfer import WHOLE, Part, is_width, transfer
 from streamrnn.service import build
+from streamrnn.service.recovery import losses
 
 
 def report(engine: AnyEngine, streams: int, before: Config, after: Config) -> dict[str, Any]:
@@ -24,6 +25,7 @@ def report(engine: AnyEngine, streams: int, before: Config, after: Config) -> di
         "opens": sorted(wanted - inputs),
         "closes": sorted(inputs - wanted),
         "keeps": sum(not is_width(name) for name in engine.layout) - len(whole),
+        "loses": list(losses.of_engine(engine, after.model).lost),
         "drops": sorted(str(part) for part in lost),
         "begins_anew": sorted(str(part) for part in begun),
         "at_next_start": build.at_start(before, after),

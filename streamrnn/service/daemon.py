@@ -38,7 +38,7 @@ from streamrnn.service.publish import catchup
 from streamrnn.service.publish.catchup import Catchup
 from streamrnn.service.publish.dead_letters import DeadLetters
 from streamrnn.service.publish.last_values import LastValues
-from streamrnn.service.recovery import backfill, poison
+from streamrnn.service.recovery import backfill, losses, poison
 from streamrnn.service.recovery import replay as recovery
 from streamrnn.service.recovery.backfill import History
 from streamrnn.service.storage.backup import back_up
@@ -70,11 +70,16 @@ class Daemon:
     """Everything, built and ready to turn: engine, state, recovery, sockets.
 
     `source` is the file that SIGHUP reads again, `lock` that of the state directory (`store.lock_of`); `history` is
-    learned first, unless it has been. Raises StreamrnnError.
+    learned first, unless it has been; `accept_loss`: a model may lose what was learned. Raises StreamrnnError.
     """
 
     def __init__(
-        self, config: Config, source: Path | None, lock: int | None = None, history: History | None = None
+        self,
+        config: Config,
+        source: Path | None,
+        lock: int | None = None,
+        history: History | None = None,
+        accept_loss: bool = False,
     ) -> None:
         self.config = config
         self._source = source
@@ -85,6 +90,7 @@ class Daemon:
         with ExitStack() as opened:
             self._store = Store(directory(config), config.state.durability, config.state.interval, lock)
             opened.callback(self._store.close)
+            losses.refuse(losses.of_store(self._store, config.model), accept_loss)
             self._memory = resources.memory()
             self._engine = build.engine(config)
             self._decoder, self._encoder = build.decoder(config), build.encoder(self._engine, config)
@@ -593,6 +599,7 @@ class Daemon:
         if (config.model, build.rows(config)) != (self.config.model, build.rows(self.config)):
             if build.rows(config) < engine.streams:
                 raise ConfigError(f"limits.resident_streams is below the {engine.streams} streams in memory")
+            losses.refuse(losses.of_engine(engine, config.model))
             engine = self._build(config)
             freeze(engine, self._freeze.now)
         decoder = build.decoder(config)

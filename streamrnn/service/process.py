@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 _log = structlog.get_logger("streamrnn")
 
 
-def run(path: Path, history: "Callable[[Config], History] | None" = None) -> int:
+def run(path: Path, history: "Callable[[Config], History] | None" = None, accept_loss: bool = False) -> int:
     """Run the daemon of a configuration file until SIGTERM or SIGINT; SIGHUP reads the file again.
 
-    `history` opens what is to be learned first. Returns the exit code: 0, or 1, 65 or 78 by whose fault the end was.
+    `history` opens what is to be learned first; `accept_loss`: a changed model may lose what was learned. Returns the
+    exit code: 0, or 1, 65 or 78 by whose fault the end was.
     """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -39,7 +40,7 @@ def run(path: Path, history: "Callable[[Config], History] | None" = None) -> int
         from streamrnn.service.daemon import Daemon
 
         with naming(path):
-            daemon = Daemon(config, path, lock, history(config) if history else None)
+            daemon = Daemon(config, path, lock, history(config) if history else None, accept_loss)
         signal.signal(signal.SIGTERM, lambda *_: daemon.stop())
         signal.signal(signal.SIGINT, lambda *_: daemon.stop())
         signal.signal(signal.SIGHUP, lambda *_: daemon.ask_reload())

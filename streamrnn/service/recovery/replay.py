@@ -137,7 +137,8 @@ def restore(streams: Streams, checkpoint: Checkpoint, reorder: Reorder, now: flo
         else:
             streams.add_evicted(row.name, now, row.counts)
     if dropped:
-        _log.warning("state dropped", slices=sorted(dropped), hint="the model changed; these parts begin anew")
+        hint = "the model changed; these parts begin anew"
+        _log.warning("state dropped", slices=sorted(dropped)[:20], count=len(dropped), hint=hint)
     if checkpoint.damaged:
         _log.error("state damaged", streams=checkpoint.damaged[:100], count=len(checkpoint.damaged))
     return applied
