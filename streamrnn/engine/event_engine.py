@@ -13,11 +13,11 @@ from streamrnn.engine.bank import Bank
 from streamrnn.errors import ConfigError
 from streamrnn.kernels.core import arrays, jit
 from streamrnn.kernels.core.layout import Running, Symbols
-from streamrnn.kernels.core.outcomes import EventInt, EventReal, Flag
+from streamrnn.kernels.core.outcomes import EventInt, EventReal
 from streamrnn.kernels.core.program import Program
 from streamrnn.kernels.step import event_loop
 from streamrnn.kernels.step import generate as event_draw
-from streamrnn.messages import WARMING, Batch, EventHealth, EventOutcomes, Floats, Ints, digest
+from streamrnn.messages import WARMING, Batch, EventHealth, EventOutcomes, Floats, Ints
 from streamrnn.model import event_initial
 from streamrnn.model import event_plan as plans
 from streamrnn.model.covariates import NONE
@@ -263,32 +263,3 @@ class EventEngine:
         place = self._text(row, number)
         text = place[1:].view(np.uint8)[: abs(int(place[0]))].tobytes().decode()
         return int(text) if place[0] < 0 else text
-
-
-def batch_of(
-    names: list[str], symbols: Sequence[str | int], time: Floats | None = None, values: Floats | None = None,
-    end: Sequence[bool] | None = None,
-) -> Batch:  # fmt: skip
-    """A batch of single events of streams `names` (n), for programs that use the engine without a wire.
-
-    `time` (n) in seconds, None when there is none; `values` (n, F) numeric context; `end` (n) marks the last event of
-    a session.
-    """
-    n = len(names)
-    digests = {symbol: digest(symbol) for symbol in set(symbols)}
-    bits = np.zeros(n, np.int64) if time is not None else np.full(n, Flag.STAMPED)
-    if end is not None:
-        bits |= np.where(np.asarray(end), Flag.END, 0)
-    return Batch(
-        names=names,
-        lengths=np.ones(n, np.int64),
-        columnar=[False] * n,
-        time=np.zeros(n) if time is None else np.ascontiguousarray(time, np.float64),
-        values=np.empty((n, 0)) if values is None else np.ascontiguousarray(values, np.float64),
-        label=np.full(n, np.nan),
-        ident=np.zeros(n, np.int64),
-        seq=np.full(n, -1),
-        bits=bits,
-        event=np.array([digests[symbol] for symbol in symbols], np.int64),
-        symbols={number: symbol for symbol, number in digests.items()},
-    )

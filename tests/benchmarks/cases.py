@@ -10,8 +10,8 @@ import time
 
 import numpy as np
 
-from streamrnn import spec
-from streamrnn.engine.event_engine import EventEngine, batch_of
+from streamrnn import events, spec
+from streamrnn.engine.event_engine import EventEngine
 from streamrnn.evaluation.figures import Figure
 from tests.benchmarks.command import finish, reader
 
@@ -46,7 +46,7 @@ def measure(length: int, preset: str, seed: int) -> tuple[float, float, float]:
     spent, costs = 0.0, []
     for start in range(0, len(cases), BATCH):
         part = slice(start, start + BATCH)
-        batch = batch_of(cases[part], activities[part], end=end[part])
+        batch = events(cases[part], activities[part], end=end[part])
         rows = engine.admit(batch.names)
         begun = time.process_time()
         told = engine.step(batch, rows)

@@ -11,8 +11,8 @@ ends in one of so many symbols, all different from those of the other one of its
 import numpy as np
 from numpy.typing import NDArray
 
-from streamrnn import spec
-from streamrnn.engine.event_engine import EventEngine, batch_of
+from streamrnn import events, spec
+from streamrnn.engine.event_engine import EventEngine
 from streamrnn.evaluation.figures import Figure
 from tests.benchmarks.command import finish, reader
 
@@ -61,7 +61,7 @@ def measure(length: int, endings: int, seed: int) -> tuple[float, float, float, 
     """Final share of hits before the change, elements to learn it; the same after the change."""
     elements, lasts = stream(length, endings, np.random.default_rng(seed))
     engine = EventEngine(MODEL, 1)
-    batch = batch_of(["a"] * length, elements)
+    batch = events(["a"] * length, elements)
     told = engine.step(batch, engine.admit(batch.names))
     hit = (told.rank[lasts] <= endings).astype(float)
     running = np.array([hit[max(0, i + 1 - RECENT) : i + 1].sum() / RECENT for i in range(len(hit))])

@@ -7,8 +7,9 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
+import streamrnn
 from streamrnn import spec
-from streamrnn.engine.event_engine import EventEngine, batch_of
+from streamrnn.engine.event_engine import EventEngine
 from tests.benchmarks.tables import WittenBell
 
 MODEL = spec.Model(
@@ -62,7 +63,7 @@ def feed(engine: EventEngine, events: Sequence[Event], chunk: int = 512) -> Told
     for start in range(0, len(events), chunk):
         part = events[start : start + chunk]
         timed = part[0].time is not None
-        batch = batch_of(
+        batch = streamrnn.events(
             [event.case for event in part],
             [event.symbol for event in part],
             time=np.array([event.time for event in part]) if timed else None,

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from streamrnn import spec
 from streamrnn.engine.engine import Engine
-from streamrnn.kernels.core import table as c
+from streamrnn.kernels.core.layout import Count, Pending
+from streamrnn.kernels.core.program import Program
 from streamrnn.messages import OPENED
 from streamrnn.model.plan import PRESETS
 from tests.benchmarks import series
@@ -53,15 +54,21 @@ def watch(asked: spec.Model, times: series.Array, values: series.Array, name: st
         engine.admit([name]),
         np.array(engine.horizons),
     )
-    p, slots, width = engine._plan.table.ints, engine._plan.table.slots, int(engine._plan.table.ints[c.SLOT_WIDTH])
-    n, start, targets = int(p[c.EXPERTS]), int(p[c.PENDING]), int(p[c.TARGETS])
-    pending = engine._bank.planes.f64[start : start + int(p[c.SLOTS]) * targets * width].reshape(-1, targets, width)
-    counts = engine._bank.planes.i64[int(p[c.BASE_I64]) :]
+    p, slots, width = (
+        engine._plan.table.ints,
+        engine._plan.table.slots,
+        int(engine._plan.table.ints[Program.SLOT_WIDTH]),
+    )
+    n, start, targets = int(p[Program.EXPERTS]), int(p[Program.PENDING]), int(p[Program.TARGETS])
+    pending = engine._bank.planes.f64[start : start + int(p[Program.SLOTS]) * targets * width].reshape(
+        -1, targets, width
+    )
+    counts = engine._bank.planes.i64[int(p[Program.BASE_I64]) :]
     told, experts, events = np.empty((len(values), len(hs), 3)), np.empty((len(values), len(hs), n)), 0
     for t in range(len(values)):
         outcome = engine.step(part(messages, t, t + 1), rows)
         told[t] = outcome.forecast[0, 0]
-        experts[t] = pending[slots + counts[c.STEP] % hs, 0, c.FORECASTS : c.FORECASTS + n]
+        experts[t] = pending[slots + counts[Count.STEP] % hs, 0, Pending.FORECASTS : Pending.FORECASTS + n]
         events += int(outcome.bits[0] & OPENED != 0)
     again = Engine(asked, 1)
     begun = time.perf_counter()

@@ -11,8 +11,9 @@ followed the same last five events (copy; it cannot know the first five of a sec
 import numpy as np
 from numpy.typing import NDArray
 
+import streamrnn
 from streamrnn import spec
-from streamrnn.engine.event_engine import EventEngine, batch_of
+from streamrnn.engine.event_engine import EventEngine
 from streamrnn.evaluation.figures import Figure
 from tests.benchmarks.command import finish, reader
 
@@ -71,7 +72,7 @@ def measure(task: str, lag: int, name: str, length: int, seed: int) -> float:
     )
     events, scored = TASKS[task](length, lag, np.random.default_rng(seed))
     engine = EventEngine(model, 1)
-    batch = batch_of(["a"] * length, events)
+    batch = streamrnn.events(["a"] * length, events)
     told = engine.step(batch, engine.admit(batch.names))
     return float(told.surprise_network[scored & (np.arange(length) >= 0.8 * length)].mean())
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from streamrnn import spec
-from streamrnn.engine.event_engine import EventEngine, batch_of
+from streamrnn import events, spec
+from streamrnn.engine.event_engine import EventEngine
 from streamrnn.evaluation.figures import Figure
 from tests.benchmarks.command import finish, reader, recorded
 from tests.benchmarks.tables import WittenBell
@@ -44,7 +44,7 @@ def measure(name: str, data: bytes, seed: int) -> list[Figure]:
     columns, seconds = [], 0.0
     for start in range(0, len(data), CHUNK):
         part = list(data[start : start + CHUNK])
-        batch = batch_of(["file"] * len(part), part)
+        batch = events(["file"] * len(part), part)
         began = time.process_time()
         told = engine.step(batch, np.repeat(rows, len(part)))
         seconds += time.process_time() - began

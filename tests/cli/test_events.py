@@ -6,11 +6,12 @@ import sys
 import numpy as np
 import pytest
 
+from streamrnn import events
 from streamrnn.cli.send import messages_of, open_rows
 from streamrnn.config import schema
 from streamrnn.config.schema import Columns
 from streamrnn.engine import tasks
-from streamrnn.engine.event_engine import EventEngine, batch_of
+from streamrnn.engine.event_engine import EventEngine
 from streamrnn.errors import StreamrnnError
 from streamrnn.messages import END, STAMPED
 from streamrnn.recordings.rows import FileError, Form, Rows
@@ -187,5 +188,5 @@ def test_the_engine_is_chosen_by_the_task():
     model = schema.parse(CONFIG).model
     engine = tasks.build(model, 2)
     assert isinstance(engine, EventEngine)
-    batch = batch_of(["a"], ["x"])
+    batch = events(["a"], ["x"])
     assert len(engine.step(batch, engine.admit(batch.names))) == 1

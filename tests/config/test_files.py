@@ -6,12 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamrnn import messages
+from streamrnn import events, messages
 from streamrnn.cli.demo import MODEL
 from streamrnn.config import schema
 from streamrnn.engine import tasks
 from streamrnn.engine.engine import Engine
-from streamrnn.engine.event_engine import batch_of
 
 CONFIG = Path(__file__).parents[2] / "config"
 FILES = sorted(path.stem for path in CONFIG.glob("*.toml"))
@@ -68,7 +67,7 @@ def test_one_of_events_is_loaded_built_and_run(name):
     word = [ord(letter) for letter in "streams of events "]
     n = STREAMS * ROWS
     step = np.repeat(np.arange(ROWS), STREAMS)
-    batch = batch_of(
+    batch = events(
         [f"stream-{i}" for _ in range(ROWS) for i in range(STREAMS)],
         [word[k % len(word)] for k in step],
         1.7e9 + step,

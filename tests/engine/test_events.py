@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from streamrnn import messages, spec
-from streamrnn.engine.event_engine import EventEngine, batch_of
+from streamrnn import events, messages, spec
+from streamrnn.engine.event_engine import EventEngine
 from streamrnn.errors import ConfigError
 from streamrnn.kernels.core.program import Program
 from tests.naive import events as naive
@@ -35,7 +35,7 @@ def sequence(n, seed=0, alphabet="abcdef"):
 
 
 def feed(engine, name, symbols, **more):
-    batch = batch_of([name] * len(symbols), symbols, **more)
+    batch = events([name] * len(symbols), symbols, **more)
     return engine.step(batch, engine.admit(batch.names))
 
 
@@ -97,12 +97,12 @@ def test_a_restored_engine_goes_on_as_if_nothing_had_happened(model):
     symbols = sequence(120, 3)
     time = np.cumsum(np.random.default_rng(0).exponential(5.0, 240))
     ends = [i % 30 > 26 for i in range(120)]
-    batch = batch_of(names, symbols, time=time[:120], end=ends)
+    batch = events(names, symbols, time=time[:120], end=ends)
     one.step(batch, one.admit(names))
     two = EventEngine(model, 5)
     for name in [*(("",) if model.weights == "pooled" else ()), *one.names]:
         assert two.restore(name, one.export(name), one.layout) == []
-    batch = batch_of(names, symbols[::-1], time=time[120:], end=ends)
+    batch = events(names, symbols[::-1], time=time[120:], end=ends)
     assert copy_of(one.step(batch, one.admit(names))) == copy_of(two.step(batch, two.admit(names)))
     assert [two.symbol(0, number) for number in range(two.symbols(0))] == [
         one.symbol(0, number) for number in range(one.symbols(0))

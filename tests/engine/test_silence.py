@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from streamrnn import events, spec
 from streamrnn import messages as m
-from streamrnn import spec
 from streamrnn.engine.engine import Engine
-from streamrnn.engine.event_engine import EventEngine, batch_of
+from streamrnn.engine.event_engine import EventEngine
 from tests.engine.feed import START, STEP, feed, has, tiny
 
 AFTER = 4.0
@@ -117,7 +117,7 @@ def test_events_are_due_at_the_foretold_time(weights: str) -> None:
     waited, other = EventEngine(model, 1), EventEngine(model, 1)
     time = START + np.cumsum(np.random.default_rng(1).lognormal(0.0, 0.3, 200))
     for one in (waited, other):
-        told = one.step(batch_of(["a"] * 200, list("abcd" * 50), time), one.admit(["a"] * 200))
+        told = one.step(events(["a"] * 200, list("abcd" * 50), time), one.admit(["a"] * 200))
         assert not (told.bits & m.SILENCE).any()
     foretold = waited.outlook("a")
     told = wait(waited)
@@ -126,6 +126,6 @@ def test_events_are_due_at_the_foretold_time(weights: str) -> None:
     assert (told.time[0], waited.symbol(0, int(told.foretold[0]))) == (due, "a")
     assert waited.patience(foretold)[0] == pytest.approx(due - time[-1])
     for one in (waited, other):
-        back = one.step(batch_of(["a"], ["a"], np.array([due + 1.0])), one.admit(["a"]))
+        back = one.step(events(["a"], ["a"], np.array([due + 1.0])), one.admit(["a"]))
         assert not back.bits[0] & m.OPENED
     assert waited.export("a") == other.export("a")

@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from streamrnn import spec
-from streamrnn.engine.event_engine import EventEngine, batch_of
+from streamrnn import events, spec
+from streamrnn.engine.event_engine import EventEngine
 from streamrnn.messages import END, STAMPED, digest
 from streamrnn.wire import FIELDS, Decoded, Decoder, Encoder, Events, Frame, Source
 from streamrnn.wire.incoming.forms import SYMBOL_BYTES
@@ -178,7 +178,7 @@ def test_a_late_event_has_no_probability(engine: EventEngine) -> None:
 def test_a_strange_event_is_told_with_what_was_expected() -> None:
     model = spec.Model(task="events", preset="light", vocabulary=spec.Vocabulary(symbols=16, alert_rate=0.01))
     engine = EventEngine(model, 1)
-    engine.step(batch := batch_of(["a"] * 600, list("abc") * 200), engine.admit(batch.names))
+    engine.step(batch := events(["a"] * 600, list("abc") * 200), engine.admit(batch.names))
     messages = answered(engine, b'{"stream": "a", "event": "reboot"}')
     prediction, anomaly = messages
     assert prediction["is_anomaly"]
@@ -194,7 +194,7 @@ def test_a_strange_event_is_told_with_what_was_expected() -> None:
 def test_a_strange_session_is_told_with_what_was_expected() -> None:
     model = spec.Model(task="events", preset="light", weights="pooled", vocabulary=spec.Vocabulary(symbols=16))
     engine = EventEngine(model, 2)
-    batch = batch_of(["a"] * 1200, list("abcd") * 300, end=[False, False, False, True] * 300)
+    batch = events(["a"] * 1200, list("abcd") * 300, end=[False, False, False, True] * 300)
     engine.step(batch, engine.admit(batch.names))
     prediction, *others, anomaly = answered(engine, b'{"stream": "case", "event": ["a", "b"], "end": [false, true]}')
     assert prediction["session"][1]["anomaly_score"] == anomaly["anomaly_score"] > 0.5
@@ -217,7 +217,7 @@ def test_a_strange_session_is_told_with_what_was_expected() -> None:
 def test_the_likeliest_next_may_be_the_end() -> None:
     engine = fresh()
     engine.step(
-        batch := batch_of(["a"] * 300, list("abc") * 100, end=[False, False, True] * 100), engine.admit(["a"] * 300)
+        batch := events(["a"] * 300, list("abc") * 100, end=[False, False, True] * 100), engine.admit(["a"] * 300)
     )
     assert len(batch) == 300
     [*_, last] = answered(engine, json.dumps([{"stream": "a", "event": x} for x in "abc"]).encode())
