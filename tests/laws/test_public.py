@@ -1,8 +1,10 @@
 """The public face: a few names, each with a docstring and types, and an import that costs nothing."""
 
 import inspect
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,3 +46,10 @@ def test_the_example_of_the_package_runs() -> None:
     engine = streamrnn.Engine(streamrnn.Model(features=("flow",), preset="light"), capacity=1)
     seen = streamrnn.batch(["pump-1"] * 3, [[1.0], [2.0], [3.0]], time=[0.0, 60.0, 120.0])
     assert len(engine.step(seen, engine.admit(seen.names)).time) == 3
+
+
+def test_the_map_of_the_code_has_no_dead_link() -> None:
+    page = Path(streamrnn.__file__).parent / "README.md"
+    links = re.findall(r"\]\(([^)]+)\)", page.read_text())
+    assert links
+    assert [link for link in links if not (page.parent / link).exists()] == []
