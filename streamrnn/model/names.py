@@ -25,6 +25,7 @@ from streamrnn.kernels.core.layout import (
     Filter,
     ForecastLatest,
     Loss,
+    Peaks,
     Pending,
     Place,
     Scale,
@@ -87,6 +88,22 @@ STATS = fields(
 )
 ERRORS = ("spread", "count", "error", "error of last", "error of seasonal")  # the others rest on the intervals' level
 WATCH = fields({"seen": Watch.SEEN, "day": Watch.DAY}, Watch.WIDTH)
+PEAKS = fields(
+    {
+        "began": Peaks.BEGAN,
+        "highest": Peaks.HIGHEST,
+        "since": Peaks.SINCE,
+        "run": Peaks.RUN,
+        "rows": Peaks.ROWS,
+        "level": Peaks.LEVEL,
+        "rate": Peaks.RATE,
+        "excess": Peaks.EXCESS,
+        "peak": Peaks.PEAK,
+        "peak at": Peaks.PEAK_AT,
+        "histogram": Peaks.HISTOGRAM,
+    },
+    Peaks.WIDTH,
+)
 PENDING = fields(
     {
         "anchor": Pending.ANCHOR,

@@ -411,6 +411,7 @@ def _real(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> tuple[NDArray[np
     ints[Program.HOURS_OF_DAY] = hours
     ints[Program.SHARES] = f64.record(on.zoned(f"hours {hours}"), on.on_targets, on.on_horizons, plain(hours))
     ints[Program.WATCH] = f64.record("watch", on.on_targets, names.WATCH)
+    ints[Program.PEAKS] = f64.record("peaks", names.PEAKS)
     monitors = _monitors(sizes, ints, f64)
     ints[Program.SLOTS] = slots = sizes.model.label_memory if sizes.labelled else sum(sizes.horizons)
     ints[Program.SLOT_WIDTH] = width = Pending.FORECASTS + e + sizes.last_round + (e if sizes.gate else 0)

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 TAU = 0.02
 
@@ -25,8 +26,8 @@ class Tail:
             above += self.counts[place]
         return 0.0
 
-    def surprise(self, a: float) -> float:
-        """-ln P(size >= a), told before it is learned from."""
+    def surprise(self, a: float, weight: float = 1.0) -> float:
+        """-ln P(size >= a), told before it is learned from; a size counts for `weight` independent ones."""
         value = 0.0
         if a > 0 and self.seen >= 50:
             u = self.start()
@@ -37,10 +38,13 @@ class Tail:
                 above = sum(count for other, count in self.counts.items() if other >= place)
                 value = min(math.log((self.seen + 1) / (above + 1)), -math.log(TAU))
             else:
-                mean = max((0.5 + self.excess) / (5.0 + self.count), 0.05)
+                number = 5.0 + weight * self.count
+                mean = max((0.5 + weight * self.excess) / number, 0.05)
+                shape = min(max(2.2 * (mean - 0.26), 0.0), mean)
                 over = (a - u) / u
-                value = min(-math.log(TAU) + over / mean, 690.0)
-                self.excess = 0.998 * self.excess + min(over, 4 * mean)
+                x = over / mean if shape <= 1e-6 else math.log(1 + shape * over / mean) / shape
+                value = min(-math.log(TAU) + number * math.log(1 + x / number), 690.0)
+                self.excess = 0.998 * self.excess + min(math.log(1 + over), 4 * mean)
                 self.count = 0.998 * self.count + 1
         self.seen += 1
         if a > 0:
@@ -134,9 +138,62 @@ class Hours:
             level.adopt(error)
 
 
+@dataclass
+class Peaks:
+    """The rate of a stream's surprises: all peaks with their weights, none in bins but for the prior."""
+
+    peaks: list[tuple[float, float]] = field(default_factory=list)  # surprise, weight
+    rows: float = 1000.0
+    excess: float = 0.5
+    run: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        edges = [i / 8 if i < 64 else 8 * 2 ** ((i - 64) / 16) for i in range(160)]
+        for low, high in pairwise(edges[16:]):
+            self.peaks.append((low, 17.4 * (math.exp((2 - low) / 0.5) - math.exp((2 - high) / 0.5))))
+        self.fit()
+
+    @staticmethod
+    def place(size: float) -> int:
+        return int(8 * size) if size < 8 else min(int(64 + 16 * math.log2(size / 8)), 159)
+
+    def fit(self) -> None:
+        """Level, rate above it and mean excess; sizes are told apart as finely as bins are."""
+        bins = [0.0] * 160
+        for size, weight in self.peaks:
+            bins[self.place(size)] += weight
+        edges = [i / 8 if i < 64 else 8 * 2 ** ((i - 64) / 16) for i in range(160)]
+        first = 159
+        while first > 0 and sum(bins[first:]) < 100 and edges[first - 1] >= 3.2:
+            first -= 1
+        while first > 0 and sum(bins[first:]) >= 100 and sum(bins[first + 1 :]) >= 100:
+            first += 1
+        number = sum(bins[first:])
+        self.level = edges[first]
+        middles = [(edges[i] + edges[min(i + 1, 159)]) / 2 - self.level for i in range(160)]
+        cut = sum(bins[i] * min(max(middles[i], 0.0), 4 * self.excess) for i in range(first, 160))
+        self.excess = max((25.0 + cut) / (50 + number), 0.3)
+        self.rate = max(number, 0.5) / self.rows
+
+    def nats(self, size: float) -> float:
+        least = max(-math.log(4 * self.rate), 0.0)
+        return least * size / self.level if size <= self.level else least + (size - self.level) / self.excess
+
+    def learn(self, size: float, rate: float) -> None:
+        self.run.append(size)
+        highest = max(range(len(self.run)), key=lambda i: (self.run[i], -i))
+        if len(self.run) - 1 - highest < 25:
+            return
+        stays = math.exp(-len(self.run) * rate / 10)
+        self.peaks = [(peak, weight * stays) for peak, weight in self.peaks] + [(self.run[highest], 1.0)]
+        self.rows = self.rows * stays + len(self.run)
+        self.run = []
+        self.fit()
+
+
 def score(surprise: float, threshold: float) -> float:
     """0 for no surprise, a half at the threshold, towards 1 beyond."""
-    return float(1.0 - 0.5 ** (surprise / threshold))
+    return float(1.0 - 0.5 ** ((surprise / threshold) ** 16))
 
 
 def severity(surprise: float, threshold: float) -> int:
@@ -146,24 +203,15 @@ def severity(surprise: float, threshold: float) -> int:
 
 @dataclass
 class Alarms:
-    """The threshold that keeps to a rate of alarms, and the rest after each."""
+    """The rest after each alarm."""
 
-    start: float
     at: list[int] = field(default_factory=list)
     size: float = 0.0
-    offset: float = 0.0
 
-    @property
-    def threshold(self) -> float:
-        return self.start + self.offset
-
-    def see(self, t: int, surprise: float, rate: float) -> bool:
+    def see(self, t: int, surprise: float, rare: bool) -> bool:
         """Whether observation t (from 1) is an alarm."""
         rested = not self.at or t - self.at[-1] > min(200, 0.1 * t) or surprise > 3 * self.size
-        raised = surprise >= self.threshold and rested
-        if raised:
+        if rare and rested:
             self.at.append(t)
             self.size = surprise
-            self.offset += 0.3 if len(self.at) > 1 else 0.5
-        self.offset = min(max(self.offset - 0.3 * rate, 2.0 - self.start), 60.0 - self.start)
-        return raised
+        return rare and rested

@@ -95,6 +95,23 @@ class Tail(Record):
     HOURS = 24  # of the envelope
 
 
+class Peaks(Record):
+    """f64: how often a stream's surprises come (see monitors/calibration.py)."""
+
+    BEGAN: int  # seconds: time of the first observation that was judged
+    HIGHEST: int  # nats: of the run of observations since the latest peak
+    SINCE: int  # observations since that
+    RUN: int  # observations in the run
+    ROWS: int  # observations that the peaks come from, discounted; 0 before the first
+    LEVEL: int  # nats: above it the tail is fitted
+    RATE: int  # peaks above it, an observation
+    EXCESS: int  # nats: their mean excess
+    PEAK: int  # nats: the highest surprise of late, alarm or not,
+    PEAK_AT: int  # and Count.SEEN then
+    HISTOGRAM: int = many(160)  # histogram, discounted
+    BINS = 160
+
+
 class MonitorState(Record):
     """f64: state of a monitor for one target."""
 
@@ -158,7 +175,7 @@ class ForecastLatest(Latest):
 
     ALARMED: int  # Count.SEEN at the latest alarm
     SIZE_THEN: int  # nats: its surprise
-    OFFSET: int  # nats: what alarms have moved the threshold by
+    OFFSET: int  # of 0.1.0, not read: what alarms had moved the threshold by
     TARGETS: int = many(0)  # expected, actual, attribution (3, T), shares (T, E + 1)
 
 

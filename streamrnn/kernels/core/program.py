@@ -83,6 +83,7 @@ class Program(Record):
     MIX_WIDTH: int  # numbers of one
     STATS: int  # Stats (T, K)
     WATCH: int  # Watch (T)
+    PEAKS: int  # Peaks
     HOURS_OF_DAY: int  # by which intervals are weighted; 0: by none,
     SHARES: int  # and where the shares stand, so many of them for each target and horizon
     HOLDOFF: int  # surprising values of an event that are not learned

@@ -1,26 +1,27 @@
-"""From a surprise to an alarm: the threshold that keeps to the alert rate, the refractory time.
+"""From a surprise to an alarm: the rate that was asked for, the refractory time, the score.
 
-Measured against what comes: every alarm raises the stream's threshold, every observation lowers it by the share of an
-alarm that was asked for, so that in the long run there are as many alarms as asked for, whatever the data are like.
-After an alarm there is none for a while, except for one three times as surprising: the rest of an event is no news.
-score = 1 - 2^(-surprise / threshold), so 0.5 is reached exactly at the threshold.
+An alarm is what ordinary data bring less often than was asked for: `alerts` a week, in the stream's own time, at most
+one in 1,000 observations (see calibration.py). After one there is none for a while, except for one three times as
+surprising: the rest of an event is no news.
+
+score = 1 - 2^(-(surprise / threshold)^STEEP): a half at the threshold, .3 and .7 at 96 and 104 % of it, so that another
+threshold of the score asks for somewhat more or fewer alarms. It is graded everywhere: inside the refractory time it is
+that of the surprise that would be needed there; and what is below the highest of late, alarm or not, stays below APART,
+so that a reader who puts a threshold of his own on the score hears of each peak about once too.
 """
 
 import math
 
 from streamrnn.kernels.core.jit import jit
-from streamrnn.kernels.core.layout import Count, ForecastLatest
+from streamrnn.kernels.core.layout import Count, ForecastLatest, Peaks
 
-START = 3.75  # threshold of a stream that has seen nothing, in nats, when as many are asked for as can be
-RARER = 1.2  # more, for each e times fewer
-LEAST, MOST = 2.0, 60.0
-GAIN = 0.3  # of the threshold, an alarm
-FIRST_GAIN = 0.5  # of the first alarm, a half of the second, ...: noise finds its threshold soon
 WEEK = 604_800.0
 DENSEST = 1.0 / 1000.0  # alarms an observation that can be asked for
 REST, REST_SHARE = 200, 0.1  # observations without an alarm after one, at most; share of all seen so far
 ESCAPE = 3.0
-HUSHED = 0.499  # the highest score inside the refractory time
+STEEP = 16.0
+APART = 0.29
+BELOW = 0.4999
 
 
 @jit
@@ -30,31 +31,52 @@ def asked(alerts, interval):
 
 
 @jit
-def alarm(latest, count, surprise, rate, muted):
-    """Whether this surprise is an alarm; moves the threshold. Returns (alarm, threshold before).
-
-    While alarms are muted there is none, and the threshold stays.
-    """
-    start = START + RARER * math.log(DENSEST / rate)
-    threshold = min(max(start + latest[ForecastLatest.OFFSET], LEAST), MOST)
-    if muted:
-        return False, threshold
-    since, rest = count[Count.SEEN] - latest[ForecastLatest.ALARMED], min(REST, REST_SHARE * count[Count.SEEN])
-    first = count[Count.ALARMS] == 0
-    raised = surprise >= threshold and (first or since > rest or surprise > ESCAPE * latest[ForecastLatest.SIZE_THEN])
-    if raised:
-        count[Count.ALARMS] += 1
-        latest[ForecastLatest.ALARMED], latest[ForecastLatest.SIZE_THEN] = count[Count.SEEN], surprise
-        latest[ForecastLatest.OFFSET] += max(GAIN, FIRST_GAIN / count[Count.ALARMS])
-    latest[ForecastLatest.OFFSET] = min(max(latest[ForecastLatest.OFFSET] - GAIN * rate, LEAST - start), MOST - start)
-    return raised, threshold
+def threshold(rate):
+    """Nats of an alarm at so many alarms an observation; after each one there are REST observations without."""
+    return math.log(max(1.0 / rate - REST, 0.25 / rate))
 
 
 @jit
-def score(surprise, threshold, raised):
-    """0..1; below a half unless it is an alarm."""
-    value = 1.0 - math.exp(-math.log(2.0) * surprise / threshold)
-    return max(value, 0.5) if raised else min(value, HUSHED)
+def rest(count):
+    """Observations without an alarm after one."""
+    return min(REST, REST_SHARE * count[Count.SEEN])
+
+
+@jit
+def refractory(latest, count, record, surprise):
+    """What keeps the score of a surprise (uncalibrated) down. Returns (share of what is needed, below the peak)."""
+    resting = count[Count.ALARMS] > 0 and count[Count.SEEN] - latest[ForecastLatest.ALARMED] <= rest(count)
+    needed = surprise / (ESCAPE * latest[ForecastLatest.SIZE_THEN]) if resting else 1.0
+    peak = record[Peaks.PEAK] > 0.0 and count[Count.SEEN] - record[Peaks.PEAK_AT] <= rest(count)
+    return min(needed, 1.0), peak and surprise <= record[Peaks.PEAK]
+
+
+@jit
+def remember(count, record, surprise):
+    """The highest surprise (uncalibrated) of late."""
+    over = count[Count.SEEN] - record[Peaks.PEAK_AT] > rest(count)
+    if over or surprise > record[Peaks.PEAK]:
+        record[Peaks.PEAK], record[Peaks.PEAK_AT] = surprise, count[Count.SEEN]
+
+
+@jit
+def alarm(latest, count, surprise, rare):
+    """Whether a surprise (uncalibrated) that is rare enough is an alarm."""
+    since, first = count[Count.SEEN] - latest[ForecastLatest.ALARMED], count[Count.ALARMS] == 0
+    raised = rare and (first or since > rest(count) or surprise > ESCAPE * latest[ForecastLatest.SIZE_THEN])
+    if raised:
+        count[Count.ALARMS] += 1
+        latest[ForecastLatest.ALARMED], latest[ForecastLatest.SIZE_THEN] = count[Count.SEEN], surprise
+    return raised
+
+
+@jit
+def score(surprise, threshold, kept, raised):
+    """0..1, at least a half if and only if it is an alarm; `kept` is what `refractory` says of it."""
+    value = 1.0 - math.exp(-math.log(2.0) * (kept[0] * surprise / threshold) ** STEEP)
+    if raised:
+        return max(value, 0.5)
+    return APART * value if kept[1] else min(value, BELOW)
 
 
 @jit

@@ -6,13 +6,14 @@ from numba import carray
 
 from streamrnn.kernels.core.call import call, shift
 from streamrnn.kernels.core.jit import jit
-from streamrnn.kernels.core.layout import Clock, Count, Feedback, ForecastLatest, MonitorState, Tail, Watch
+from streamrnn.kernels.core.layout import Clock, Count, Feedback, ForecastLatest, MonitorState, Peaks, Tail, Watch
 from streamrnn.kernels.core.program import Limits, Monitor, Program, Reals
 from streamrnn.kernels.experts.naive import bin_of
-from streamrnn.kernels.monitors import alarm, anomaly_event, feedback, tail
+from streamrnn.kernels.monitors import alarm, anomaly_event, calibration, feedback, tail
 
 DAY = 86_400.0
 BRIEF = 0.05  # rate of the running mean of a monitor's errors: about the last twenty
+REPEATED = 0.1  # independent ones that each of those means counts for
 
 
 @jit
@@ -35,8 +36,8 @@ def listen(state, error, hour, dawn, sign, least):
     tails = carray(shift(state, MonitorState.TAILS), (4, Tail.WIDTH))
     state[MonitorState.SHORT_COUNT] += 1
     state[MonitorState.SHORT] += max(BRIEF, 1.0 / state[MonitorState.SHORT_COUNT]) * (error - state[MonitorState.SHORT])
-    now = tail.signed(tails[:2], error, hour, dawn)
-    lately = tail.signed(tails[2:], state[MonitorState.SHORT], hour, dawn)
+    now = tail.signed(tails[:2], error, hour, dawn, 1.0)
+    lately = tail.signed(tails[2:], state[MonitorState.SHORT], hour, dawn, REPEATED)
     return 0.5 * (wanted(now, error, sign, least) + wanted(lately, state[MonitorState.SHORT], sign, least))
 
 
@@ -130,11 +131,17 @@ def judge(plan, row, scratch, learn, known):
         alarm.asked(plan.reals[Reals.ALERTS], row.real[p[Program.CLOCK] + Clock.INTERVAL]),
         shift(q, p[Program.FEEDBACK]),
     )
-    muted, offset = time < own[Feedback.IGNORED_UNTIL], latest[ForecastLatest.OFFSET]
-    raised, threshold = alarm.alarm(latest, q, sum_, rate * feedback.factor(own[Feedback.STEPS]), muted)
-    if not learn:
-        latest[ForecastLatest.OFFSET] = offset
-    latest[ForecastLatest.TAIL] = math.exp(-sum_)
-    latest[ForecastLatest.SCORE] = alarm.score(sum_, threshold, raised)
-    level = 0 if muted else alarm.severity(sum_, threshold)
+    record = carray(shift(row.real, p[Program.PEAKS]), Peaks.WIDTH)
+    muted = time < own[Feedback.IGNORED_UNTIL]
+    known_for = calibration.since(record, time)
+    sum_ *= calibration.worth(known_for)
+    surprise, threshold = calibration.nats(record, sum_), alarm.threshold(rate * feedback.factor(own[Feedback.STEPS]))
+    rest = alarm.refractory(latest, q, record, sum_)
+    raised = alarm.alarm(latest, q, sum_, surprise >= threshold and not muted)
+    latest[ForecastLatest.TAIL] = math.exp(-surprise)
+    latest[ForecastLatest.SCORE] = alarm.score(surprise, threshold, rest, raised)
+    alarm.remember(q, record, sum_)
+    if learn and not muted:
+        calibration.learn(record, sum_, rate)
+    level = 0 if muted else alarm.severity(surprise, threshold)
     return anomaly_event.judged(latest, q, level, raised, time, p[Program.QUIET])
