@@ -80,6 +80,13 @@ def score(surprise, threshold, kept, raised):
 
 
 @jit
+def score_of_event(surprise, threshold, raised):
+    """0..1 of a symbol or a session, below a half unless it is an alarm: no refractory time, and not as steep."""
+    value = 1.0 - math.exp(-math.log(2.0) * surprise / threshold)
+    return max(value, 0.5) if raised else min(value, BELOW)
+
+
+@jit
 def severity(surprise, threshold):
     """0 none, 1 minor, 2 major (a tenth as probable as an alarm), 3 critical (a thousandth)."""
     if surprise < threshold:

@@ -38,7 +38,7 @@ def judge(plan, row, bits, late):
     size, threshold = max(size - math.log(tests), 0.0), -math.log(plan.reals[Reals.ALERTS])
     level = alarm.severity(size, threshold)
     latest[EventLatest.TAIL] = math.exp(-size)
-    latest[EventLatest.SCORE] = alarm.score(size, threshold, level > 0)
+    latest[EventLatest.SCORE] = alarm.score_of_event(size, threshold, level > 0)
     time = row.real[p[Program.CLOCK] + Clock.TIME]
     return anomaly_event.judged(latest, row.count, level, level > 0, time, p[Program.QUIET])
 
@@ -81,6 +81,6 @@ def conclude(plan, row):
     size, threshold = max(max(whole, worst) - math.log(3.0), 0.0), -math.log(plan.reals[Reals.ALERTS])
     level = alarm.severity(size, threshold)
     session[Session.TAIL] = math.exp(-size)
-    session[Session.SCORE] = alarm.score(size, threshold, level > 0)
+    session[Session.SCORE] = alarm.score_of_event(size, threshold, level > 0)
     session[Session.SEVERITY] = level
     return Bit.STRANGE if level > 0 else 0
