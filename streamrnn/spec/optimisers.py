@@ -55,14 +55,15 @@ class Ekf(Part, frozen=True, kw_only=True, tag="ekf"):
 
     `weights` and `readout` are the first variances of a weight of the layers and of the readout, `noise` is added to
     every variance at a label, errors are cut at `clip` of their own deviations, and where squared errors are
-    `threshold` times what the filter expects, it doubts its weights again (0: never).
+    `threshold` times what the filter expects, each of them counting for at most 9, it doubts its weights again (0:
+    never).
     """
 
     weights: Positive = 0.3
     readout: Positive = 10.0
     noise: NonNegative = 1e-7
     clip: Positive = 3.0
-    threshold: NonNegative = 3.0
+    threshold: NonNegative = 7.0
 
 
 Optimiser = Adam | RmsProp | Sgd | Obgd | Ekf
