@@ -23,9 +23,9 @@ A filter whose A is not finite or below R begins again from its prior. How P is 
 
 Rejected: a threshold of 3 to 5, which the errors of a load curve exceed every day (taxi NRMSE .222 at 6.5, 8 and
 never, .304 at 5, .326 at 3), and which learns no better after a change (the error 2,000 to 4,000 rows behind one .05 to
-.07 for 6.5 and 8, .11 for 5, .4 for never). Groups of a gate instead of a unit, a third of the numbers and of the time, with errors a fifth to a half
-greater on every stream tried. Fading (P / lambda): it forgets what is still true. A larger q: what it gains after a
-change it loses before (Mackey-Glass .046 -> .057 -> .083 for 1e-7, 1e-6, 1e-5).
+.07 for 6.5 and 8, .11 for 5, .4 for never). Groups of a gate instead of a unit, a third of the numbers and of the time:
+errors a fifth to a half greater on nearly every stream tried. Fading (P / lambda): it forgets what is still true. A
+larger q: what it gains after a change it loses before (Mackey-Glass .046, .057, .083 for 1e-7, 1e-6, 1e-5).
 """
 
 import math
