@@ -30,7 +30,7 @@ START = """
 import time
 begin = time.perf_counter()
 from streamrnn import spec
-from streamrnn.engine import Engine
+from streamrnn.engine.engine import Engine
 Engine(spec.Model(features=("a",), preset="light"), 1)
 print(time.perf_counter() - begin)
 """

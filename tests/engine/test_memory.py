@@ -12,7 +12,7 @@ import os
 import numpy as np
 from streamrnn import spec
 from streamrnn.cli.check import memory
-from streamrnn.engine import Engine
+from streamrnn.engine.engine import Engine
 from streamrnn.model.plan import compose
 from tests.engine.feed import START, batch
 

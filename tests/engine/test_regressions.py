@@ -112,9 +112,9 @@ def test_a_first_value_after_zeros_leaves_no_nan_behind(value):
 def test_what_begins_anew_warms_up_anew():
     old = Engine(tiny(), 1)
     feed(old, noise(500))
-    new = Engine(tiny(features=("x", "y")), 1)
+    new = Engine(tiny(features=("y",)), 1)
     new.restore("a", old.export("a"), old.layout)
-    told = feed(new, np.stack([noise(150), noise(150, 1)], 1), time=START + STEP * np.arange(500, 650))
+    told = feed(new, noise(150, 1), time=START + STEP * np.arange(500, 650))
     warmup = new._plan.sizes.anomaly.warmup
     assert has(told, m.WARMING)[: warmup - 2].all()
     assert not has(told, m.OPENED)[: warmup - 2].any()

@@ -11,6 +11,7 @@ from streamrnn.kernels.core.jit import jit
 from streamrnn.kernels.core.program import Reals
 from streamrnn.kernels.experts import seasons
 from streamrnn.model.history import past
+from streamrnn.model.layout import labels, numbers
 from streamrnn.model.parts import EXPERTS, HEADS, LAYERS, OPTIMISERS
 from streamrnn.model.traces import TRACES
 
@@ -204,7 +205,8 @@ class Expert:
         self.history[seasons.HEAD : seasons.HEAD + self.own.ring] = np.nan
         self.shape = np.array([len(horizons), *self.part.shape(expert, self.own)], np.int64)
         self.reals = np.array(self.part.reals(expert))
-        self.state = np.zeros(max(self.part.state(expert, self.own, len(horizons)), 1))
+        pieces = self.part.state(expert, self.own, labels(map(str, horizons)))
+        self.state = np.zeros(max(sum(numbers(axes) for _, axes in pieces), 1))
         self.last, self.coming = 0, np.zeros(max(known * (len(horizons) + 1), 1))
 
     def observe(self, y: float, step: int, time: float, interval: float) -> None:

@@ -127,9 +127,9 @@ def test_every_limit_of_a_router_is_set(room: Room) -> None:
 
 def test_every_limit_of_a_socket_beside_them_is_set(room: Room) -> None:
     sockets = room.open(Input(endpoint=f"ipc://{room.path}/in"))
-    sockets.open_beside(TCP, catchup.OPTIONS, lambda _: None)
-    sockets.open_beside(f"ipc://{room.path}/beside", control.OPTIONS, lambda _: None, always=True)
-    remote, local = (each.socket for each in sockets.beside)
+    sockets.open_auxiliary(TCP, catchup.OPTIONS, lambda _: None)
+    sockets.open_auxiliary(f"ipc://{room.path}/beside", control.OPTIONS, lambda _: None, always=True)
+    remote, local = (each.socket for each in sockets.auxiliary)
     wanted = {zmq.MAXMSGSIZE: 2048, zmq.RCVHWM: 10, zmq.SNDHWM: 10, zmq.LINGER: 0, zmq.HANDSHAKE_IVL: 5000}
     wanted |= {zmq.BACKLOG: 256, zmq.HEARTBEAT_IVL: 5000, zmq.HEARTBEAT_TIMEOUT: 15000, zmq.HEARTBEAT_TTL: 20000}
     wanted |= {zmq.TCP_KEEPALIVE: 1, zmq.TCP_KEEPALIVE_IDLE: 30, zmq.TCP_KEEPALIVE_INTVL: 10, zmq.TCP_KEEPALIVE_CNT: 3}
@@ -458,8 +458,8 @@ def test_there_are_only_so_many_connections_greeted_or_not(room: Room) -> None:
 def test_connections_beside_the_inputs_count_too(room: Room) -> None:
     """But who is to give orders is let in however many there are."""
     sockets = room.open(Input(endpoint=f"ipc://{room.path}/in"), max_connections=5)
-    sockets.open_beside(f"ipc://{room.path}/beside", catchup.OPTIONS, lambda _: None)
-    sockets.open_beside(f"ipc://{room.path}/orders", control.OPTIONS, lambda _: None, always=True)
+    sockets.open_auxiliary(f"ipc://{room.path}/beside", catchup.OPTIONS, lambda _: None)
+    sockets.open_auxiliary(f"ipc://{room.path}/orders", control.OPTIONS, lambda _: None, always=True)
     with crowd(room.path / "beside"):
         room.until(lambda: sockets.ended["full"] == 30)
         assert sockets.connections == 10
