@@ -1,3 +1,4 @@
-"""From errors to alarms: kinds of monitors (kinds), the calibrated tail (tail), one score (score, event_score), the
-alarm threshold (alarm), the life of an event (anomaly_event), intervals (conformal), outliers, hold_off and feedback.
+"""From errors to alarms: calibration of p-values (calibration), kinds of monitors (kinds), the calibrated tail (tail),
+one score (score, event_score), the alarm threshold (alarm), the life of an event (anomaly_event), intervals
+(conformal), outliers, hold_off and feedback.
 """
