@@ -22,9 +22,10 @@ class Conformal(Part, frozen=True, tag="conformal"):
 class Anomaly(Part, frozen=True, tag="anomaly"):
     """One anomaly score from the surprise of all monitors.
 
-    `alerts_per_week` is how many alarms a week and stream are wanted, in the stream's own time, at most one in 1000
-    observations; `warmup` observations pass before the first score; an event closes after `quiet` observations without
-    surprise. At most `holdoff` surprising values of an event are not learned; then they are the new level.
+    `alerts_per_week` is how many alarms a week ordinary data may bring, in the stream's own time, at most one in 1000
+    observations; true ones come on top. `warmup` observations pass before the first score; an event closes after
+    `quiet` observations without surprise. At most `holdoff` surprising values of an event are not learned; then they
+    are the new level.
     """
 
     alerts_per_week: Positive = 1.0
