@@ -198,6 +198,9 @@ def test_a_setting_of_the_model_that_tunes_drops_nothing(setting: str) -> None:
     assert (moves.lost, moves.begun) == ((), ())
 
 
+ADDED = {"f64.peaks"}  # what 0.1.0 did not have: it begins anew beside what is kept, and nothing is lost for it
+
+
 def released() -> list[Any]:
     """Model and layout of many models, as released versions named the slices."""
     return [
@@ -214,7 +217,8 @@ def test_every_slice_of_a_released_version_is_found_again(written: dict[str, Any
         before = replace(before, experts=_experts_of_release(before))
     plan = compose(before)
     moves = transfer(layout, plan.planes, before.timezone)
-    assert ([str(part) for part in moves.lost], [str(part) for part in moves.begun]) == ([], [])
+    assert [str(part) for part in moves.lost] == []
+    assert {str(part) for part in moves.begun} <= ADDED
 
 
 def _experts_of_release(before: spec.Model) -> Any:
