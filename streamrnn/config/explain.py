@@ -37,7 +37,7 @@ def explained(root: inspect.Type, raw: Any, text: str, otherwise: str) -> Config
     """The error for a tree that does not fit `root`; `otherwise` is what msgspec said of it."""
     complaint = find(root, raw, (), root)
     if complaint is None:
-        return ConfigError(otherwise, "`streamrnn assets` and config/README.md have every key with its range")
+        return ConfigError(otherwise, "config/reference.toml in the source has every key with its range")
     name, line = spelled(complaint.path), line_of(text, complaint.path)
     where = f"line {line}: " if line else ""
     return ConfigError(f"{where}{name}{': ' if name else ''}{complaint.message}", complaint.hint)
