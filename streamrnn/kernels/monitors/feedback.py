@@ -5,8 +5,8 @@
     ignore        no alert until a time, of the stream's own clock; the threshold stands still meanwhile
 
 The rate asked for is multiplied with 2^(-steps / 2), where a false alarm adds two steps and a true one takes one away,
-between LEAST and MOST steps. So the threshold, which follows from that rate, moves at once and stays moved. Another word
-on the same event replaces the one before, and the same word twice is one.
+between LEAST and MOST steps. So the threshold, which follows from that rate, moves at once and stays moved. Another
+word on the same event replaces the one before, and the same word twice is one.
 """
 
 from streamrnn.kernels.core.jit import jit
