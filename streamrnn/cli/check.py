@@ -15,7 +15,8 @@ from streamrnn.evaluation.show import size, table
 
 if TYPE_CHECKING:
     from streamrnn.model.event_plan import Sizes as EventSizes
-    from streamrnn.model.plan import Plan, Sizes
+    from streamrnn.model.plan import Plan
+    from streamrnn.model.sizes import Sizes
 
 
 def command(

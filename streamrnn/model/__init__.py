@@ -1,7 +1,11 @@
 """Floor 1: from a spec to a plan. Plain Python; here and nowhere else is decided what is where in a row.
 
 parts.py        the tables of parts: a new layer, expert, head, monitor or optimiser is one entry
-plan.py         the plan of a numeric model: presets, sizes, offsets, addresses
+plan.py         the plan of a numeric model, put together from
+presets.py      parts of a model that names none of its own
+sizes.py        the spec with its defaults filled in, and the sizes that follow
+offsets.py      where everything of a row stands
+settings.py     settings as the numbers that kernels read
 event_plan.py   the same for task "events"
 refuse.py       combinations that cannot be
 history.py      what the experts of a target share: its last values, the regressors of the linear ones

@@ -5,7 +5,7 @@
     layers.py heads.py experts.py monitors.py drift.py optimisers.py rules.py
 
 Every Struct here is plain data with a default that works. Whether a combination is possible is decided by
-`model.plan`, which refuses with a hint. A new part is one Struct here and one entry in the tables of `model.parts`;
+`model.sizes`, which refuses with a hint. A new part is one Struct here and one entry in the tables of `model.parts`;
 what a new setting does to stored state is decided here too, see part.py.
 """
 

@@ -12,7 +12,7 @@ from streamrnn.engine.engine import Engine
 from streamrnn.kernels.core.layout import Count, Pending
 from streamrnn.kernels.core.program import Program
 from streamrnn.messages import OPENED
-from streamrnn.model.plan import PRESETS
+from streamrnn.model.presets import PRESETS
 from tests.benchmarks import series
 from tests.engine.feed import batch, part
 

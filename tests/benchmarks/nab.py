@@ -37,7 +37,7 @@ from streamrnn.engine.engine import Engine
 from streamrnn.evaluation.figures import Figure, figure
 from streamrnn.evaluation.show import table
 from streamrnn.messages import Batch
-from streamrnn.model.plan import resolve
+from streamrnn.model.sizes import resolve
 from tests.benchmarks.command import finish, reader, recorded
 from tests.benchmarks.nab_score import PROFILES, Series, Tally, corpus, score, tally, total
 

@@ -14,7 +14,7 @@ from streamrnn.config.schema import parse
 from streamrnn.engine.bank import layout_of
 from streamrnn.engine.tasks import compose
 from streamrnn.errors import ConfigError
-from streamrnn.model import loss, plan
+from streamrnn.model import loss, presets
 from streamrnn.service.recovery import losses
 from streamrnn.service.storage.inspect import opened
 
@@ -72,7 +72,7 @@ def test_a_smaller_vocabulary_is_a_loss() -> None:
 def test_what_a_preset_gives_up_is_told_and_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     model = spec.Model(features=("x",), preset="light")
     layout = layout_of(compose(model))
-    monkeypatch.setitem(plan.PRESETS["light"], "experts", (spec.Last(), spec.Level()))
+    monkeypatch.setitem(presets.PRESETS["light"], "experts", (spec.Last(), spec.Level()))
     found = loss.of(layout, {"preset": "light", "task": "forecast", "experts": None}, model, compose(model).planes)
     assert found.lost == ()
     assert found.told[0] == "expert profile(bins=48, period=86400)"

@@ -8,7 +8,8 @@ from streamrnn.kernels.core.call import shift
 from streamrnn.kernels.core.jit import jit
 from streamrnn.kernels.core.program import Program
 from streamrnn.kernels.experts import vocabulary
-from streamrnn.kernels.step.event_loop import advance, borrow, foretell, remember, start
+from streamrnn.kernels.step.event_loop import borrow
+from streamrnn.kernels.step.event_receive import advance, predict, remember, start
 from streamrnn.kernels.step.loop import view
 
 
@@ -55,7 +56,7 @@ def imagine(places, real, r, given, chance, temperature, top_p, drawn):
     numbers = carray(shift(scratch.f64, 1), p[Program.NUMBERS])
     numbers[:] = math.nan
     for i in range(len(given) + len(chance)):
-        foretell(plan, row, scratch, r)
+        predict(plan, row, scratch, r)
         if i < len(given):
             s = given[i]
         else:
