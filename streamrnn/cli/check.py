@@ -115,10 +115,22 @@ def of_events(sizes: "EventSizes") -> dict[str, Any]:
 
 
 def memory(plan: "Plan", streams: int) -> dict[str, int]:
-    """Bytes of model state, resident once that many streams are known."""
+    """Bytes of model state, resident once that many streams are known.
+
+    `optimiser_bytes` are those of the optimiser in them, of each stream or of the pool: moments, or the covariances of
+    the filter, which grow with the square of a layer's width.
+    """
+    from streamrnn.kernels.core.program import Program
+
     shared = 4 * plan.learned.width + 8 * plan.counts.width if plan.pooled else 0
     each = 4 * plan.f32.width + 8 * plan.f64.width + 8 * plan.i64.width
-    return {"stream_bytes": each, "shared_bytes": shared, "streams": streams, "total_bytes": shared + each * streams}
+    return {
+        "stream_bytes": each,
+        "shared_bytes": shared,
+        "optimiser_bytes": 4 * int(plan.table.ints[Program.OPTIMISER_LENGTH]),
+        "streams": streams,
+        "total_bytes": shared + each * streams,
+    }
 
 
 def physical() -> int:
@@ -178,6 +190,7 @@ def show(found: dict[str, Any]) -> None:
         made.add_row("state", f"{kept['path']}: {kept.get('unread') or given_up}")
     need = found["memory"]
     made.add_row("memory", f"{size(need['stream_bytes'])} a stream")
+    made.add_row("", f"{size(need['optimiser_bytes'])} of them, or of those that are shared, the optimiser's")
     if need["shared_bytes"]:
         made.add_row("", f"{size(need['shared_bytes'])} shared by all streams")
     made.add_row("", f"{size(need['total_bytes'])} for {need['streams']} streams")

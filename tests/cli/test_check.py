@@ -38,6 +38,20 @@ def test_json_names_the_parts_with_all_their_settings(monkeypatch, capsys):
     assert found["parameters"] > 0
 
 
+@pytest.mark.parametrize("kind", ["per_stream", "pooled"])
+def test_the_covariances_of_the_filter_are_told(kind):
+    """GRU(8) on one input: 8 groups of 31 weights, a readout of 9, each a lower half and a correction that waits."""
+    from streamrnn import spec
+
+    model = spec.Model(
+        features=("a",), optimiser=spec.Ekf(), inputs=("value",), experts=(spec.Last(),), weights=kind, gate=False
+    )
+    found = describe(schema.Config(model=model, input=(schema.Input(kind="pull", endpoint="ipc:///tmp/a"),)))["memory"]
+    covariances = 8 * (31 * 32 // 2 + 31) + 8 * (9 * 10 // 2 + 9)
+    assert covariances <= found["optimiser_bytes"] / 4 <= covariances + 8
+    assert found["optimiser_bytes"] < (found["stream_bytes"] if kind == "per_stream" else found["shared_bytes"])
+
+
 def test_the_table_tells_the_memory(monkeypatch, capsys):
     code, out, _ = call(monkeypatch, capsys, "check", CONFIG / "machines.toml")
     assert code == 0

@@ -9,6 +9,7 @@ from streamrnn import messages as m
 from streamrnn import spec
 from streamrnn.engine.engine import Engine
 from streamrnn.errors import ConfigError
+from streamrnn.kernels.core.program import Program
 from tests.engine.feed import START, STEP, batch, feed, has, part, same, step, tiny, weights
 from tests.engine.test_learning import henon
 from tests.engine.test_pool import logistic
@@ -107,6 +108,43 @@ def test_missing_values_and_gaps_are_no_labels() -> None:
     assert np.isfinite(told.forecast[50:, 0, 0, 0]).all() and not has(told, m.ROLLED_BACK).any()
 
 
+def labelled(**changes: Any) -> Engine:
+    """A label task of one feature; labels that come late are still on the tape."""
+    given = {"task": "label", "rule": spec.Tbptt(4, 1), "layers": (spec.Gru(8),), "inputs": None, "experts": None}
+    return Engine(model(**{**given, **changes}), 1)
+
+
+@pytest.mark.parametrize("head", [spec.Gaussian(), spec.Binary()])
+@pytest.mark.parametrize("age", [0, 1, 3])
+def test_a_late_label_is_used_the_moment_it_comes(age: int, head: spec.Head) -> None:
+    """And rows whose labels are missing move nothing."""
+    engine = labelled(head=head)
+    feed(engine, np.arange(24.0) % 5, label=[*([1.0, 0.0] * 8), *[np.nan] * 8], ident=range(1, 25))
+    before = weights(engine).copy()
+    feed(engine, [2.0], label=[np.nan], ident=[25], time=[START + 25 * STEP])
+    assert (weights(engine) == before).all()
+    label = {"label": [1.0], "ident": [25 - age], "bits": [m.LABEL_ONLY], "time": [START + 25 * STEP]}
+    told = feed(engine, [np.nan], **label)
+    assert has(told, m.SETTLED).all() and has(told, m.UPDATED).all() and (weights(engine) != before).any()
+
+
+def test_labels_that_come_three_rows_late_teach_nearly_as_much() -> None:
+    """y = |x|: the mean error of the second half, all labels known at once or three rows later, a fifth missing."""
+    random = np.random.default_rng(4)
+    x, found = random.normal(0, 1, 900), []
+    y = np.where(random.uniform(size=900) < 0.2, np.nan, np.abs(x))
+    for late in (0, 3):
+        engine, miss = labelled(), []
+        for t in range(900):
+            time, now = [START + STEP * t], y[t] if late == 0 else np.nan
+            told = feed(engine, [x[t]], label=[now], ident=[t + 1], time=time)
+            miss.append(abs(told.forecast[0, 0, 0, 0] - abs(x[t])))
+            if late and t >= late and not np.isnan(y[t - late]):
+                feed(engine, [np.nan], label=[y[t - late]], ident=[t + 1 - late], bits=[m.LABEL_ONLY], time=time)
+        found.append(float(np.mean(miss[450:])))
+    assert found[0] < 0.2 and found[1] < 1.5 * found[0] + 0.05
+
+
 def test_bad_weights_are_put_back_and_it_learns_again() -> None:
     engine, values = Engine(model(), 1), henon(900)
     feed(engine, values[:400])
@@ -126,6 +164,30 @@ def test_it_opens_again_when_the_world_changes() -> None:
             settings = model(seed=seed, optimiser=spec.Ekf(threshold=threshold), monitors=(spec.Anomaly(holdoff=0),))
             errors.append(error(feed(Engine(settings, 1), values), values, 4500))
     assert np.mean(found[3.0]) < np.mean(found[0.0])
+
+
+def optimiser(engine: Engine) -> Any:
+    """The filter's covariances and what waits beside them."""
+    p = engine._plan.table.ints
+    return engine._bank.planes.learned[p[Program.OPTIMISER] : p[Program.OPTIMISER] + p[Program.OPTIMISER_LENGTH]]
+
+
+@pytest.mark.parametrize("reaction", ["rate", "forget", "challenger", "scaler"])
+def test_reactions_to_a_drift_open_the_covariances_or_let_them_be(reaction: Any) -> None:
+    """`challenger` begins beside them, `scaler` has nothing to do with them; the filter's own doubt is off."""
+    values, sizes = logistic(3, 1700), []
+    values[1500:] = 2.0 - 1.5 * values[1500:]
+    for reactions in ((), (reaction,)):
+        drift = spec.Drift(detectors=(spec.Adwin(),), reactions=reactions)
+        settings = model(optimiser=spec.Ekf(threshold=0.0), drift=drift, monitors=(spec.Anomaly(holdoff=0),))
+        found = np.flatnonzero(has(feed(Engine(settings, 1), values), m.DRIFT_FOUND))
+        assert 1500 < found[0] < 1700
+        engine = Engine(settings, 1)
+        feed(engine, values[: found[0] + 2])
+        assert np.isfinite(optimiser(engine)).all()
+        sizes.append(float(np.abs(optimiser(engine)).sum()))
+    opened = 0.1 * 8 * 31  # a third of the prior of every weight of the layer
+    assert sizes[1] > sizes[0] + opened if reaction in ("rate", "forget") else abs(sizes[1] - sizes[0]) < opened
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ AFRESH = 20.0  # values that a mean counts for when it is to follow soon
 
 @reaction_part
 def rate(ints, experts, settings, counts, real, count):
-    """Raise the step size of the network for the next updates (see pace.py)."""
+    """Raise the step size of the network for the next updates (learning_rate.py); open the filter (ekf_learn.py)."""
     real[ints[Program.DRIFT] + Drift.RAISED] = learning_rate.UPDATES
 
 
@@ -36,7 +36,12 @@ def scaler(ints, experts, settings, counts, real, count):
 
 @reaction_part
 def forget(ints, experts, settings, counts, real, count):
-    """Let the experts that remember long know at once no more than after MEMORY values."""
+    """Let the experts that remember long know at once no more than after MEMORY values.
+
+    A network that the filter trains doubts its weights, as after `rate`: the filter never forgets by itself.
+    """
+    if ints[Program.EKF] != 0:
+        real[ints[Program.DRIFT] + Drift.RAISED] = learning_rate.UPDATES
     for j in range(ints[Program.TARGETS]):
         for e in range(ints[Program.EXPERTS]):
             expert = shift(experts, e * Expert.WIDTH)
