@@ -30,6 +30,8 @@ PREDICTION = [
     "learned",
     "warming_up",
     "shares",
+    "actual",
+    "expected",
     "late",
     "duplicate",
     "replayed",
@@ -58,6 +60,7 @@ ANOMALY = [
     "skill",
     "learned",
     "warming_up",
+    "text",
     "feedback",
     "replayed",
 ]
@@ -115,8 +118,26 @@ def test_a_prediction_byte_for_byte() -> None:
     assert body == (
         b'{"stream":"pump-1","seq":1,"topic_seq":1,"lsn":7,"time":1000.0,"forecasts":[{"target":"flow","step":1,'
         b'"time":1010.0,"yhat":9.5,"yhat_lower":9.0,"yhat_upper":10.0}],"level":0.9,"anomaly_score":0.25,'
-        b'"is_anomaly":false,"skill":0.5,"learned":40,"warming_up":false}'
+        b'"is_anomaly":false,"skill":0.5,"learned":40,"warming_up":false,"actual":{"flow":null},'
+        b'"expected":{"flow":null}}'
     )
+
+
+@pytest.mark.parametrize("columnar", [False, True])
+def test_a_prediction_tells_what_came_and_what_was_expected(columnar: bool) -> None:
+    out = answers(2, 2)
+    out.actual[:], out.expected[:] = [[1.5, NAN], [2.5, 7.0]], [[NAN, NAN], [2.25, 6.0]]
+    runs, lsn = (batch(["a"], [2], True), [1]) if columnar else (batch(["a", "a"], [1, 1]), [1, 2])
+    messages = sent(encoder(("flow", "water level")).encode(runs, out, ["a"], lsn, False))
+    if columnar:
+        assert messages[0]["actual"] == {"flow": [1.5, 2.5], "water level": [None, 7.0]}
+        assert messages[0]["expected"] == {"flow": [None, 2.25], "water level": [None, 6.0]}
+        return
+    assert [message["actual"] for message in messages] == [
+        {"flow": 1.5, "water level": None},
+        {"flow": 2.5, "water level": 7.0},
+    ]
+    assert messages[1]["expected"] == {"flow": 2.25, "water level": 6.0}
 
 
 def test_columns_are_answered_by_one_message_of_lists() -> None:
@@ -124,7 +145,7 @@ def test_columns_are_answered_by_one_message_of_lists() -> None:
     [(topic, body)] = encoder(horizons=(1, 3)).encode(batch(["a"], [2], columnar=True), out, ["a"], [7], False)
     assert topic == b"prediction/a/"
     message = json.loads(body)
-    assert list(message) == PREDICTION[:12]
+    assert list(message) == [*PREDICTION[:12], "actual", "expected"]
     assert [list(forecast) for forecast in message["forecasts"]] == [FORECAST, FORECAST]
     assert (message["seq"], message["time"]) == ([1, 2], [1000.0, 1010.0])
     assert (message["anomaly_score"], message["is_anomaly"]) == ([None, 0.75], [False, True])
@@ -199,13 +220,13 @@ def test_marks_are_written_only_where_they_say_something() -> None:
     bits = [said.LEARNED, said.LATE | said.MISSING, said.DUPLICATE]
     runs = batch(["a", "a", "a"], [1, 1, 1], ids={2: "x-1"})
     messages = sent(encoder().encode(runs, answers(3, bits=bits), ["a"], [1, 2, 3], False))
-    assert [{k: v for k, v in message.items() if k in PREDICTION[12:]} for message in messages] == [
+    assert [{k: v for k, v in message.items() if k in PREDICTION[15:]} for message in messages] == [
         {},
         {"late": True, "missing": True},
         {"duplicate": True, "id": "x-1"},
     ]
     [message] = sent(encoder().encode(batch(["a"], [3], True, {2: "x-1"}), answers(3, bits=bits), ["a"], [1], True))
-    assert {k: v for k, v in message.items() if k in PREDICTION[12:]} == {
+    assert {k: v for k, v in message.items() if k in PREDICTION[15:]} == {
         "late": [False, True, False],
         "duplicate": [False, False, True],
         "replayed": True,
@@ -259,6 +280,7 @@ def test_an_anomaly_tells_what_where_and_why() -> None:
         "skill": 0.5,
         "learned": 40,
         "warming_up": False,
+        "text": "a/b major: flow 12.4 (expected 9.3), level 5.5 (expected 5.0); since 1970-01-01 00:16:50 UTC",
     }
 
 
@@ -281,6 +303,28 @@ def test_the_reason_is_a_sentence(bit: int, expected: float, actual: float, sent
     assert messages[1]["reason"] == sentence
     assert messages[1]["state"] == {said.OPENED: "open", said.WORSENED: "worsen", said.CLOSED: "close"}[bit]
     assert messages[1]["replayed"] is True
+
+
+@pytest.mark.parametrize(
+    ("bit", "expected", "actual", "rest"),
+    [
+        (said.OPENED, 9.3, 12.4, "flow 12.4 (expected 9.3); since {since}; ordinary data bring this once in {rare}"),
+        (said.WORSENED, 9.26, 12.0, "flow 12 (expected 9); since {since}; ordinary data bring this once in {rare}"),
+        (said.OPENED, 100.0, 100.0042, "flow 100.0042 (expected 100.0000); since {since}; {often}"),
+        (said.OPENED, 12.01, 12.0, "flow 12.000 (expected 12.010); since {since}; {often}"),
+        (said.OPENED, 1 / 3, 2 / 3, "flow 0.67 (expected 0.33); since {since}; {often}"),
+        (said.OPENED, 5.0, NAN, "flow is missing; since {since}; {often}"),
+        (said.CLOSED, 9.3, 9.4, "as expected again, flow 9.4 (expected 9.3); lasted 16 minutes"),
+        (said.REGIME, 9.3, 12.4, "a new level, flow 12.4 (expected 9.3); lasted 16 minutes"),
+    ],
+)
+def test_the_text_is_for_an_operator(bit: int, expected: float, actual: float, rest: str) -> None:
+    out = answers(bits=bit, expected=expected, actual=actual, attribution=1.0, severity=2, started=0.0, tail=1e-5)
+    out.time[:] = 960.0
+    text = sent(encoder().encode(batch(["a"], [1]), out, ["a"], [1], False))[1]["text"]
+    since, rare = "1970-01-01 00:00:00 UTC", "2 weeks"
+    told = rest.format(since=since, rare=rare, often=f"ordinary data bring this once in {rare}")
+    assert text == ("a: " if bit in (said.CLOSED, said.REGIME) else "a major: ") + told
 
 
 def test_the_retained_value_repeats_the_last_number() -> None:

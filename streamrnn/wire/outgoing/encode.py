@@ -19,6 +19,7 @@ from streamrnn.wire.frames import Refusal
 from streamrnn.wire.outgoing.drifts import DRIFTS, drift
 from streamrnn.wire.outgoing.marks import SILENT
 from streamrnn.wire.outgoing.messages import Anomaly, DeadLetter, EventPrediction, Prediction, plain
+from streamrnn.wire.outgoing.text import text
 from streamrnn.wire.topics import DEAD_LETTER, STATUS, Topics, topics_of
 
 Message = tuple[bytes, bytes]
@@ -183,6 +184,7 @@ class Encoder:
             if bit == SILENCE
             else self._form.anomaly(batch, outcomes, i, topic, STATES[bit])
         )
+        message.text = text(message, float(outcomes.tail[i]), float(outcomes.interval[i]))
         message.lsn = lsn
         message.replayed = replayed or UNSET
         return topic.anomaly, self._body(message)

@@ -15,8 +15,21 @@ from streamrnn.wire.topics import Topics
 
 Number = float | None
 # One outcome: seq, time, score, is it an anomaly, skill, learned, warming up, cells (T * K * 3), time ahead (K),
-# shares (T, kinds)
-Told = tuple[int, float, Number, bool, Number, int, bool, list[Number], list[Number], list[list[float]]]
+# shares (T, kinds), actual (T), expected (T)
+Told = tuple[
+    int,
+    float,
+    Number,
+    bool,
+    Number,
+    int,
+    bool,
+    list[Number],
+    list[Number],
+    list[list[float]],
+    list[Number],
+    list[Number],
+]
 Answer = tuple[bytes, Prediction]
 Answers = list[Answer]
 
@@ -35,6 +48,8 @@ class Sheet:
     skill: list[float | None]
     cells: list[list[float | None]]  # (T * K * 3) lists: yhat, yhat_lower, yhat_upper of each target and horizon
     ahead: list[list[float | None]]  # (K) lists: the time that is foretold
+    actual: list[list[float | None]]  # (T) lists
+    expected: list[list[float | None]]  # (T) lists
 
 
 class Forecasts:
@@ -51,6 +66,8 @@ class Forecasts:
         self._nulls = nulls
         self._kinds = tuple(dict.fromkeys(experts))
         self._share = defstruct("Share", self._kinds, gc=False)  # half the price of a dict
+        fields = {f"t{i}": target for i, target in enumerate(self._targets)}
+        self._values = defstruct("Values", tuple(fields), gc=False, rename=fields)
         self._of_kind = np.array([[kind == one for kind in self._kinds] for one in experts], np.float64)
         pairs = [(target, step, k) for target in targets for k, step in enumerate(horizons)]
         self._cells = [(target, step, k, 3 * i) for i, (target, step, k) in enumerate(pairs)]
@@ -163,6 +180,8 @@ class Forecasts:
             skill=self._list(outcomes.skill),
             cells=self._lists(outcomes.forecast.reshape(count, -1).T),
             ahead=self._lists(self._ahead(outcomes).T),
+            actual=self._lists(outcomes.actual.T),
+            expected=self._lists(outcomes.expected.T),
         )
 
     def _ahead(self, outcomes: Outcomes) -> Floats:
@@ -198,6 +217,8 @@ class Forecasts:
                 self._lists(outcomes.forecast.reshape(len(outcomes), -1)),
                 self._lists(self._ahead(outcomes)),
                 self._shares(outcomes.shares),
+                self._lists(outcomes.actual),
+                self._lists(outcomes.expected),
                 strict=True,
             )
         )
@@ -214,7 +235,7 @@ class Forecasts:
 
     def _one(self, topic: Topics, told: Told) -> Prediction:
         """The answer to one observation."""
-        seq, time, score, anomaly, skill, learned, warming, cells, ahead, shares = told
+        seq, time, score, anomaly, skill, learned, warming, cells, ahead, shares, actual, expected = told
         forecasts = [
             Forecast(target, step, ahead[k], cells[j], cells[j + 1], cells[j + 2]) for target, step, k, j in self._cells
         ]
@@ -232,6 +253,8 @@ class Forecasts:
             learned,
             warming,
             self._by_kind(shares),
+            self._values(*actual),
+            self._values(*expected),
         )
 
     def _many(self, sheet: Sheet, start: int, stop: int, topic: Topics) -> Prediction:
@@ -254,6 +277,8 @@ class Forecasts:
             sheet.skill[stop - 1],
             sheet.learned[stop - 1],
             sheet.bits[stop - 1] & WARMING != 0,
+            actual=self._values(*(column[run] for column in sheet.actual)),
+            expected=self._values(*(column[run] for column in sheet.expected)),
         )
 
 

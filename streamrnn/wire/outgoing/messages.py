@@ -41,6 +41,8 @@ class Prediction(Struct, gc=False):
     learned: int  # labels the network has been given
     warming_up: bool
     shares: dict[str, Struct] | UnsetType = UNSET  # by target: of each kind of expert, shortest horizon
+    actual: Any = UNSET  # by target: what came, null when it is missing; lists
+    expected: Any = UNSET  # by target: what had been predicted for it, at the shortest horizon; lists
     late: bool | list[bool] | UnsetType = UNSET  # older than the stream's watermark, not learned; a list
     duplicate: bool | list[bool] | UnsetType = UNSET  # seen before, not learned; a list
     replayed: bool | UnsetType = UNSET  # sent again after a restart
@@ -129,6 +131,7 @@ class Anomaly(Struct, gc=False):
     skill: float | None
     learned: int
     warming_up: bool
+    text: str = ""  # the same in one line, for an operator: what, since when, how rare
     feedback: Feedback | UnsetType = UNSET  # once there was any
     replayed: bool | UnsetType = UNSET
 
