@@ -61,6 +61,10 @@ class Engine:
         self._places = [arrays.addresses(self._plan.table, self._bank.planes, scratch) for scratch in self._scratch]
         self.warm()
 
+    def freeze(self, on: bool) -> None:
+        """Learn nothing from now on, or everything again."""
+        self.frozen = on
+
     @property
     def names(self) -> list[str]:
         """Row -> stream; "" where one was forgotten and no other has come yet."""

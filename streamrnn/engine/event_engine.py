@@ -44,6 +44,10 @@ class EventEngine:
         self._texts: dict[int, dict[int, str | int]] = {}  # row -> number -> symbol, as far as asked for
         self.warm()
 
+    def freeze(self, on: bool) -> None:
+        """Learn nothing from now on; a model of events is not frozen (`streams.freeze.refuse`)."""
+        self.frozen = on
+
     @property
     def names(self) -> list[str]:
         """Row -> stream; "" where one was forgotten and no other has come yet."""

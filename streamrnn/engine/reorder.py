@@ -85,6 +85,15 @@ class Reorder:
         self._streams: dict[str, Stream] = {}
         self._dirty: dict[str, None] = {}
 
+    def follow(self, lateness: float) -> None:
+        """Wait for so many seconds from now on."""
+        self.lateness = lateness
+
+    def take_reordered(self) -> int:
+        """`reordered` since this was last asked."""
+        count, self.reordered = self.reordered, 0
+        return count
+
     @property
     def active(self) -> bool:
         """Whether anything may have to wait."""

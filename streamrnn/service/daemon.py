@@ -234,7 +234,7 @@ class Daemon:
             self._telemetry.received(*by_input(served, decoded), served[-1].received)
             ahead = np.count_nonzero(decoded.batch.time > served[-1].received + FUTURE)
             self._telemetry.count("streamrnn_observations_future_total", int(ahead))
-        self._schedule.work += time.perf_counter() - started
+        self._schedule.worked(time.perf_counter() - started)
 
     def _apply(self, batch: Batch, rows: Ints, lsns: list[int], served: list[Frame]) -> None:
         """Observations through the engine, and out."""
@@ -297,7 +297,7 @@ class Daemon:
 
     def _refuse_malformed(self) -> None:
         """What the sockets could not make a frame of."""
-        malformed, self._sockets.malformed = self._sockets.malformed, []
+        malformed = self._sockets.take_malformed()
         if malformed:
             counts = Counter(origin for origin, _ in malformed)
             self._telemetry.received(counts, counts, malformed[-1][1].received)
@@ -306,7 +306,7 @@ class Daemon:
     def _tend(self, waiting: int) -> None:
         """What follows a turn."""
         now = time.monotonic()
-        self._telemetry.turned = now
+        self._telemetry.alive_at(now)
         self._telemetry.set("streamrnn_queue_frames", self.config.limits.max_batch if self._sockets.laden else waiting)
         self._journal.tick(now)
         if len(self._producers):
@@ -350,8 +350,7 @@ class Daemon:
             for label, count in counts.items():
                 self._telemetry.count(name, count, label)
             counts.clear()
-        self._telemetry.count("streamrnn_observations_reordered_total", self._reorder.reordered)
-        self._reorder.reordered = 0
+        self._telemetry.count("streamrnn_observations_reordered_total", self._reorder.take_reordered())
         self._dead_letters.sum_up(now)
         for result, count in self._producers.counts.items():
             self._telemetry.count("streamrnn_producer_messages_total", count, result)
@@ -464,7 +463,7 @@ class Daemon:
     def announce(self) -> None:
         """Say that we are ready, and send what a stop had held up. Signals must be listened to by now."""
         held, self._held = self._held, []
-        self._telemetry.checks = dict.fromkeys(self._telemetry.checks, True)
+        self._telemetry.be_ready(True)
         self._manager.tell("READY=1", f"STATUS=serving {len(self._streams)} streams")
         if held:
             self._publish_status("replaying", messages=len(held))
@@ -489,7 +488,7 @@ class Daemon:
     def _finish(self) -> None:
         """A clean stop: nothing is left to replay, if there is the time."""
         self._manager.tell("STOPPING=1", "STATUS=stopping")
-        self._telemetry.checks = dict.fromkeys(self._telemetry.checks, False)
+        self._telemetry.be_ready(False)
         whole = self._checkpoint.finish(self._engine, self._journal.last, STOP)
         self._journal.mark(self._published)
         self._publish_status("stopping")
@@ -618,12 +617,13 @@ class Daemon:
             encoder.go_on_from(self._encoder, engine.names)
             self._encoder = encoder
         self.config, self._engine, self._decoder = config, engine, decoder
-        self._reorder.lateness, self._schedule.state = config.model.lateness, config.state
+        self._reorder.follow(config.model.lateness)
+        self._schedule.follow(config.state)
         self._streams.follow(engine, self._encoder, config.limits.max_streams, time.monotonic())
         self._commands.follow(config, engine, self._encoder)
         self._telemetry.listen_to([spec.endpoint for spec in config.input])
-        self._rate_limiter.rate = newcomers(config)
-        self._dead_letters.rate, self._dead_letters.encoder = config.limits.dead_letters_per_second, self._encoder
+        self._rate_limiter.follow(newcomers(config))
+        self._dead_letters.follow(config.limits.dead_letters_per_second, self._encoder)
         self._last_values.follow(engine, self._encoder, config.output.format)
         self._producers.follow(config.limits)
         logs.configure(config.log.level)
@@ -631,7 +631,7 @@ class Daemon:
 
     def _serve_left(self) -> None:
         """Serve what was taken from inputs that were closed or are read otherwise from now on, as it was sent to us."""
-        left, self._sockets.left = self._sockets.left, []
+        left = self._sockets.take_left()
         for start in range(0, len(left), self.config.limits.max_batch):
             self._serve(left[start : start + self.config.limits.max_batch])
             self._alive()
@@ -646,5 +646,6 @@ class Daemon:
             return engine.result()
 
     def _alive(self) -> None:
-        self._telemetry.turned = time.monotonic()
-        self._manager.alive(self._telemetry.turned)
+        now = time.monotonic()
+        self._telemetry.alive_at(now)
+        self._manager.alive(now)

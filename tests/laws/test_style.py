@@ -23,7 +23,7 @@ RATCHET = {
     "file": 2,
     "arguments": 4,
     "complexity": 14,
-    "outside": 28,
+    "outside": 0,
     "header": 31,
     "dialect": 50,
 }

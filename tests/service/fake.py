@@ -42,6 +42,9 @@ class Engine:
         self._dirty: dict[str, None] = {}
         self.frozen = model.frozen
 
+    def freeze(self, on: bool) -> None:
+        self.frozen = on
+
     def alone(self) -> None:
         """There are no threads."""
 

@@ -77,6 +77,10 @@ class Authenticator:
             zmq.CURVE_SECRETKEY: self.pair.secret.encode(),
         }
 
+    def follow(self, most: int, full: Callable[[], bool]) -> None:
+        """Keep to these limits from now on."""
+        self.most, self.full = most, full
+
     def open(self, context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
         """The handler's socket: before any other socket of the context is bound. Raises ConfigError."""
         if zmq.zmq_version_info() < OLDEST:

@@ -55,6 +55,19 @@ class Mark:
     seen: float = 0.0  # seconds since the epoch
     route: tuple[int, bytes] = (0, b"")  # input and routing id of its latest message
 
+    def heard(self, origin: int, route: bytes) -> None:
+        """Its latest message came from there."""
+        self.route = (origin, route)
+
+    def move(self, epoch: int, seq: int, seen: float | None = None) -> None:
+        """It stands there now; `seen`: because of a message received then."""
+        self.epoch, self.seq = epoch, seq
+        self.seen = self.seen if seen is None else seen
+
+    def keep(self) -> None:
+        """Where it stands is on the disk."""
+        self.kept = (self.epoch, self.seq)
+
 
 class ProducerSessions:
     """The marks of all sources, and what is to be answered. Raises SnapshotError for a damaged mark."""
@@ -140,7 +153,7 @@ class ProducerSessions:
     def settle(self) -> list[Reply]:
         """What moved is kept: the answers to send."""
         for mark in self._moved:
-            mark.kept = (mark.epoch, mark.seq)
+            mark.keep()
         self._gone.clear()
         self._owed.update(dict.fromkeys(self._moved))
         self._moved.clear()
@@ -160,7 +173,7 @@ class ProducerSessions:
             if before is None:
                 del self._marks[mark.user, mark.source]
             else:
-                mark.epoch, mark.seq = before
+                mark.move(*before)
         self._moved.clear()
         for frame in frames:
             if frame.envelope is not None:
@@ -177,7 +190,7 @@ class ProducerSessions:
         mark = self._marks.get((frame.user, envelope.source)) or self._enter(frame, envelope)
         if mark is None:
             return None
-        mark.route = (frame.origin, frame.route)
+        mark.heard(frame.origin, frame.route)
         epoch, seq = mark.epoch, mark.seq
         if envelope.epoch != epoch:
             if envelope.epoch < epoch:
@@ -188,7 +201,7 @@ class ProducerSessions:
             envelope = _behind(envelope, seq)
         if envelope.seq == seq + 1 and envelope.numbers:
             self._moved.setdefault(mark, (epoch, mark.seq) if epoch else None)
-            mark.epoch, mark.seq, mark.seen = envelope.epoch, seq + envelope.numbers, frame.received
+            mark.move(envelope.epoch, seq + envelope.numbers, frame.received)
             self._marks.move_to_end((mark.user, mark.source))
             self.counts["taken"] += 1
             return envelope

@@ -33,6 +33,10 @@ class RateLimiter:
         self._may_send = may_send
         self._buckets: dict[str, tuple[float, float]] = {}  # sender -> credit, and when it was counted
 
+    def follow(self, rate: float | None) -> None:
+        """Keep to this rate from now on."""
+        self.rate = rate
+
     def reject(self, engine: Known, frames: Sequence[Frame], decoded: Decoded, now: float) -> dict[int, str]:
         """Frame -> reason of those that are not let in; `now` in monotonic seconds."""
         away: dict[int, str] = {}

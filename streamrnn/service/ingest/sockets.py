@@ -117,8 +117,8 @@ class Sockets:
         self._ports: list[Port] = []  # the inputs in order, then the output
         self._auxiliary: list[Auxiliary] = []
         self.authenticator = authenticator or Authenticator()
-        self.authenticator.full = self._full
         self._most = limits.max_connections
+        self.authenticator.follow(limits.max_subscriptions, self._full)
         self._zap = self.authenticator.open(self._context)
         try:
             self._arrange(_wanted(inputs, output, limits))
@@ -210,6 +210,16 @@ class Sockets:
         self._listen()
         return _last_endpoint(socket)
 
+    def take_malformed(self) -> list[tuple[int, Refusal]]:
+        """`malformed`, which is empty from then on."""
+        taken, self.malformed = self.malformed, []
+        return taken
+
+    def take_left(self) -> list[Frame]:
+        """`left`, which is empty from then on."""
+        taken, self.left = self.left, []
+        return taken
+
     def pause(self, paused: bool) -> None:
         """Leave `pull` and `sub` inputs unread, so that their senders wait, or read them again."""
         self._paused = paused
@@ -227,7 +237,8 @@ class Sockets:
         """
         self._arrange(_wanted(inputs, output, limits))
         self._max_batch = limits.max_batch
-        self._most, self.authenticator.most = limits.max_connections, limits.max_subscriptions
+        self._most = limits.max_connections
+        self.authenticator.follow(limits.max_subscriptions, self._full)
         self._listen()
 
     def change_grants(self, grants: Mapping[str, Grant]) -> int:

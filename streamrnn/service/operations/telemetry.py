@@ -225,6 +225,14 @@ class Telemetry:
         """Whether the loop has turned within 30 seconds."""
         return time.monotonic() - self.turned < 30.0
 
+    def alive_at(self, now: float) -> None:
+        """The loop has turned at `now`, in monotonic seconds."""
+        self.turned = now
+
+    def be_ready(self, ready: bool) -> None:
+        """Whether everything works from now on."""
+        self.checks = dict.fromkeys(self.checks, ready)
+
     def count(self, name: str, amount: float = 1.0, *labels: str) -> None:
         """Add to a counter."""
         self._values[name][labels] += amount

@@ -105,19 +105,19 @@ class Catchup:
 
     def _snapshot(self, asked: Request, prefix: str) -> tuple[Head, list[Message]]:
         """Where each topic under a prefix is, and its last message if there is one."""
-        head, size = Head(asked.id, self._lsn()), 0
+        at, following, size = dict[str, int](), None, 0
         messages: list[Message] = []
         names, latest = self._streams.names(), {**dict(self._kept[b"a"]), **dict(self._kept[b"d"])}
         for row in range(max(0, asked.start), len(names)):
             if row >= asked.start + STREAMS or len(messages) >= PAGE or size > PAGE_BYTES:
-                head.next = row
+                following = row
                 break
             for topic, number, last in self._topics(names[row], prefix.encode(), latest):
-                head.at[topic.decode()] = number
+                at[topic.decode()] = number
                 if last is not None:
                     messages.append((topic, last))
                     size += len(last)
-        return head, messages
+        return Head(asked.id, self._lsn(), at, following), messages
 
     def _topics(
         self, name: str, prefix: bytes, latest: dict[bytes, bytes]
@@ -137,16 +137,16 @@ class Catchup:
 
     def _replay(self, asked: Request, topic: bytes) -> tuple[Head, list[Message]]:
         """The messages of a topic behind a number, oldest first, as far as they are kept."""
-        head, size = Head(asked.id, self._lsn()), 0
+        more, size = False, 0
         messages: list[Message] = []
         for message in self._kept.get(topic[:1], ()):
             if message[0] == topic and _behind(message[1], asked):
                 if len(messages) >= PAGE or size > PAGE_BYTES:
-                    head.more = True
+                    more = True
                     break
                 messages.append(message)
                 size += len(message[1])
-        return head, messages
+        return Head(asked.id, self._lsn(), more=more), messages
 
 
 def _place(body: bytes) -> _Place:

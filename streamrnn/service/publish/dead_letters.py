@@ -25,13 +25,16 @@ class DeadLetters:
     """At most `rate` dead letters a second, in bursts of a second's worth."""
 
     def __init__(self, rate: float, encoder: Writer, telemetry: Telemetry) -> None:
-        self.rate = rate
-        self.encoder = encoder
+        self.follow(rate, encoder)
         self._telemetry = telemetry
         self._tokens = max(1.0, rate) if rate else 0.0
         self._filled = 0.0
         self._seen: Counter[str] = Counter()
         self._told = 0.0
+
+    def follow(self, rate: float, encoder: Writer) -> None:
+        """Write with this encoder, at this rate, from now on."""
+        self.rate, self.encoder = rate, encoder
 
     def write(self, refused: Iterable[tuple[int, Refusal, int]], now: float) -> list[Message]:
         """Count (input, refusal, observations in it), and return the letters that may be sent at `now`, monotonic."""

@@ -22,6 +22,14 @@ class CheckpointSchedule:
         self.next_part = 0.0  # when it may hold up messages that wait
         self._saved = now
 
+    def follow(self, state: State) -> None:
+        """Keep to these settings from now on."""
+        self.state = state
+
+    def worked(self, seconds: float) -> None:
+        """So much was done that a crash would have to do again."""
+        self.work += seconds
+
     def due(self, now: float, waiting: bool, progress: float) -> bool:
         """Whether to write a part now; `progress`: how much of the round is written, from 0 to 1."""
         if self.round:

@@ -87,6 +87,14 @@ _HINTS = {
 }
 
 
+class _Connection(sqlite3.Connection):
+    """Text comes as bytes: damaged text must reach its CRC instead of raising here."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.text_factory = bytes
+
+
 class Marks(NamedTuple):
     """What is known of the journal as a whole. Log sequence numbers (lsn) count frames from 1."""
 
@@ -302,8 +310,9 @@ def _inspecting(file: Path, synced: bool = True) -> Iterator[sqlite3.Connection]
     mode = "mode=ro" if _size(_log(file)) else "immutable=1"
     address = f"{file.absolute().as_uri()}?{mode}"
     try:
-        with closing(sqlite3.connect(address, uri=True, timeout=0, isolation_level=None)) as connection:
-            connection.text_factory = bytes
+        with closing(
+            sqlite3.connect(address, uri=True, timeout=0, isolation_level=None, factory=_Connection)
+        ) as connection:
             _check(connection, file)
             if synced and index.exists() and (good := good_bytes(_log(file), index)) is not None:
                 raise SnapshotError(
@@ -329,9 +338,8 @@ def _check(connection: sqlite3.Connection, file: Path) -> None:
             f"{file}: has format {found}; this version reads format {FORMAT}",
             f"start the version that wrote it, or move {file} and {_log(file).name} away to start anew",
         )
-    with closing(sqlite3.connect(":memory:")) as sound:
+    with closing(sqlite3.connect(":memory:", factory=_Connection)) as sound:
         sound.executescript(SCHEMA)
-        sound.text_factory = bytes
         if connection.execute(_TABLES).fetchall() != sound.execute(_TABLES).fetchall():
             raise damaged(file, "the schema is damaged")
     if connection.execute("PRAGMA quick_check(1)").fetchall() != [(b"ok",)]:
@@ -349,8 +357,7 @@ def _marks(connection: sqlite3.Connection, file: Path) -> Marks:
 
 
 def _connect(file: Path, durability: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(file, timeout=0, isolation_level=None)
-    connection.text_factory = bytes  # damaged text must reach its CRC instead of raising here
+    connection = sqlite3.connect(file, timeout=0, isolation_level=None, factory=_Connection)
     for setting in (
         "locking_mode = EXCLUSIVE",  # before anything is read: then the log's index is in private memory
         "journal_mode = WAL",

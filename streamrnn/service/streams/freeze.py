@@ -52,7 +52,7 @@ class Freeze:
 
 def freeze(engine: AnyEngine, on: bool) -> None:
     """Let the engine learn, or not, from now on."""
-    engine.frozen = on or engine.model.frozen
+    engine.freeze(on or engine.model.frozen)
 
 
 def refuse(engine: AnyEngine) -> None:
