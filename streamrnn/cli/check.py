@@ -152,7 +152,7 @@ def fit(need: dict[str, int], there: int) -> None:
 
 def queues(config: Config) -> list[dict[str, Any]]:
     """The most that waits in each socket, for every connected peer."""
-    from streamrnn.service.ingest.sockets import queued_frames
+    from streamrnn.service.ingest.ports import queued_frames
 
     limit = config.limits.max_frame_bytes
     frames = queued_frames(limit)

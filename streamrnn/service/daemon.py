@@ -29,7 +29,8 @@ from streamrnn.service.ingest.authentication import authenticator, granted
 from streamrnn.service.ingest.disk_full import DiskFull
 from streamrnn.service.ingest.producers import ProducerSessions
 from streamrnn.service.ingest.rate_limit import RateLimiter, newcomers
-from streamrnn.service.ingest.sockets import Message, Sockets
+from streamrnn.service.ingest.sockets import Sockets
+from streamrnn.service.ingest.subscriptions import Message
 from streamrnn.service.operations import control, logs, resources
 from streamrnn.service.operations.systemd import ServiceManager
 from streamrnn.service.operations.telemetry import Telemetry
@@ -123,9 +124,8 @@ class Daemon:
                 self._learn(history, replay)
             self._commands.follow(config, self._engine, self._encoder)
             self._published = self._journal.last  # everything up to this lsn has been sent, or is in `held`
-            self._sockets = Sockets(
-                config.input, config.output, config.limits, self._last_values.answer, self._authenticator
-            )
+            self._sockets = Sockets(self._last_values.answer, self._authenticator)
+            self._sockets.open(config.input, config.output, config.limits)
             opened.callback(self._sockets.close)
             self._open_control(config)
             self._catchup, self.catchup = self._open_catchup(config.output)

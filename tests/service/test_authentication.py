@@ -16,7 +16,7 @@ from streamrnn.config import schema
 from streamrnn.config.keys import Grant, Pair, read_grants, read_pair, write_grant, write_pair
 from streamrnn.errors import ConfigError
 from streamrnn.service import daemon as module
-from streamrnn.service.ingest import authentication, sockets
+from streamrnn.service.ingest import authentication, ports
 from tests.broken import greeting
 
 CONFIG = """
@@ -123,7 +123,7 @@ def test_who_may_not_come_in_is_counted_and_nothing_of_it_is_taken(
     house: House, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house.good = house.let_in("good")
-    monkeypatch.setitem(sockets.COMMON, zmq.HANDSHAKE_IVL, 300)
+    monkeypatch.setitem(ports.COMMON, zmq.HANDSHAKE_IVL, 300)
     served = house.open()
     if why == "handler raises":
         monkeypatch.setattr(authentication.Authenticator, "_judge", lambda *_: 1 / 0)

@@ -549,7 +549,7 @@ def test_a_turn_that_has_large_frames_gathers_no_more(
     daemon = turned("[limits]\nmax_batch = 3\n").daemon
 
     def poll(timeout: float) -> list[Frame]:
-        daemon._sockets.laden = laden
+        daemon._sockets._receiver.laden = laden
         return 2 * [Frame(0, 1.0, b"", b"{}")]
 
     monkeypatch.setattr(daemon._sockets, "poll", poll)

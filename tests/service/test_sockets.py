@@ -12,8 +12,10 @@ import zmq
 
 from streamrnn.config.schema import Input, Limits, Output
 from streamrnn.errors import ConfigError, StreamrnnError
+from streamrnn.service.ingest import ports
 from streamrnn.service.ingest import sockets as module
-from streamrnn.service.ingest.sockets import TURN_BYTES, Message, Sockets
+from streamrnn.service.ingest.sockets import TURN_BYTES, Sockets
+from streamrnn.service.ingest.subscriptions import Message
 from streamrnn.service.operations import control
 from streamrnn.service.publish import catchup
 from streamrnn.wire import Frame
@@ -38,7 +40,8 @@ class Room:
 
     def open(self, *inputs: Input, output: Output | None = None, **limits: int) -> Sockets:
         output = output or Output(endpoint=f"ipc://{self.path}/out")
-        self.sockets = Sockets(inputs, output, Limits(**limits), answer)
+        self.sockets = Sockets(answer)
+        self.sockets.open(inputs, output, Limits(**limits))
         return self.sockets
 
     def peer(self, kind: int, endpoint: str, *topics: bytes) -> zmq.Socket[bytes]:
@@ -121,7 +124,7 @@ def test_every_limit_of_a_router_is_set(room: Room) -> None:
     (port, _) = sockets.ports
     assert {option: port.socket.getsockopt(option) for option in wanted} == wanted
     write_only = {zmq.ROUTER_MANDATORY: 1, zmq.ROUTER_HANDOVER: 1}
-    assert {key: module._options(*port.wanted)[key] for key in write_only} == write_only
+    assert {key: ports.options(*port.wanted)[key] for key in write_only} == write_only
     sockets.reply(0, b"nobody", b"is there")  # an error inside, for ROUTER_MANDATORY is on, and none outside
 
 
@@ -369,14 +372,14 @@ def test_what_was_taken_from_an_endpoint_that_could_not_be_changed_is_left_and_t
     push = room.greeted()
     push.send(b"waiting")
     assert sockets.ports[0].socket.poll(PATIENCE * 1000)
-    before = module._open
+    before = module.open_port
 
     def fails(context: Any, wanted: Any, *more: Any) -> Any:
         if wanted[1] == 2048:
             raise ConfigError("cannot be")
         return before(context, wanted, *more)
 
-    monkeypatch.setattr(module, "_open", fails)
+    monkeypatch.setattr(module, "open_port", fails)
     with pytest.raises(ConfigError):
         sockets.change([old], output, Limits(max_frame_bytes=2048))
     assert [(frame.origin, frame.body) for frame in sockets.left] == [(0, b"waiting")]
@@ -471,8 +474,8 @@ def test_connections_beside_the_inputs_count_too(room: Room) -> None:
 
 def test_a_peer_that_is_half_open_is_dropped(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that has greeted and then says nothing, not even that it lives: as one whose machine is gone."""
-    monkeypatch.setitem(module.TCP, zmq.HEARTBEAT_IVL, 50)
-    monkeypatch.setitem(module.TCP, zmq.HEARTBEAT_TIMEOUT, 150)
+    monkeypatch.setitem(ports.TCP, zmq.HEARTBEAT_IVL, 50)
+    monkeypatch.setitem(ports.TCP, zmq.HEARTBEAT_TIMEOUT, 150)
     sockets = room.open(Input(endpoint=TCP))
     host, _, port = sockets.endpoints[0].removeprefix("tcp://").rpartition(":")
     ready = b"\x05READY\x0bSocket-Type\x00\x00\x00\x04PUSH"

@@ -26,6 +26,7 @@ from streamrnn.config.keys import Grant, Pair, read_grants, read_pair
 from streamrnn.config.schema import Config, Input, Output, Security
 from streamrnn.config.validate import binds
 from streamrnn.errors import ConfigError
+from streamrnn.service.ingest.connections import Connections
 
 ADDRESS = "inproc://zeromq.zap.01"
 DOMAIN = b"streamrnn"
@@ -105,6 +106,16 @@ class Authenticator:
         """The key that a guarded connection brought; "" when it is not let in any more."""
         found = str(part.get("User-Id"))
         return found if found in self.grants else ""
+
+    def shown(self, peers: Connections, part: zmq.Frame) -> str:
+        """The key that a guarded message came with; "" and the end of its connection when it is not let in any more."""
+        key, descriptor = self.key(part), int(part.get(zmq.SRCFD))
+        if key:
+            peers.show(descriptor, key)
+        else:
+            peers.shut(descriptor)
+            self.denied["message"] += 1
+        return key
 
     def may_send(self, key: str, stream: str) -> bool:
         """Whether a key may send observations of a stream; "" is the peer of an endpoint that is not guarded."""

@@ -56,6 +56,10 @@ class Connections:
         """Whether there is one. Either tells: one that was not held for want of a descriptor has greeted."""
         return bool(self._held or self._greeted)
 
+    def show(self, descriptor: int, key: str) -> None:
+        """A connection has shown this key."""
+        self.keys[descriptor] = key
+
     def end(self, key: str) -> int:
         """End all connections that have shown a key; how many there were."""
         theirs = [descriptor for descriptor, shown in self.keys.items() if shown == key]

@@ -15,7 +15,7 @@ import msgspec
 import zmq
 from msgspec import Struct
 
-from streamrnn.service.ingest.sockets import Message
+from streamrnn.service.ingest.subscriptions import Message
 from streamrnn.wire.topics import topic_of
 
 MOST, BYTES = 10_000, 64 * 1024 * 1024  # kept of a kind: the lesser of the two

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import structlog
 
-from streamrnn.service.ingest.sockets import Message
+from streamrnn.service.ingest.subscriptions import Message
 from streamrnn.service.operations.telemetry import Telemetry
 from streamrnn.wire import Refusal
 

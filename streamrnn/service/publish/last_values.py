@@ -6,7 +6,7 @@ from urllib.parse import unquote
 import msgspec
 
 from streamrnn.engine.tasks import AnyEngine
-from streamrnn.service.ingest.sockets import Message
+from streamrnn.service.ingest.subscriptions import Message
 from streamrnn.wire import Encoder
 from streamrnn.wire.topics import topic_of
 

@@ -13,7 +13,7 @@ from streamrnn.engine.reorder import Reorder
 from streamrnn.engine.tasks import AnyEngine
 from streamrnn.errors import StreamrnnError
 from streamrnn.messages import JUDGED
-from streamrnn.service.ingest.sockets import Message
+from streamrnn.service.ingest.subscriptions import Message
 from streamrnn.service.operations.telemetry import Telemetry
 from streamrnn.service.storage.journal import COMMAND, Write
 from streamrnn.service.streams import feedback
