@@ -26,6 +26,7 @@ PREDICTION = [
     "level",
     "anomaly_score",
     "is_anomaly",
+    "p_value",
     "skill",
     "learned",
     "warming_up",
@@ -52,6 +53,7 @@ ANOMALY = [
     "started",
     "severity",
     "anomaly_score",
+    "p_value",
     "expected",
     "actual",
     "attribution",
@@ -118,7 +120,7 @@ def test_a_prediction_byte_for_byte() -> None:
     assert body == (
         b'{"stream":"pump-1","seq":1,"topic_seq":1,"lsn":7,"time":1000.0,"forecasts":[{"target":"flow","step":1,'
         b'"time":1010.0,"yhat":9.5,"yhat_lower":9.0,"yhat_upper":10.0}],"level":0.9,"anomaly_score":0.25,'
-        b'"is_anomaly":false,"skill":0.5,"learned":40,"warming_up":false,"actual":{"flow":null},'
+        b'"is_anomaly":false,"p_value":null,"skill":0.5,"learned":40,"warming_up":false,"actual":{"flow":null},'
         b'"expected":{"flow":null}}'
     )
 
@@ -142,13 +144,15 @@ def test_a_prediction_tells_what_came_and_what_was_expected(columnar: bool) -> N
 
 def test_columns_are_answered_by_one_message_of_lists() -> None:
     out = answers(2, 1, 2, bits=[said.LEARNED | said.WARMING, said.LEARNED | said.ANOMALY], score=[NAN, 0.75])
+    out.tail[:] = NAN, 1e-5
     [(topic, body)] = encoder(horizons=(1, 3)).encode(batch(["a"], [2], columnar=True), out, ["a"], [7], False)
     assert topic == b"prediction/a/"
     message = json.loads(body)
-    assert list(message) == [*PREDICTION[:12], "actual", "expected"]
+    assert list(message) == [*PREDICTION[:13], "actual", "expected"]
     assert [list(forecast) for forecast in message["forecasts"]] == [FORECAST, FORECAST]
     assert (message["seq"], message["time"]) == ([1, 2], [1000.0, 1010.0])
     assert (message["anomaly_score"], message["is_anomaly"]) == ([None, 0.75], [False, True])
+    assert message["p_value"] == [None, 1e-5]
     assert (message["skill"], message["learned"], message["warming_up"], message["topic_seq"]) == (0.5, 40, False, 1)
     assert message["forecasts"][1] == {
         "target": "flow",
@@ -220,13 +224,13 @@ def test_marks_are_written_only_where_they_say_something() -> None:
     bits = [said.LEARNED, said.LATE | said.MISSING, said.DUPLICATE]
     runs = batch(["a", "a", "a"], [1, 1, 1], ids={2: "x-1"})
     messages = sent(encoder().encode(runs, answers(3, bits=bits), ["a"], [1, 2, 3], False))
-    assert [{k: v for k, v in message.items() if k in PREDICTION[15:]} for message in messages] == [
+    assert [{k: v for k, v in message.items() if k in PREDICTION[16:]} for message in messages] == [
         {},
         {"late": True, "missing": True},
         {"duplicate": True, "id": "x-1"},
     ]
     [message] = sent(encoder().encode(batch(["a"], [3], True, {2: "x-1"}), answers(3, bits=bits), ["a"], [1], True))
-    assert {k: v for k, v in message.items() if k in PREDICTION[15:]} == {
+    assert {k: v for k, v in message.items() if k in PREDICTION[16:]} == {
         "late": [False, True, False],
         "duplicate": [False, False, True],
         "replayed": True,
@@ -272,6 +276,7 @@ def test_an_anomaly_tells_what_where_and_why() -> None:
         "started": 1010.0,
         "severity": "major",
         "anomaly_score": 0.25,
+        "p_value": None,
         "expected": {"level": 5.0, "flow": 9.3},
         "actual": {"level": 5.5, "flow": 12.4},
         "attribution": {"level": 0.25, "flow": 0.75},

@@ -33,6 +33,7 @@ class Sheet:
     surprise: list[float | None]
     score: list[float | None]
     anomaly: list[bool]
+    tail: list[float | None]
     unseen: list[bool]
 
 
@@ -100,6 +101,7 @@ class Events:
             started=plain(float(one.started[0])),
             severity=SEVERITIES[one.severity[0]],
             anomaly_score=sheet.score[0],
+            p_value=sheet.tail[0],
             expected=expected,
             actual=actual,
             attribution={"event": plain(1.0 - by_time), "time": plain(by_time)},
@@ -124,6 +126,7 @@ class Events:
             started=plain(float(outcomes.started[i])),
             severity=SEVERITIES[outcomes.severity[i]],
             anomaly_score=None,
+            p_value=None,
             expected={"event": foretold, "probability": plain(share)},
             actual={"event": None, "probability": None, "rank": None, "bits": None},
             attribution={"event": 0.0, "time": 1.0},
@@ -162,6 +165,7 @@ class Events:
             started=plain(float(outcomes.began[i])),
             severity=SEVERITIES[outcomes.session_severity[i]],
             anomaly_score=plain(float(outcomes.session_score[i])),
+            p_value=plain(float(outcomes.session_tail[i])),
             expected=expected,
             actual=actual,
             attribution={"session": plain(1.0 - by_worst), "event": plain(by_worst)},
@@ -191,6 +195,7 @@ class Events:
             plain(float(outcomes.overdue[last])),
             sheet.score[where],
             sheet.anomaly[where],
+            sheet.tail[where],
             plain(float(outcomes.skill[last])),
             int(outcomes.learned[last]),
             int(outcomes.known[last]) - 1,
@@ -227,6 +232,7 @@ class Events:
             surprise=told(outcomes.surprise),
             score=told(outcomes.score),
             anomaly=[bool(each & ANOMALY) and new for each, new in zip(bits, learned, strict=True)],
+            tail=told(outcomes.tail),
             unseen=[number == 0 and new for number, new in zip(outcomes.symbol.tolist(), learned, strict=True)],
         )
 

@@ -14,13 +14,14 @@ from streamrnn.wire.outgoing.reason import reason, silence_reason
 from streamrnn.wire.topics import Topics
 
 Number = float | None
-# One outcome: seq, time, score, is it an anomaly, skill, learned, warming up, cells (T * K * 3), time ahead (K),
-# shares (T, kinds), actual (T), expected (T)
+# One outcome: seq, time, score, is it an anomaly, p-value, skill, learned, warming up, cells (T * K * 3),
+# time ahead (K), shares (T, kinds), actual (T), expected (T)
 Told = tuple[
     int,
     float,
     Number,
     bool,
+    Number,
     Number,
     int,
     bool,
@@ -45,6 +46,7 @@ class Sheet:
     time: list[float | None]
     score: list[float | None]
     anomaly: list[bool]
+    tail: list[float | None]
     skill: list[float | None]
     cells: list[list[float | None]]  # (T * K * 3) lists: yhat, yhat_lower, yhat_upper of each target and horizon
     ahead: list[list[float | None]]  # (K) lists: the time that is foretold
@@ -91,7 +93,7 @@ class Forecasts:
         """Nothing came when something was due: what was expected, and no score."""
         message = self.anomaly(None, outcomes, i, topic, "silence")
         message.monitor, message.reason = "silence", silence_reason(float(outcomes.interval[i]))
-        message.anomaly_score = None
+        message.anomaly_score = message.p_value = None
         return message
 
     def anomaly(self, _: Batch | None, outcomes: Outcomes, i: int, topic: Topics, state: str) -> Anomaly:
@@ -112,6 +114,7 @@ class Forecasts:
             started=plain(float(outcomes.started[i])),
             severity=SEVERITIES[outcomes.severity[i]],
             anomaly_score=plain(float(outcomes.score[i])),
+            p_value=plain(float(outcomes.tail[i])),
             expected=expected,
             actual=actual,
             attribution=attribution,
@@ -177,6 +180,7 @@ class Forecasts:
             time=outcomes.time.tolist(),
             score=self._list(outcomes.score),
             anomaly=((outcomes.bits & ANOMALY) != 0).tolist(),
+            tail=self._list(outcomes.tail),
             skill=self._list(outcomes.skill),
             cells=self._lists(outcomes.forecast.reshape(count, -1).T),
             ahead=self._lists(self._ahead(outcomes).T),
@@ -211,6 +215,7 @@ class Forecasts:
                 outcomes.time.tolist(),
                 self._list(outcomes.score),
                 ((outcomes.bits & ANOMALY) != 0).tolist(),
+                self._list(outcomes.tail),
                 self._list(outcomes.skill),
                 outcomes.learned.tolist(),
                 ((outcomes.bits & WARMING) != 0).tolist(),
@@ -235,7 +240,7 @@ class Forecasts:
 
     def _one(self, topic: Topics, told: Told) -> Prediction:
         """The answer to one observation."""
-        seq, time, score, anomaly, skill, learned, warming, cells, ahead, shares, actual, expected = told
+        seq, time, score, anomaly, tail, skill, learned, warming, cells, ahead, shares, actual, expected = told
         forecasts = [
             Forecast(target, step, ahead[k], cells[j], cells[j + 1], cells[j + 2]) for target, step, k, j in self._cells
         ]
@@ -249,6 +254,7 @@ class Forecasts:
             self._level,
             score,
             anomaly,
+            tail,
             skill,
             learned,
             warming,
@@ -274,6 +280,7 @@ class Forecasts:
             self._level,
             sheet.score[run],
             sheet.anomaly[run],
+            sheet.tail[run],
             sheet.skill[stop - 1],
             sheet.learned[stop - 1],
             sheet.bits[stop - 1] & WARMING != 0,

@@ -37,6 +37,7 @@ class Prediction(Struct, gc=False):
     level: float  # coverage that the intervals are to have
     anomaly_score: Floats  # 0 to 1, null while warming up; a list
     is_anomaly: bool | list[bool]  # a list
+    p_value: Floats  # rate at which the stream's ordinary data bring something as surprising, null as the score; a list
     skill: float | None  # 1 - error / error of persistence
     learned: int  # labels the network has been given
     warming_up: bool
@@ -86,6 +87,7 @@ class EventPrediction(Struct, gc=False):
     overdue_time: float | None  # by when it should have come, at the alert rate
     anomaly_score: Floats  # a list
     is_anomaly: bool | list[bool]  # a list
+    p_value: Floats  # a list
     skill: float | None  # 1 - bits / bits of the best context table
     learned: int  # events the network has been given
     symbols: int  # in the vocabulary
@@ -122,6 +124,7 @@ class Anomaly(Struct, gc=False):
     started: float | None
     severity: str
     anomaly_score: float | None
+    p_value: float | None  # null where there is no score
     expected: dict[str, Any]  # by target; of an event: `event` and `probability` of the likeliest
     actual: dict[str, Any]  # by target; of an event: `event`, `probability`, `rank`, `bits`
     # of a session both tell of its most surprising event, and `actual` its `place` (from 1), `events`, `session_bits`
