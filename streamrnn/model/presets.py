@@ -16,7 +16,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "standard": {
         "layers": (spec.Gru(32),),
-        "experts": (spec.Last(), spec.Seasonal(), spec.Profile(), spec.Linear()),
+        "experts": (spec.Last(), spec.Seasonal(), spec.Seasonal(2), spec.Profile(), spec.Linear()),
         "rule": spec.Tbptt(16, 8),
         "history": 1024,
         "gate": True,

@@ -23,6 +23,11 @@ def _blend(w, o, f, p):
 
 
 @jit
+def _near(gated, base, unit):
+    return gate.near(gated, base, unit)
+
+
+@jit
 def _pull(p, f, gated, y, unit, g):
     gate.pull(p, f, gated, y, unit, at(g, 0), len(f))
 
@@ -54,6 +59,12 @@ def test_gradient_is_the_difference_of_the_loss(seed):
         down[e] -= 1e-6
         slope = (twin.loss(w, up, f, y, unit) - twin.loss(w, down, f, y, unit)) / 2e-6
         assert g[e] == pytest.approx(slope, rel=1e-5, abs=1e-8)
+
+
+def test_the_gate_stays_near_the_mix_in_a_burst():
+    assert _near(1e6, 2.0, 1.5) == 2.0 + gate.LIMIT * 1.5
+    assert _near(-1e6, 2.0, 1.5) == 2.0 - gate.LIMIT * 1.5
+    assert _near(3.0, 2.0, 1.5) == 3.0
 
 
 def test_an_outlier_pulls_no_further_than_the_limit():

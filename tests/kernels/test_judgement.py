@@ -18,6 +18,11 @@ def _update(record, logs, f, mixed, y, unit, age, ahead, forget):
 
 
 @jit
+def _rested(answers, interval):
+    return mix.rested(answers, interval)
+
+
+@jit
 def _blend(record, f, n):
     return mix.blend(record, f, n)
 
@@ -91,6 +96,14 @@ def test_aggregation_finds_the_best_expert() -> None:
         f = y + random.normal(0, [0.1, 2.0, 2.0])
         _update(record, np.log(prior), f, _blend(record, f, 3), y, 1.0, 0, 1, mix.FORGET)
     assert record[0] > 0.9
+
+
+@pytest.mark.parametrize(("interval", "bet"), [(60.0, True), (3600.0, True), (86_400.0, False), (2.6e6, False)])
+def test_the_bet_on_the_profile_of_the_day_needs_hours(interval: float, bet: bool) -> None:
+    prior = np.array([0.9, 0.1])
+    record = np.concatenate([prior, np.zeros(2), np.full(4, 1e-6)])
+    _update(record, np.log(prior), np.ones(2), 1.0, 1.0, 1.0, _rested(0.0, interval), 1, mix.FORGET)
+    assert record[:2] == pytest.approx(prior if bet else [0.5, 0.5])
 
 
 def test_one_expert_keeps_all_the_weight() -> None:

@@ -7,6 +7,9 @@ calendar, and how far the experts are apart now. One vector of logits serves all
 the square of the error over the usual one; its gradient at o_e is u p_e (f_e - gated) / unit, u = (gated - y) / unit
 clipped to +-LIMIT.
 
+Whatever the network says, it moves the forecast by at most LIMIT usual errors from the mix: in a burst the experts are
+hundreds of them apart, and the inputs, which are bounded, cannot tell which of them is right.
+
 Rejected: a gate without the prior w, which was better on the series it was tuned on and unsafe on others; a logit for
 every horizon, which was no better and learns more slowly.
 """
@@ -36,6 +39,12 @@ def blend(w, o, f, p, n):
         p[e] /= total
         value += p[e] * f[e]
     return value
+
+
+@jit
+def near(gated, base, unit):
+    """The gated forecast, no further from the mix `base` than LIMIT usual errors."""
+    return min(max(gated, base - LIMIT * unit), base + LIMIT * unit)
 
 
 @jit

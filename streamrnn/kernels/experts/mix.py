@@ -23,6 +23,7 @@ REACH = 5.0  # an expert's distance counts up to this many usual errors
 FAR = 1e6  # nothing is further off, in usual errors: after a run of zeros any value would be infinitely far
 EXACT = 0.5  # share of the loss itself in the regret, beside its linear part
 MELT = 300.0  # answers after which half of the first bet is left
+FINE = 3600.0  # seconds: at a longer interval the day has no shape, and there is no bet
 
 
 @jit
@@ -39,6 +40,16 @@ def blend(record, f, n):
     for e in range(n):
         value += record[e] * f[e]
     return value
+
+
+@jit
+def rested(answers, interval):
+    """Answers that the bet of the first round has melted over; endless where there is none.
+
+    The bet is on the last value and the profile of the day. A day of fewer than 24 steps has no profile worth a bet, and
+    series of days, months or quarters are too short to wait until it has melted.
+    """
+    return math.inf if interval > FINE else answers
 
 
 @jit

@@ -30,6 +30,7 @@ RING, ROOM, REGRESSORS, LAGS, ROWS, PLAIN, ROOT, TABLE = 0, 1, 3, 4, 5, 6, 7, 8 
 CONSTANT, LAG, SEASON_LAG, LEVEL, SINE, COSINE, COMING = range(7)
 WHAT, SEASON, A, B = range(4)
 REGRESSOR_WIDTH = 4
+QUARTER = 0.3 * YEAR  # the longest interval of a season within the year: quarters have up to 92 days
 FEWEST = 3  # steps: a shorter season is none
 WAVER = 0.2  # a share by which the number of bins may differ from the interval's before the profile starts anew
 MOVES = (0.1, 0.2)  # how far a bin's level moves; the longer season is seen less often
@@ -47,7 +48,7 @@ def period(season, first, second, interval):
         return DAY if season == 0 else WEEK
     if interval <= 0.25 * WEEK:
         return WEEK if season == 0 else YEAR
-    return YEAR if season == 0 and interval <= 0.25 * YEAR else 0.0
+    return YEAR if season == 0 and interval <= QUARTER else 0.0
 
 
 @jit

@@ -210,7 +210,7 @@ def settle_one(plan, row, place, j, k, y):
         base,
         y,
         size,
-        age,
+        mix.rested(age, row.real[p[Program.CLOCK] + Clock.INTERVAL]),
         ahead,
         mix.FORGET,
     )
