@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamrnn.kernels.core.layout import Stats
+from streamrnn.kernels.core.layout import Clock, Stats
 from streamrnn.kernels.core.program import Program, Reals
 from streamrnn.kernels.experts import mix
 from streamrnn.kernels.monitors import conformal
@@ -50,7 +50,9 @@ def _places(place: list[Any], begun: tuple[Part, ...], name: str) -> NDArray[np.
 
 def _enter(plan: Any, row: Numbers, first: int, n: int, new: NDArray[np.int64]) -> None:
     """Set the round of n members, whose records begin at number 4 `first`, of every target and horizon of a row."""
-    p, priors, horizons = plan.table.ints, plan.table.priors[first : first + n], plan.table.horizons
+    p, horizons = plan.table.ints, plan.table.horizons
+    behind = len(plan.table.priors) - n if first == 0 and row[p[Program.CLOCK] + Clock.INTERVAL] > mix.FINE else first
+    priors = plan.table.priors[behind : behind + n]  # the bet: see mix.bets
     kept = np.setdiff1d(np.arange(n), new)
     count = len(plan.sizes.targets) * len(horizons)
     records = row[int(p[Program.MIX]) :][: count * int(p[Program.MIX_WIDTH])].reshape(count, -1)[

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from streamrnn import spec
 from streamrnn.kernels.drift import adwin, page_hinkley, reactions
-from streamrnn.kernels.experts import linear, naive
+from streamrnn.kernels.experts import linear, naive, smooth
 from streamrnn.kernels.heads import binary, gaussian, quantile, student
 from streamrnn.kernels.layers import (
     attention,
@@ -63,6 +63,7 @@ class Expert(NamedTuple):
     reals: Callable[[Any], tuple[float, float]]
     state: Callable[[Any, Past, Labels], list[Piece]]
     prior: float
+    coarse: float = 0.02  # the same where values come so far apart that a day has no profile
     hasten: Any = None  # for those that remember long: what a drift changes
 
 
@@ -259,8 +260,8 @@ LAYERS: dict[type[Any], Layer] = {
 }
 
 EXPERTS: dict[type[Any], Expert] = {
-    spec.Last: Expert(naive.ignore, naive.forecast_last, _none, _unset, _stateless, 1.0),
-    spec.Seasonal: Expert(naive.ignore, naive.forecast_seasonal, _season, _unset, _stateless, 0.02),
+    spec.Last: Expert(naive.ignore, naive.forecast_last, _none, _unset, _stateless, 1.0, 0.3),
+    spec.Seasonal: Expert(naive.ignore, naive.forecast_seasonal, _season, _unset, _stateless, 0.02, 0.3),
     spec.Change: Expert(naive.ignore, naive.forecast_change, _season, _unset, _stateless, 0.02),
     spec.Level: Expert(naive.ignore, naive.forecast_level, _season, _unset, _stateless, 0.02),
     spec.Profile: Expert(
@@ -271,6 +272,15 @@ EXPERTS: dict[type[Any], Expert] = {
         _profile,
         1.0,
     ),
+    spec.Smooth: Expert(
+        naive.ignore,
+        smooth.forecast,
+        lambda it, past: (it.steps, 0),
+        _unset,
+        lambda it, past, horizons: [("models", [plain(smooth.length(it.steps))])],
+        0.02,
+        1.0,
+    ),
     spec.Linear: Expert(
         linear.settle,
         linear.forecast,
@@ -278,7 +288,7 @@ EXPERTS: dict[type[Any], Expert] = {
         lambda it: (it.forget, 3.0 if it.root else 0.0),
         _linear,
         0.02,
-        linear.hasten,
+        hasten=linear.hasten,
     ),
 }
 

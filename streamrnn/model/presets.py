@@ -16,7 +16,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "standard": {
         "layers": (spec.Gru(32),),
-        "experts": (spec.Last(), spec.Seasonal(), spec.Seasonal(2), spec.Profile(), spec.Linear()),
+        "experts": (spec.Last(), spec.Seasonal(), spec.Seasonal(2), spec.Profile(), spec.Smooth(), spec.Linear()),
         "rule": spec.Tbptt(16, 8),
         "history": 1024,
         "gate": True,
@@ -31,6 +31,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             spec.Change(1),
             spec.Level(2),
             spec.Profile(),
+            spec.Smooth(),
             spec.Linear("profile"),
             spec.Linear("calendar", forget=0.9998, root=True),
             spec.Linear("calendar", forget=0.998, root=True),

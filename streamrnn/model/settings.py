@@ -57,10 +57,14 @@ def write_numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
 
 
 def priors(sizes: Sizes) -> NDArray[np.float64]:
-    """Logarithms of the prior weights of both rounds of the mix; the weights of each round sum to 1."""
-    weights = np.array([EXPERTS[type(expert)].prior for expert in sizes.experts])
+    """Logarithms of the prior weights of both rounds of the mix, then the first round's for values far apart.
+
+    The weights of each sum to 1.
+    """
     last = [0.9, 0.05, 0.05] if sizes.gate else [0.5, 0.5]
-    return np.asarray(np.log(np.concatenate([weights / weights.sum(), last])), np.float64)
+    fine = np.array([EXPERTS[type(expert)].prior for expert in sizes.experts])
+    coarse = np.array([EXPERTS[type(expert)].coarse for expert in sizes.experts])
+    return np.asarray(np.log(np.concatenate([fine / fine.sum(), last, coarse / coarse.sum()])), np.float64)
 
 
 def targets(sizes: Sizes) -> NDArray[np.int64]:

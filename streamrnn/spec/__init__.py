@@ -10,7 +10,19 @@ what a new setting does to stored state is decided here too, see part.py.
 """
 
 from streamrnn.spec.drift import Adwin, Detector, Drift, PageHinkley
-from streamrnn.spec.experts import INPUTS, Change, Context, Expert, Last, Level, Linear, Profile, Season, Seasonal
+from streamrnn.spec.experts import (
+    INPUTS,
+    Change,
+    Context,
+    Expert,
+    Last,
+    Level,
+    Linear,
+    Profile,
+    Season,
+    Seasonal,
+    Smooth,
+)
 from streamrnn.spec.heads import Binary, Gaussian, Head, Quantile, Student
 from streamrnn.spec.layers import (
     Attention,
@@ -89,6 +101,7 @@ __all__ = [
     "Season",
     "Seasonal",
     "Sgd",
+    "Smooth",
     "Snap1",
     "Steps",
     "Student",

@@ -47,6 +47,17 @@ class Profile(Part, frozen=True, tag="profile"):
     bins: Annotated[int, Meta(ge=2, le=168)] = 48
 
 
+class Smooth(Part, frozen=True, tag="smooth"):
+    """Exponential smoothing: level, trend, and a season of at most `steps` steps, added or multiplied.
+
+    Many settings run at once and are weighted by what they missed of late, so there is none to choose.
+    """
+
+    meaning: ClassVar[Meaning] = {"steps": ALWAYS}
+
+    steps: Annotated[int, Meta(ge=2, le=336)] = 64
+
+
 class Linear(Part, frozen=True, tag="linear"):
     """Recursive least squares with forgetting factor `forget`, all horizons at once.
 
@@ -76,4 +87,4 @@ class Context(Part, frozen=True, tag="context"):
     contexts: Annotated[int, Meta(ge=4, le=2**20)] = 4096
 
 
-Expert = Last | Seasonal | Change | Level | Profile | Linear | Context
+Expert = Last | Seasonal | Change | Level | Profile | Smooth | Linear | Context

@@ -20,6 +20,7 @@ SPECS: list[spec.Expert] = [
     spec.Level(1),
     spec.Level(2),
     spec.Profile(period=1200.0, bins=12),
+    spec.Smooth(steps=12),
     spec.Linear("lags", lags=5, forget=0.99),
     spec.Linear("profile", lags=5, forget=0.99),
     spec.Linear("calendar", lags=5),

@@ -15,6 +15,7 @@ from streamrnn.kernels.experts import linear
 from streamrnn.kernels.experts import seasons as s
 from streamrnn.model.history import past
 from tests.naive.seasons import History
+from tests.naive.smooth import Smoothing
 
 
 class Last:
@@ -96,6 +97,20 @@ class Profile(Last):
         return [last + float(value) for value in self.change[self.bin_of(time)]]
 
 
+class Smooth(Last):
+    """Exponential smoothing in many settings."""
+
+    def __init__(self, expert: Any, horizons: tuple[int, ...], *more: Any) -> None:
+        super().__init__(expert, horizons, *more)
+        self.models = Smoothing(expert.steps)
+
+    def forecast(self, last: float, mean: float, sd: float, step: int, time: float, interval: float) -> list[float]:
+        m = self.history.steps[0]
+        known = not math.isnan(self.history.value(step, 0, math.nan))
+        self.models.take(last, step, known, m if 1 < m <= self.expert.steps else 1)
+        return [self.models.foretell(h, step) for h in self.horizons]
+
+
 def root(y: float) -> float:
     """Signed square root."""
     return math.copysign(math.sqrt(abs(y)), y)
@@ -161,5 +176,6 @@ EXPERTS: dict[type[Any], Any] = {
     spec.Change: Change,
     spec.Level: Level,
     spec.Profile: Profile,
+    spec.Smooth: Smooth,
     spec.Linear: Linear,
 }

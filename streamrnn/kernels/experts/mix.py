@@ -14,6 +14,7 @@ Rejected: exponential weights with one rate, which would have to be tuned per st
 
 import math
 
+from streamrnn.kernels.core.call import shift
 from streamrnn.kernels.core.jit import jit
 
 FORGET = 0.002  # a memory of five hundred settled forecasts: shorter ones lose on load curves and after single outliers
@@ -23,7 +24,7 @@ REACH = 5.0  # an expert's distance counts up to this many usual errors
 FAR = 1e6  # nothing is further off, in usual errors: after a run of zeros any value would be infinitely far
 EXACT = 0.5  # share of the loss itself in the regret, beside its linear part
 MELT = 300.0  # answers after which half of the first bet is left
-FINE = 3600.0  # seconds: at a longer interval the day has no shape, and there is no bet
+FINE = 3600.0  # seconds: at a longer interval the day has no profile, and the bet is another
 
 
 @jit
@@ -43,13 +44,13 @@ def blend(record, f, n):
 
 
 @jit
-def rested(answers, interval):
-    """Answers that the bet of the first round has melted over; endless where there is none.
+def bets(logs, n, last_round, interval):
+    """Of `logs`, the plan's priors, those that the first round of n experts bets on.
 
-    The bet is on the last value and the profile of the day. A day of fewer than 24 steps has no profile worth a bet, and
-    series of days, months or quarters are too short to wait until it has melted.
+    Behind those of both rounds stands another set for values more than FINE apart: the first is on the profile of the
+    day, which is none then, and series of days, months or quarters are too short to wait until it has melted.
     """
-    return math.inf if interval > FINE else answers
+    return shift(logs, n + last_round) if interval > FINE else logs
 
 
 @jit

@@ -267,9 +267,7 @@ def issue(plan, row, j, k, place, f, out, time):
     unit, final = usual_error(plan, row, j, k), r[Pending.FORECASTS + n :]
     final[0] = base
     if p[Program.GATE]:
-        gated = gate.blend(
-            record, shift(out, p[Program.LOGITS] + j * n), r[Pending.FORECASTS :], final[last_round:], n
-        )
+        gated = gate.blend(record, shift(out, p[Program.LOGITS] + j * n), r[Pending.FORECASTS :], final[last_round:], n)
         final[1] = gate.near(gated, base, unit)
     o, point = shift(out, (j * horizons + k) * p[Program.HEAD_WIDTH]), at(final, last_round - 1)
     call(p[Program.HEAD_READ], p[Program.HEAD_WIDTH], o, shift(plan.reals, Reals.HEAD), point)

@@ -205,12 +205,12 @@ def settle_one(plan, row, place, j, k, y):
     )  # of probabilities: the loss stays square, and so proper (Brier 1950)
     mix.update(
         record[: 4 * experts],
-        plan.priors,
+        mix.bets(plan.priors, experts, last, row.real[p[Program.CLOCK] + Clock.INTERVAL]),
         f[Pending.FORECASTS : Pending.FORECASTS + experts],
         base,
         y,
         size,
-        mix.rested(age, row.real[p[Program.CLOCK] + Clock.INTERVAL]),
+        age,
         ahead,
         mix.FORGET,
     )
