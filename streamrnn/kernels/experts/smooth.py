@@ -8,7 +8,7 @@ Forecasting with Exponential Smoothing, table 2.2: (A,N), (A,Ad) and (A,A), erro
 
 The grid is every ALPHA with every TREND (beta, phi) and every GAMMA, 0 for no season; all of it once more on the
 logarithms of the values, which makes trend and season multiplicative, as long as all values have been above 0. What is
-foretold is the mean of the models, each weighted by the power of its mean absolute error one step ahead, discounted by
+predicted is the mean of the models, each weighted by the power of its mean absolute error one step ahead, discounted by
 FORGET: w ~ (sum of errors)^-n, n the discounted number of errors (a likelihood of Laplace's distribution). So nothing
 is fitted again, and a stream needs no setting.
 
