@@ -27,12 +27,12 @@ def filtered(state, n, x, y, w, X, targets, R, noise, prior):
             for u in range(ekf.WIDE):
                 x[i, u] = X[t, i, u]
                 e -= w[i, u] * X[t, i, u]
-        total = R + ekf.product(at(state, 0), n, at(x, 0), at(y, 0), noise)
+        total = R + ekf.product(at(state, 0), n, at(x, 0), at(y, 0), noise, prior)
         for i in range(n):
             for u in range(ekf.WIDE):
                 w[i, u] += y[i, u] * (e / total)
         ekf.wait(at(state, 0), n, at(y, 0), 1.0 / math.sqrt(total))
-    ekf.product(at(state, 0), n, at(x, 0), at(y, 0), 0.0)
+    ekf.product(at(state, 0), n, at(x, 0), at(y, 0), 0.0, prior)
 
 
 @jit
@@ -63,11 +63,11 @@ def test_groups_equal_their_twins(n: int, dtype: str, close: float) -> None:
     w, twins = np.zeros((ekf.WIDE, n)), np.tile(0.3 * np.eye(n), (ekf.WIDE, 1, 1))
     for row, target in zip(X, y, strict=True):
         e = target - float(np.sum(w.T * row))
-        spread = [twins[u] + 1e-3 * np.eye(n) for u in range(ekf.WIDE)]
+        spread = [naive.spread(twins[u], 1e-3, 0.3) for u in range(ekf.WIDE)]
         A = 0.7 + sum(float(row[:, u] @ spread[u] @ row[:, u]) for u in range(ekf.WIDE))
         for u in range(ekf.WIDE):
             own = float(row[:, u] @ spread[u] @ row[:, u])
-            w[u], twins[u] = naive.update(w[u], twins[u], row[:, u], e, A - own, 1e-3)
+            w[u], twins[u] = naive.update(w[u], spread[u], row[:, u], e, A - own)
     np.testing.assert_allclose(ours.T, w, rtol=close, atol=close)
     np.testing.assert_allclose(P, twins, rtol=close, atol=close)
 
@@ -92,7 +92,15 @@ def test_covariances_stay_positive_and_bounded_over_300000_updates_in_float32() 
     assert np.isfinite(P).all()
     for each in P:
         assert np.linalg.eigvalsh(each).min() > -1e-6 * np.diag(each).max()
-        assert (np.diag(each) > 0).all() and np.diag(each).max() < 0.3 + 300_000 * 1e-7 + 1e-3
+        assert (np.diag(each) > 0).all() and np.diag(each).max() < 0.3 + 1e-6
+
+
+def test_the_noise_raises_no_variance_beyond_its_prior() -> None:
+    """Of a weight that no label says anything about."""
+    X = np.random.default_rng(5).normal(0, 1, (2000, 3, ekf.WIDE))
+    X[:, 1] = 0
+    _, P = run(X, np.zeros(2000), 1.0, 1e-3, 0.3, "float32")
+    assert (P[:, 1, 1] >= 0.3).all() and P.max() < 0.3 + 2e-3
 
 
 @pytest.mark.parametrize(("head", "noise"), [(spec.Gaussian(), 0.4), (spec.Student(), 0.4), (spec.Binary(), 1.0)])

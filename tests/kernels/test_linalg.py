@@ -8,7 +8,7 @@ import pytest
 from streamrnn.kernels.core import linalg
 from tests.naive import linalg as naive
 
-SIZES = [(1, 1), (3, 5), (4, 4), (5, 8), (7, 3), (8, 9), (9, 17), (16, 1), (33, 6)]
+SIZES = [(1, 1), (3, 5), (4, 4), (5, 8), (7, 3), (8, 9), (8, 24), (9, 17), (12, 36), (16, 1), (27, 30), (33, 6)]
 
 
 def close(dtype: str) -> dict[str, Any]:

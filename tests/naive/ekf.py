@@ -6,9 +6,13 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-def update(w: Array, P: Array, g: Array, e: float, R: float, noise: float) -> tuple[Array, Array]:
-    """w and P after an error e of an output whose gradient is g; the noise is added before, as ours adds it."""
-    P = P + noise * np.eye(len(w))
+def spread(P: Array, noise: float, most: float) -> Array:
+    """P with the process noise on every variance that is below `most`; added before an update, as ours adds it."""
+    return P + noise * np.diag((np.diag(P) < most).astype(float))
+
+
+def update(w: Array, P: Array, g: Array, e: float, R: float) -> tuple[Array, Array]:
+    """w and P after an error e of an output whose gradient is g."""
     A = R + g @ P @ g
     K = P @ g / A
     return w + K * e, P - np.outer(K, g @ P)

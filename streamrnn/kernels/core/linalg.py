@@ -1,6 +1,7 @@
 """Matrix primitives for one sample, over contiguous views; matrices are input-major (I, O).
 
-Whole registers of outputs go through the tiles of simd.py, widest first; what is left over goes through plain loops.
+Whole registers of outputs go through the tiles of simd.py, widest first, and then half a register; what is left over
+goes through plain loops.
 """
 
 from streamrnn.kernels.core import simd
@@ -9,6 +10,7 @@ from streamrnn.kernels.core.jit import jit
 
 row8, row4, row2, row1 = simd.tile(1, 8, 1), simd.tile(1, 4, 2), simd.tile(1, 2, 4), simd.tile(1, 1, 4)
 square3, square2, square1 = simd.tile(4, 3, 1), simd.tile(4, 2, 1), simd.tile(4, 1, 2)
+row_half, square_half = simd.tile(1, 1, 4, 2), simd.tile(4, 1, 2, 2)
 
 
 @jit
@@ -29,6 +31,10 @@ def combine(K, A, step, B, y):
     if j + L <= m:
         row1(K, A, step, 0, at(B, j), m, at(y, j), 0)
         j += L
+    half = max(1, L // 2)
+    if j + half <= m:
+        row_half(K, A, step, 0, at(B, j), m, at(y, j), 0)
+        j += half
     if j < m:
         for k in range(K):
             a, b = A[k * step], B[k]
@@ -44,20 +50,28 @@ def matvec(W, x, y):
 
 @jit
 def dots(W, d, y):
-    """y += W d, W (I, O), d (O), y (I): a register of dot products at once."""
+    """y += W d, W (I, O), d (O), y (I): a register of dot products at once, then half a register."""
     n, m = W.shape
     L = simd.lanes(y)
-    whole = m // L
-    i = 0
+    half, i = max(1, L // 2), 0
     while i + L <= n:
-        simd.dots(whole, at(W, i * m), m, at(d, 0), at(y, i))
-        for j in range(whole * L, m):
-            for r in range(i, i + L):
-                y[r] += W[r, j] * d[j]
+        simd.dots(m // L, at(W, i * m), m, at(d, 0), at(y, i))
+        rest(W, d, y, i, i + L, m // L * L)
         i += L
-    for r in range(i, n):
+    while i + half <= n:
+        simd.dots_half(m // half, at(W, i * m), m, at(d, 0), at(y, i))
+        rest(W, d, y, i, i + half, m // half * half)
+        i += half
+    rest(W, d, y, i, n, 0)
+
+
+@jit
+def rest(W, d, y, first, last, start):
+    """The same for rows first..last-1 and columns from `start` on, one by one."""
+    m = W.shape[1]
+    for r in range(first, last if start < m else first):
         w, s = W[r], W.dtype.type(0)
-        for j in range(m):
+        for j in range(start, m):
             s += w[j] * d[j]
         y[r] += s
 
@@ -68,7 +82,7 @@ def fold(X, D, G):
     K, n = X.shape
     m = D.shape[1]
     L = simd.lanes(G)
-    i = 0
+    half, i = max(1, L // 2), 0
     while i + 4 <= n:
         j = 0
         while j + 3 * L <= m:
@@ -80,6 +94,9 @@ def fold(X, D, G):
         if j + L <= m:
             square1(K, at(X, i), n, 1, at(D, j), m, at(G, i * m + j), m)
             j += L
+        if j + half <= m:
+            square_half(K, at(X, i), n, 1, at(D, j), m, at(G, i * m + j), m)
+            j += half
         for r in range(i, i + 4):
             for c in range(j, m):
                 for k in range(K):

@@ -48,13 +48,13 @@ def lanes(typingctx, array):
 
 
 class Emit:
-    """The instructions of a kernel over one type of numbers."""
+    """The instructions of a kernel over one type of numbers, in a part of a register: 1 the whole, 2 a half."""
 
-    def __init__(self, context, builder, real) -> None:
+    def __init__(self, context, builder, real, part: int = 1) -> None:
         self.builder = builder
         self.real = context.get_value_type(real)
         self.size = real.bitwidth // 8
-        self.lanes = REGISTER // self.size
+        self.lanes = max(1, REGISTER // self.size // part)
         self.vector = ir.VectorType(self.real, self.lanes)
 
     def at(self, pointer, *offsets):
@@ -155,14 +155,15 @@ class Value:
 
 def each(formula: Callable) -> Callable:
     """A kernel (n, inputs ..., outputs ...) of pointers: outputs[i] = formula(inputs[i]) for i < n, the formula written
-    with + - * / on its arguments. Whole registers first, the rest one by one. An output may be an input."""
+    with + - * / on its arguments. Whole registers first, then a half, the rest one by one. An output may be an input."""
     count = len(inspect.signature(formula).parameters)
 
     @intrinsic
     def kernel(typingctx, n, *pointers):
         def codegen(context, builder, signature, values):
             n, places = values[0], cgutils.unpack_tuple(builder, values[1])
-            emit = Emit(context, builder, signature.args[1].types[0].dtype)
+            real = signature.args[1].types[0].dtype
+            emit = Emit(context, builder, real)
 
             def apply(at, load, store):
                 moved = [emit.at(place, at) for place in places]
@@ -171,10 +172,13 @@ def each(formula: Callable) -> Callable:
                 for value, place in zip(found, moved[count:], strict=True):
                     store(value.value, place)
 
-            whole = builder.udiv(n, INDEX(emit.lanes))
-            with cgutils.for_range(builder, whole) as loop:
-                apply(builder.mul(loop.index, INDEX(emit.lanes)), emit.load, emit.store)
-            with cgutils.for_range(builder, n, start=builder.mul(whole, INDEX(emit.lanes))) as loop:
+            done = INDEX(0)
+            for some in (emit, Emit(context, builder, real, 2)):
+                blocks = builder.udiv(builder.sub(n, done), INDEX(some.lanes))
+                with cgutils.for_range(builder, blocks) as loop:
+                    apply(builder.add(done, builder.mul(loop.index, INDEX(some.lanes))), some.load, some.store)
+                done = builder.add(done, builder.mul(blocks, INDEX(some.lanes)))
+            with cgutils.for_range(builder, n, start=done) as loop:
                 apply(loop.index, lambda place: builder.load(place, typ=emit.real), builder.store)
             return context.get_dummy_value()
 
@@ -183,15 +187,15 @@ def each(formula: Callable) -> Callable:
     return kernel
 
 
-def tile(rows: int, vectors: int, ways: int) -> Callable:
+def tile(rows: int, vectors: int, ways: int, part: int = 1) -> Callable:
     """A kernel (K, A, a_step, a_next, B, b_step, C, c_next): C[r c_next + j] += sum_k A[k a_step + r a_next]
-    B[k b_step + j] for rows r and j < vectors * lanes."""
+    B[k b_step + j] for rows r and j < vectors * lanes, of a part of a register each."""
 
     @intrinsic
     def kernel(typingctx, K, A, a_step, a_next, B, b_step, C, c_next):
         def codegen(context, builder, signature, values):
             steps, a, a_step, a_next, b, b_step, c, c_next = values
-            emit = Emit(context, builder, signature.args[1].dtype)
+            emit = Emit(context, builder, signature.args[1].dtype, part)
             sums = [emit.sums(rows * vectors) for _ in range(ways)]
 
             def step(k, way):
@@ -222,87 +226,127 @@ def tile(rows: int, vectors: int, ways: int) -> Callable:
     return kernel
 
 
-@intrinsic
-def dots(typingctx, count, W, w_next, d, y):
-    """y[i] += sum_j W[i w_next + j] d[j] for i < lanes and j < count * lanes."""
+def transposing(part: int) -> Callable:
+    """A kernel (count, W, w_next, d, y): y[i] += sum_j W[i w_next + j] d[j] for i < lanes and j < count * lanes, lanes
+    those of a part of a register."""
 
-    def codegen(context, builder, signature, values):
-        count, w, w_next, d, y = values
-        emit = Emit(context, builder, signature.args[1].dtype)
-        sums = emit.sums(emit.lanes)
-        with cgutils.for_range(builder, count) as loop:
-            j = builder.mul(loop.index, INDEX(emit.lanes))
-            line = emit.load(emit.at(d, j))
-            for i in range(emit.lanes):
-                emit.more(sums[i], emit.load(emit.at(w, builder.mul(INDEX(i), w_next), j)), line)
-        total = emit.transposed([emit.value([place]) for place in sums])
-        emit.store(emit.add(emit.load(y), total), y)
-        return context.get_dummy_value()
+    @intrinsic
+    def kernel(typingctx, count, W, w_next, d, y):
+        def codegen(context, builder, signature, values):
+            count, w, w_next, d, y = values
+            emit = Emit(context, builder, signature.args[1].dtype, part)
+            sums = emit.sums(emit.lanes)
+            with cgutils.for_range(builder, count) as loop:
+                j = builder.mul(loop.index, INDEX(emit.lanes))
+                line = emit.load(emit.at(d, j))
+                for i in range(emit.lanes):
+                    emit.more(sums[i], emit.load(emit.at(w, builder.mul(INDEX(i), w_next), j)), line)
+            total = emit.transposed([emit.value([place]) for place in sums])
+            emit.store(emit.add(emit.load(y), total), y)
+            return context.get_dummy_value()
 
-    return types.void(types.intp, W, types.intp, d, y), codegen
+        return types.void(types.intp, W, types.intp, d, y), codegen
 
+    return kernel
+
+
+dots, dots_half = transposing(1), transposing(2)
 
 GROUPS = 8  # symmetric matrices side by side in a sweep: a number of the stored layout, whatever the CPU's lanes
 TOGETHER = 4  # rows of them at once: what belongs to a column is loaded once for all
+PAIR = 2  # columns at once, which fill the registers of AVX-512
 
 
 class Sweep:
-    """The instructions of a sweep: values of GROUPS matrices in a register, places counted in registers."""
+    """The instructions of a sweep: values of GROUPS matrices side by side, of one column or of PAIR columns at once;
+    places counted in columns."""
 
     def __init__(self, context, builder, real, values) -> None:
-        self.emit, self.builder = Emit(context, builder, real), builder
-        self.emit.lanes, self.emit.vector = GROUPS, ir.VectorType(self.emit.real, GROUPS)
-        _, self.P, self.c, self.x, self.y, noise = values
-        noise = builder.fptrunc(noise, self.emit.real) if self.emit.size < 8 else noise
-        blank = builder.insert_element(ir.Constant(self.emit.vector, ir.Undefined), noise, LANE(0))
-        self.noise = self.emit.shuffle(blank, blank, [0] * GROUPS)
-        self.totals = self.emit.sums(TOGETHER)
+        self.one, self.pair = (self.of(Emit(context, builder, real), GROUPS * many) for many in (1, PAIR))
+        self.builder = builder
+        _, self.P, self.c, self.x, self.y, noise, most = values
+        self.noise, self.most = self.constant(noise), self.constant(most)
+        self.totals = self.one.sums(TOGETHER)
+        self.pairs = self.pair.sums(TOGETHER)
+
+    @staticmethod
+    def of(emit, lanes):
+        emit.lanes, emit.vector = lanes, ir.VectorType(emit.real, lanes)
+        return emit
+
+    def constant(self, number):
+        """A float64 in every lane."""
+        number = self.builder.fptrunc(number, self.one.real) if self.one.size < 8 else number
+        blank = self.builder.insert_element(ir.Constant(self.one.vector, ir.Undefined), number, LANE(0))
+        return self.one.shuffle(blank, blank, [0] * GROUPS)
+
+    def lanes(self, value, places):
+        """Some lanes of a value."""
+        mask = ir.Constant(ir.VectorType(LANE, len(places)), places)
+        return self.builder.shuffle_vector(value, value, mask)
 
     def place(self, pointer, i):
-        return self.emit.at(pointer, self.builder.mul(i, INDEX(GROUPS)))
+        return self.one.at(pointer, self.builder.mul(i, INDEX(GROUPS)))
 
     def read(self, pointer, i):
-        return self.emit.load(self.place(pointer, i))
+        return self.one.load(self.place(pointer, i))
 
-    def correct(self, place, a, b, noise=None):
-        """The element at `place` less a b, stored and returned."""
-        value = self.builder.fsub(self.emit.load(place), self.builder.fmul(a, b, flags=FLAGS), flags=FLAGS)
-        value = value if noise is None else self.emit.add(value, noise)
-        self.emit.store(value, place)
+    def correct(self, emit, place, a, b, diagonal=False):
+        """The element at `place` less a b, stored and returned; with the noise, where it is a small variance."""
+        value = self.builder.fsub(emit.load(place), self.builder.fmul(a, b, flags=FLAGS), flags=FLAGS)
+        if diagonal:
+            small = self.builder.fcmp_ordered("<", value, self.most)
+            value = self.builder.select(small, emit.add(value, self.noise), value)
+        emit.store(value, place)
         return value
+
+    def columns(self, emit, j, begins, c, x, totals) -> None:
+        """What stands left of the diagonal in some rows, in the columns from j on that a value of `emit` holds."""
+        cj, xj = (emit.load(self.place(pointer, j)) for pointer in (self.c, self.x))
+        at_y = self.place(self.y, j)
+        column = emit.load(at_y)
+        for r, begin in enumerate(begins):
+            value = self.correct(emit, self.place(begin, j), c[r], cj)
+            emit.more(totals[r], value, xj)
+            column = emit.add(column, self.builder.fmul(value, x[r], flags=FLAGS))
+        emit.store(column, at_y)
+
+    def left(self, i, begins, c, x) -> None:
+        """All columns left of the diagonal block: PAIR by PAIR, and the last one if their number is odd."""
+        twice = [[self.lanes(value, [*range(GROUPS)] * PAIR) for value in values] for values in (c, x)]
+        for r in range(len(begins)):
+            self.builder.store(ir.Constant(self.pair.vector, [0.0] * self.pair.lanes), self.pairs[r])
+        whole = self.builder.udiv(i, INDEX(PAIR))
+        with cgutils.for_range(self.builder, whole) as loop:
+            self.columns(self.pair, self.builder.mul(loop.index, INDEX(PAIR)), begins, *twice, self.pairs)
+        for r in range(len(begins)):
+            total = self.builder.load(self.pairs[r], typ=self.pair.vector)
+            halves = [self.lanes(total, [*range(part * GROUPS, (part + 1) * GROUPS)]) for part in range(PAIR)]
+            self.builder.store(self.one.add(*halves), self.totals[r])
+        with cgutils.for_range(self.builder, i, start=self.builder.mul(whole, INDEX(PAIR))) as loop:
+            self.columns(self.one, loop.index, begins, c, x, self.totals)
 
     def rows(self, i, count: int) -> None:
         """Rows i .. i + count - 1."""
-        builder, emit = self.builder, self.emit
+        builder = self.builder
         lines = [builder.add(i, INDEX(r)) for r in range(count)]
         c, x = ([self.read(pointer, line) for line in lines] for pointer in (self.c, self.x))
         starts = [builder.udiv(builder.mul(line, builder.add(line, INDEX(1))), INDEX(2)) for line in lines]
         begins = [self.place(self.P, start) for start in starts]
-        for r in range(count):
-            builder.store(ir.Constant(emit.vector, [0.0] * GROUPS), self.totals[r])
-        with cgutils.for_range(builder, i) as columns:
-            j = columns.index
-            cj, xj, at_y = self.read(self.c, j), self.read(self.x, j), self.place(self.y, j)
-            column = emit.load(at_y)
-            for r in range(count):
-                value = self.correct(self.place(begins[r], j), c[r], cj)
-                emit.more(self.totals[r], value, xj)
-                column = emit.add(column, builder.fmul(value, x[r], flags=FLAGS))
-            emit.store(column, at_y)
+        self.left(i, begins, c, x)
         for r in range(count):
             for s in range(r + 1):
-                noise = self.noise if s == r else None
-                value = self.correct(self.place(begins[r], lines[s]), c[r], c[s], noise)
-                emit.more(self.totals[r], value, x[s])
+                value = self.correct(self.one, self.place(begins[r], lines[s]), c[r], c[s], s == r)
+                self.one.more(self.totals[r], value, x[s])
                 if s < r:
-                    emit.more(self.totals[s], value, x[r])
+                    self.one.more(self.totals[s], value, x[r])
         for r in range(count):
-            emit.store(builder.load(self.totals[r], typ=emit.vector), self.place(self.y, lines[r]))
+            self.one.store(builder.load(self.totals[r], typ=self.one.vector), self.place(self.y, lines[r]))
 
 
 @intrinsic
-def sweep(typingctx, n, P, c, x, y, noise):
-    """P <- P - c c' + noise I, then y = P x, for GROUPS symmetric matrices at once, in one pass.
+def sweep(typingctx, n, P, c, x, y, noise, most):
+    """P <- P - c c', + noise on the variances below `most`, then y = P x, for GROUPS symmetric matrices at once.
 
     P (n (n + 1) / 2, GROUPS) holds the lower halves row by row; c, x and y (n, GROUPS). Every element is loaded and
     stored once, and serves both its row and its column.
@@ -317,7 +361,7 @@ def sweep(typingctx, n, P, c, x, y, noise):
             made.rows(loop.index, 1)
         return context.get_dummy_value()
 
-    return types.void(types.intp, P, P, P, P, types.float64), codegen
+    return types.void(types.intp, P, P, P, P, types.float64, types.float64), codegen
 
 
 copy = each(lambda x: x)  # (n, from, to)

@@ -71,9 +71,12 @@ def each_group(plan, row, change):
 
 
 @jit
-def product(state, n, x, y, noise):
-    """The waiting correction and the process noise into P, then y = P x, x and y (n, WIDE). Returns x' y."""
-    simd.sweep(n, state, shift(state, lower(n)), x, y, noise)
+def product(state, n, x, y, noise, prior):
+    """The waiting correction and the process noise into P, then y = P x, x and y (n, WIDE). Returns x' y.
+
+    The noise raises no variance beyond its prior: what no label ever tells anything about must not grow for ever.
+    """
+    simd.sweep(n, state, shift(state, lower(n)), x, y, noise, prior)
     X, Y = carray(x, n * WIDE), carray(y, n * WIDE)
     total = X.dtype.type(0)
     for i in range(n * WIDE):
@@ -107,7 +110,7 @@ def sweep_layers(plan, row, scratch, y):
                 for u in range(used):
                     x[i * WIDE + u] = g[i * units + b * WIDE + u]
             state = shift(row.params, layer[Layer.COVARIANCE] + b * (lower(n) + WIDE * n))
-            total += product(state, n, x, shift(y, place), plan.reals[Reals.SHRINK])
+            total += product(state, n, x, shift(y, place), plan.reals[Reals.SHRINK], plan.reals[Reals.FIRST])
             place += n * WIDE
     return total, place
 
@@ -154,7 +157,7 @@ def sweep_readout(plan, row, scratch, t, gate, first, count, y):
                 x[i * WIDE + u] = slope * top[i]
             x[(n - 1) * WIDE + u] = slope
         state = shift(row.params, covariance + b * (lower(n) + WIDE * n))
-        total += product(state, n, x, shift(y, place), plan.reals[Reals.SHRINK])
+        total += product(state, n, x, shift(y, place), plan.reals[Reals.SHRINK], plan.reals[Reals.SECOND])
         place += n * WIDE
     return total
 
