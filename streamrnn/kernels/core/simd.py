@@ -155,7 +155,7 @@ class Value:
 
 def each(formula: Callable) -> Callable:
     """A kernel (n, inputs ..., outputs ...) of pointers: outputs[i] = formula(inputs[i]) for i < n, the formula written
-    with + - * / on its arguments. Whole registers first, then a half, the rest one by one. An output may be an input."""
+    with + - * / on its arguments. Whole registers first, then a half, then one by one. An output may be an input."""
     count = len(inspect.signature(formula).parameters)
 
     @intrinsic
