@@ -13,6 +13,9 @@
     outcomes = engine.step(seen, engine.admit(seen.names))
 
 Each name is imported when it is first used (PEP 562), so importing the package compiles nothing and loads no Numba.
+
+Beside the packages: batches makes observations of plain lists (`batch`, `events`), messages holds what passes between
+floors, errors whose fault an error is and its exit code.
 """
 
 from importlib import import_module

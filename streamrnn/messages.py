@@ -191,7 +191,7 @@ class Outcomes(Struct, frozen=True):
 
     @property
     def expected(self) -> Floats:
-        """(n, T) what had been foretold for this observation; NaN if nothing was."""
+        """(n, T) what had been predicted for this observation; NaN if nothing was."""
         return self._target(0)
 
     @property
@@ -275,11 +275,11 @@ EVENT_INTS = {
             "rank",  # it had among the known symbols, from 1
             "known",  # symbols in the vocabulary, "unseen" among them
             "admitted",  # the symbol's number if it entered the vocabulary with this event, else 0
-            "foretold",  # the symbol that was likeliest
+            "predicted",  # the symbol that was likeliest
             "length",  # events of the session so far
             "worst_place",  # which of them was the most surprising, from 1; length + 1: that it ended
             "worst_symbol",  # what came there
-            "worst_foretold",  # the symbol that was likeliest there
+            "worst_predicted",  # the symbol that was likeliest there
             "session_severity",  # of a session that has ended, as `severity`
         )
     )
@@ -298,14 +298,14 @@ EVENT_REALS = {
             "surprise",  # -log2 of it
             "surprise_network",  # the same of the network alone,
             "surprise_table",  # and of the longest table alone
-            "share_foretold",  # probability of the likeliest symbol
-            "lateness",  # log of the elapsed time, in standard deviations from what was foretold; NaN unknown
+            "share_predicted",  # probability of the likeliest symbol
+            "lateness",  # log of the elapsed time, in standard deviations from what was predicted; NaN unknown
             "by_time",  # share of the time in the anomaly score
             "total",  # bits of the session so far
             "worst",  # most bits of one event of it
             "session_score",  # anomaly score of the session when it has ended, NaN before
             "session_tail",
-            "worst_share_foretold",  # probability of `worst_foretold`
+            "worst_share_predicted",  # probability of `worst_predicted`
             "began",  # time of the session's first event
             "by_worst",  # share of the worst event, not of all together, in the session's score
             "share_end",  # probability that had been given to the session's end instead of the event
@@ -317,7 +317,7 @@ EVENT_REALS = {
 
 
 class EventHealth(Struct, frozen=True):
-    """How well events are foretold now; running means over about the last thousand events."""
+    """How well events are predicted now; running means over about the last thousand events."""
 
     bits: float  # an event
     bits_network: float  # of the network alone

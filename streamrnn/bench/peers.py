@@ -72,7 +72,7 @@ def _torch() -> dict[int, Callable[[int], None]]:
 
 
 def _torch_job(torch: Any, stride: int) -> Callable[[int], None]:
-    """Every row is foretold once with the state carried; at an update the window is run again and back-propagated."""
+    """Every row is predicted once with the state carried; at an update the window is run again and back-propagated."""
     cell, readout = torch.nn.GRUCell(INPUTS, UNITS), torch.nn.Linear(UNITS, 2)
     weights = [*cell.parameters(), *readout.parameters()]
     adam = torch.optim.Adam(weights, lr=2e-3)

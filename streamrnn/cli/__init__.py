@@ -1,4 +1,4 @@
-"""The commands, one file each.
+"""The commands, one file each: run, check, warm, demo, replay, send, tail, keys, ctl, state, bench.
 
 Rules: a command is a function with typed options, a docstring with examples, and no logic that another program could
 want; whatever a program would read is also written as JSON. Errors that are ours to explain end as one line and a

@@ -73,7 +73,7 @@ def reset(config: Config, stream: Stream) -> None:
 
 @app.command("freeze")
 def freeze(config: Config) -> None:
-    """Learn nothing from now on: it foretells and judges with what it has learned. The order is journaled.
+    """Learn nothing from now on: it predicts and judges with what it has learned. The order is journaled.
 
     \b
     Examples:

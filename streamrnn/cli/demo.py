@@ -1,4 +1,4 @@
-"""`demo`: the real daemon on a real stream, end to end, beside what others would have foretold."""
+"""`demo`: the real daemon on a real stream, end to end, beside what others would have predicted."""
 
 import tempfile
 import time

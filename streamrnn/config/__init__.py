@@ -1,3 +1,4 @@
 """The daemon's configuration: its schema, the rules between keys (validate), what a model is given from files
-(resources), and key files of CURVE (keys).
+(resources), names and units in values (environment), errors in a reader's words (explain), and key files of CURVE
+(keys).
 """

@@ -204,7 +204,7 @@ class EventEngine:
             self._texts.pop(row, None)
 
     def health(self) -> EventHealth:
-        """How well events are foretold now: running figures, medians over the rows that learn (or the pool's own)."""
+        """How well events are predicted now: running figures, medians over the rows that learn (or the pool's own)."""
         p, tables = self._plan.table.ints, self._plan.sizes.tables
         width = self._plan.sizes.members + Running.WIDTH
         n = 1 if self._plan.pooled else len(self._bank.names)

@@ -1,3 +1,3 @@
-"""How good an outcome was: score and its table, baselines, events (event_score), the demo's verdict and picture, the
-form of every figure, and tables for a reader (show).
+"""How good an outcome was: score and its table (score_table), baselines, events (event_score), the demo's verdict and
+picture, the form of every figure (figures), and tables for a reader (show).
 """

@@ -1,4 +1,4 @@
-"""What others would have foretold: the naive forecasts, and river's forecasters as they are.
+"""What others would have predicted: the naive forecasts, and river's forecasters as they are.
 
 All forecasts are made after a value was seen and before the next one, for the same steps. river's models count rows
 and know no gaps in time. Each family is shown with two settings, and a skill is stated against the better of the two
@@ -46,7 +46,7 @@ def settings() -> list[Setting]:
     ]
 
 
-def foretell(setting: Setting, values: Sequence[float], steps: Sequence[int]) -> Floats:
+def predict(setting: Setting, values: Sequence[float], steps: Sequence[int]) -> Floats:
     """Forecasts (n, K) of one model, one pass; NaN while it has none, inf where it has overflowed."""
     model = setting.make()
     found = np.full((len(values), len(steps)), np.nan)
@@ -65,7 +65,7 @@ def foretell(setting: Setting, values: Sequence[float], steps: Sequence[int]) ->
 
 
 def naive(times: Floats, values: Floats, steps: Sequence[int]) -> dict[str, Floats]:
-    """The last value, and the value whole days before the time foretold; (n, K), NaN where that is not known."""
+    """The last value, and the value whole days before the time predicted; (n, K), NaN where that is not known."""
     at = dict(zip(times.tolist(), values.tolist(), strict=True))
     seasonal = [
         [at.get(time + HOUR * (step - SEASON * -(-step // SEASON)), np.nan) for step in steps]

@@ -1,4 +1,4 @@
-"""How well events were foretold, in one pass: bits beside the network's and the tables' alone, hits, sessions; and one
+"""How well events were predicted, in one pass: bits beside the network's and the tables' alone, hits, sessions; and one
 row an event for a file of outcomes."""
 
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ class EventScore:
         """The figures for a reader."""
         n = max(self.scored, 1)
         heads = ("mix", "network", "longest\ntable", "first", f"among\n{self.shown}", "unseen")
-        made = table("Bits an event, foretold before it came; hits", *heads)
+        made = table("Bits an event, predicted before it came; hits", *heads)
         costs = [number(self.bits[by] / n, 3) for by in _COSTS]
         made.add_row(*costs, percent(self.first / n), percent(self.among / n), percent(self.unseen / n))
         Console().print(made)
@@ -73,6 +73,6 @@ def rows_of(engine: EventEngine, batch: Batch, outcomes: EventOutcomes, names: l
         numbers = [float(x) for x in (outcomes.share[i], outcomes.surprise[i], outcomes.score[i])]
         ends = [float(x) for x in (outcomes.expected[i], outcomes.session_score[i])]
         share, bits, score, when, session = (None if x != x else x for x in [*numbers, *ends])
-        event, expected = batch.symbols[digest], engine.symbol(row, int(outcomes.foretold[i]))
+        event, expected = batch.symbols[digest], engine.symbol(row, int(outcomes.predicted[i]))
         head = [names[row], int(outcomes.seq[i]), float(outcomes.time[i]), event, expected]
         yield [*head, share, int(outcomes.rank[i]), bits, score, anomalous[i], when, session]

@@ -72,7 +72,7 @@ class Verdict:
 def judge(
     times: Floats, values: Floats, predictions: dict[float, dict[str, Any]], anomalies: Iterable[dict[str, Any]]
 ) -> Verdict:
-    """Compare what was published with what came and with what others foretell."""
+    """Compare what was published with what came and with what others predict."""
     messages = [predictions[time] for time in times.tolist()]
     band = np.array([_band(message) for message in messages])
     actual = baselines.answers(times, values, STEPS)
@@ -80,7 +80,7 @@ def judge(
     settings = baselines.settings()
     with progress("river's forecasters", len(settings)) as advance:
         for done, setting in enumerate(settings, start=1):
-            forecasts[setting.name] = baselines.foretell(setting, values.tolist(), STEPS)
+            forecasts[setting.name] = baselines.predict(setting, values.tolist(), STEPS)
             advance(done)
     error, scored = baselines.errors(actual, forecasts)
     width = band[:, :, 2] - band[:, :, 1]

@@ -11,10 +11,12 @@ refuse.py       combinations that cannot be
 history.py      what the experts of a target share: its last values, the regressors of the linear ones
 traces.py       what the rules that learn forward in time need
 covariates.py   what is known of features, and what comes beside an observation
+covariances.py  the blocks of the second-order filter
 layout.py       widths and offsets of slices, their axes
 names.py        what slices and their labels are called; begin here to give a new part's state a name
 slices.py       the slices that stand inside one another
 transfer.py     a stored row as a row of today's plan
+loss.py         what a stored row would lose under today's plan
 newcomers.py    what joins a row that has learned
 former.py       the names of version 0.1.0
 initial.py      the first content of a row, seeded by (seed, stream): the order of arrival does not matter

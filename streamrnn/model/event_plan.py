@@ -151,7 +151,7 @@ def _refuse(model: spec.Model, layers: Any, experts: Any, rule: Any) -> None:
         (model.timezone != "UTC", "model.timezone with task 'events'", "leave it out: it has no seasons"),
         (model.frozen, "model.frozen with task 'events'", "leave it out: vocabulary and tables live from what comes"),
         (bool(model.prior), "model.prior with task 'events'", "leave it out: every stream has symbols of its own"),
-        (bool(model.feature), "model.feature with task 'events'", "leave it out: nothing of the context is foretold"),
+        (bool(model.feature), "model.feature with task 'events'", "leave it out: nothing of the context is predicted"),
         (model.targets is not None, "model.targets with task 'events'", "leave targets out: it is the next event"),
         (model.horizons != (1,), "model.horizons with task 'events'", "leave horizons out"),
         (

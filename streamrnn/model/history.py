@@ -115,14 +115,14 @@ def _coming(horizons: tuple[int, ...], known: int) -> list[Row]:
 
 
 def _profile(horizons: tuple[int, ...]) -> list[Row]:
-    """The shorter season's levels all around it, and right around the steps foretold when those are near."""
+    """The shorter season's levels all around it, and right around the steps predicted when those are near."""
     near = _anchors(horizons) if max(horizons) <= NEAR else []
     whole: list[Row] = [(s.LEVEL, 0, 0, part) for part in range(WHOLE)]
     return whole + [(s.LEVEL, 0, h + d, 0) for h in near for d in (-1, 0, 1)]
 
 
 def _calendar(horizons: tuple[int, ...]) -> list[Row]:
-    """Values and levels of earlier seasons around the steps foretold, and the harmonics of both seasons.
+    """Values and levels of earlier seasons around the steps predicted, and the harmonics of both seasons.
 
     One near horizon gets windows of up to eleven steps; several share fewer steps each.
     """

@@ -45,7 +45,7 @@ def _names(model: spec.Model) -> list[Refusal]:
             "model.targets names what is not a feature",
             "targets are a subset of the features",
         ),
-        (model.targets == (), "model.targets is empty", "leave it out to foretell every feature"),
+        (model.targets == (), "model.targets is empty", "leave it out to predict every feature"),
         (not model.horizons, "model.horizons is empty", "name at least one horizon, in steps"),
         (
             list(model.horizons) != sorted(set(model.horizons)),
@@ -74,7 +74,7 @@ def _known(model: spec.Model) -> list[Refusal]:
                 (known.lower, known.upper) != (None, None) and name not in targets
                 for name, known in model.feature.items()
             ),
-            "model.feature has a lower or upper for what is not foretold",
+            "model.feature has a lower or upper for what is not predicted",
             "they are limits of forecasts: name the feature in model.targets, or leave them out",
         ),
         (
@@ -87,18 +87,18 @@ def _known(model: spec.Model) -> list[Refusal]:
                 (known.direction, known.least, known.mute) != ("both", 0.0, ()) and name not in targets
                 for name, known in model.feature.items()
             ),
-            "model.feature has a direction, least or mute for what is not foretold",
+            "model.feature has a direction, least or mute for what is not predicted",
             "they are about its anomalies: name the feature in model.targets, or leave them out",
         ),
         (
             any(known.known_future and name in targets for name, known in model.feature.items()),
-            "model.feature has known_future for what is foretold",
-            "name the features to foretell in model.targets, without those whose future is known",
+            "model.feature has known_future for what is predicted",
+            "name the features to predict in model.targets, without those whose future is known",
         ),
         (
             model.task == "label" and any(known.known_future for known in model.feature.values()),
             "model.feature with known_future and task 'label'",
-            "it foretells the label of this observation: leave known_future out",
+            "it predicts the label of this observation: leave known_future out",
         ),
     ]
 
@@ -144,12 +144,12 @@ def _labels(model: spec.Model) -> list[Refusal]:
 
 
 def _head(model: spec.Model) -> list[Refusal]:
-    """What is foretold of a target."""
+    """What is predicted of a target."""
     return [
         (
             isinstance(model.head, spec.Binary) and model.task != "label",
             "model.head 'binary' with task 'forecast'",
-            'it foretells a label that is 0 or 1: set task = "label"',
+            'it predicts a label that is 0 or 1: set task = "label"',
         ),
         (
             isinstance(model.head, spec.Quantile) and not _symmetric(model.head.levels),

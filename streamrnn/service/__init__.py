@@ -1,5 +1,10 @@
 """Floor 5: everything that touches the world. The engine below is pure; here are the sockets, the disk and the clock.
 
+process.py   what the command line and systemd start, and signals stop
+build.py     from a configuration to the parts of a daemon
+daemon.py    the loop
+changes.py   what a changed configuration would keep and drop
+
 Rules of this floor
 
 - One thread turns the daemon and owns sockets, engine and database: no locks. A second thread serves HTTP and only

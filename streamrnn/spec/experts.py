@@ -62,7 +62,7 @@ class Linear(Part, frozen=True, tag="linear"):
     """Recursive least squares with forgetting factor `forget`, all horizons at once.
 
     It sees the last `lags` changes; from "profile" on the levels of the shorter season; with "calendar" also values
-    of both seasons around the steps foretold and their harmonics. `root`: works on signed square roots, with errors
+    of both seasons around the steps predicted and their harmonics. `root`: works on signed square roots, with errors
     clipped at three usual ones, for series whose spread grows with their level. All linear experts of a model have
     equal `lags`: they share their inputs.
     """

@@ -1,5 +1,9 @@
 """The wire floor: bytes in, columns out; outcomes in, bytes out. No sockets, no clock.
 
+frames.py    what the service hands in and takes back
+envelope.py  the frames between a producer and a `router` input
+topics.py    names of topics
+
 Rules
 - Nothing that a sender can put into a frame raises out of `Decoder.decode`. It becomes observations, or refusals with
   a reason of a closed set, the bytes at fault and a sentence for the sender. Accepted and refused are counted alike.

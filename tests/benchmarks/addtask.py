@@ -1,7 +1,7 @@
 """Add task: how far back a learning rule can see (Marschall, Cho, Savin 2020, section 4.1; no recorded data).
 
 x is a fair coin; y is 1 with probability .5 + .5 x[t - t1] - .25 x[t - t2]. One stream, task `label`, head `binary`:
-every y is foretold from the x up to then, told, and learned from. The loss is that of the published probability, in
+every y is predicted from the x up to then, told, and learned from. The loss is that of the published probability, in
 nats, test then train, mean over the last tenth of the run and over the seeds; beside it the step at which the loss of
 the last 1,000 fell below .50. Floors, exact: .6616 without any x, .5192 with x[t - t1] alone, .4544 with both.
 

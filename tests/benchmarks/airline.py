@@ -1,7 +1,7 @@
 """AirlinePassengers of river: 144 months; mean absolute error over the next three months, one pass from the first row.
 
-After every month the next three are foretold, as river's `evaluate` does with horizon 3; an error counts where all have
-a forecast. `airline.mae` is the mean over the three steps, in thousands of passengers. Published: river's SNARIMAX
+After every month the next three are predicted, as river's `evaluate` does with horizon 3; an error counts where all
+have a forecast. `airline.mae` is the mean over the three steps, in thousands of passengers. Published: river's SNARIMAX
 example 32.8 (its documentation), deep-river's GRU 294. The data come with river; --data is not needed.
 """
 
@@ -38,8 +38,8 @@ def main() -> None:
     given = reader(__doc__, seeds=5).parse_args()
     stream = [(when["month"].replace(tzinfo=UTC).timestamp(), float(count)) for when, count in AirlinePassengers()]
     times, values = np.array([when for when, _ in stream]), np.array([count for _, count in stream])
-    told = {f"#{seed}": series.foretell(times, values, STEPS, seed=seed).yhat for seed in range(1, given.seeds + 1)}
-    anchors = {preset: series.foretell(times, values, STEPS, preset).yhat for preset in ("standard", "light")}
+    told = {f"#{seed}": series.predict(times, values, STEPS, seed=seed).yhat for seed in range(1, given.seeds + 1)}
+    anchors = {preset: series.predict(times, values, STEPS, preset).yhat for preset in ("standard", "light")}
     anchors["rls"] = series.least_squares(values, STEPS, range(1, 13), 0.9995)
     anchors["persistence"], anchors["seasonal"] = (
         series.persistence(values, STEPS),

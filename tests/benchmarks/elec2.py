@@ -69,13 +69,13 @@ def own(times: series.Array, demand: series.Array, seeds: int) -> list[Figure]:
     actual, span = demand[BURN:ROWS], slice(BURN - 1, ROWS - 1)
     each = []
     for seed in range(1, seeds + 1):
-        told = series.foretell(times[:ROWS], demand[:ROWS], (1,), seed=seed)
+        told = series.predict(times[:ROWS], demand[:ROWS], (1,), seed=seed)
         each.append(judged("elec2", actual, told.lower[span, 0], told.upper[span, 0]))
     for kind in range(len(each[0])):
         rows += series.spread(each[0][kind].name, [float(one[kind].value or 0.0) for one in each], "1")
     rows.append(figure("elec2.us", told.us, "us"))
     for preset in ("standard", "light"):
-        told = series.foretell(times[:ROWS], demand[:ROWS], (1,), preset)
+        told = series.predict(times[:ROWS], demand[:ROWS], (1,), preset)
         rows += judged("elec2", actual, told.lower[span, 0], told.upper[span, 0], f"@{preset}")
     best = series.mixed_over_best(times[:ROWS], demand[:ROWS], (1,))
     return [*rows, figure("elec2.mixed_over_best", best, "1")]
@@ -100,7 +100,7 @@ def ahead(name: str, times: series.Array, values: series.Array) -> list[Figure]:
         return figure(f"elec2.{name}.nrmse{anchor}", float(np.sqrt(np.mean(miss**2))) / deviation, "1")
 
     return [
-        error(series.foretell(times, values, (5,)).yhat, ""),
+        error(series.predict(times, values, (5,)).yhat, ""),
         error(series.least_squares(values, (5,), [*range(1, 24), *range(40, 56), *range(328, 340)], 0.9995), "@rls"),
         error(series.persistence(values, (5,)), "@persistence"),
         error(np.nan_to_num(series.seasonal(values, (5,), 336)), "@seasonal"),

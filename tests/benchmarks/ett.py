@@ -53,14 +53,14 @@ def horizon(times: series.Array, values: series.Array, ahead: int, seeds: int) -
     name, steps, places = f"ett.h{ahead}", tuple(range(1, ahead + 1)), range(values.shape[1])
     each, us = [], []
     for seed in range(1, seeds + 1):
-        told = [series.foretell(times, values[:, place], steps, seed=seed) for place in places]
+        told = [series.predict(times, values[:, place], steps, seed=seed) for place in places]
         each.append(score(name, values, [one.yhat for one in told]))
         us.append(float(np.mean([one.us for one in told])))
     rows: list[Figure] = []
     for kind in range(2):
         rows += series.spread(each[0][kind].name, [float(measured[kind].value or 0.0) for measured in each], "1")
     rows.append(figure(f"{name}.us", min(us), "us"))
-    standard = [series.foretell(times, values[:, place], steps, "standard").yhat for place in places]
+    standard = [series.predict(times, values[:, place], steps, "standard").yhat for place in places]
     rows += score(name, values, standard, "@standard")
     linear = [series.least_squares(values[:, place], steps, range(1, 48), 0.999) for place in places]
     rows += score(name, values, linear, "@rls")

@@ -67,7 +67,7 @@ class Result(NamedTuple):
     skill: series.Array  # over all scored rows
     half: series.Array  # over those of the second half
     coverage: series.Array
-    foretold: float  # share of the scored answers that had a forecast one step ahead
+    predicted: float  # share of the scored answers that had a forecast one step ahead
     over_best: series.Array  # mixed over the best single expert after 200 answers
     events: int
     us: float
@@ -233,7 +233,7 @@ def summarise(preset: str, every: Sequence[Series], results: Sequence[Result]) -
         over = np.array([result.over_best[k] for result in results])[lengths > LONG]
         if np.isfinite(over).any():
             rows.append(figure(f"{name}.mixed_over_best", float(np.nanmax(over)), "1"))
-    rows.append(figure(f"fresh.{preset}.foretold.min", min(result.foretold for result in results), "1"))
+    rows.append(figure(f"fresh.{preset}.predicted.min", min(result.predicted for result in results), "1"))
     rows.append(figure(f"fresh.{preset}.events", float(sum(result.events for result in results)), "events"))
     weights = [len(one.values) for one in every]
     rows.append(figure(f"fresh.{preset}.us", float(np.average([r.us for r in results], weights=weights)), "us"))

@@ -34,7 +34,7 @@ class Event(NamedTuple):
 
 class Told(NamedTuple):
     """Of every event (n): bits by mix, network and longest table, and its rank; of its session so far, of which the
-    end is foretold too: all bits and the worst.
+    end is predicted too: all bits and the worst.
 
     Bits and rank are those among events: tables run beside know nothing of ends, and an event is none.
     """

@@ -37,11 +37,11 @@ def main() -> None:
     for seed in range(1, given.seeds + 1):
         values = generate(given.steps, seed)
         times = np.arange(given.steps, dtype=np.float64)
-        told = series.foretell(times, values, STEPS, seed=seed)
+        told = series.predict(times, values, STEPS, seed=seed)
         us.append(told.us)
         models = {
             "": told.yhat,
-            "@standard": series.foretell(times, values, STEPS, "standard", seed).yhat,
+            "@standard": series.predict(times, values, STEPS, "standard", seed).yhat,
             "@rls": series.least_squares(values, STEPS, range(1, 27), 0.9995),
             "@persistence": series.persistence(values, STEPS),
         }

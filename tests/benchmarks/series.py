@@ -44,7 +44,7 @@ def columns(path: Path, skip: int = 0) -> tuple[list[str], list[list[str]]]:
     return rows[0], rows[1 + skip :]
 
 
-def foretell(times: Array, values: Array, steps: Sequence[int], preset: str = "full", seed: int = 1) -> Told:
+def predict(times: Array, values: Array, steps: Sequence[int], preset: str = "full", seed: int = 1) -> Told:
     """One pass of a preset as it is shipped over a series of one feature; compiling is not counted."""
     engine = Engine(spec.Model(features=("value",), horizons=tuple(steps), preset=preset, seed=seed), 1)
     found, spent = [], 0.0
@@ -93,7 +93,7 @@ def persistence(values: Array, steps: Sequence[int]) -> Array:
 
 
 def seasonal(values: Array, steps: Sequence[int], season: int) -> Array:
-    """The value a whole number of seasons before the step foretold (n, K); NaN where there is none."""
+    """The value a whole number of seasons before the step predicted (n, K); NaN where there is none."""
     found = np.full((len(values), len(steps)), np.nan)
     for k, h in enumerate(steps):
         back = season * -(-h // season) - h

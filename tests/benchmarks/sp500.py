@@ -22,7 +22,7 @@ def main() -> None:
     times = DAY * np.arange(len(values))
     rows: list[Figure] = []
     presets = {
-        preset: [series.foretell(times, values, STEPS, preset, seed).yhat for seed in range(1, given.seeds + 1)]
+        preset: [series.predict(times, values, STEPS, preset, seed).yhat for seed in range(1, given.seeds + 1)]
         for preset in ("full", "standard", "light")
     }
     for preset, told in presets.items():

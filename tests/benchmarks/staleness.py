@@ -1,6 +1,6 @@
 """Stale or recomputed: what it costs that a window's activations were lived under older weights (stride < window).
 
-A network of 16 units foretells the next value of the Mackey-Glass series (see mackeyglass.py), by TBPTT(16, stride) and
+A network of 16 units predicts the next value of the Mackey-Glass series (see mackeyglass.py), by TBPTT(16, stride) and
 Adam, in float64. At every update the gradient through the activations as they were lived is compared with that through
 the window run again under the weights of now, for the same labels: their cosine, and |g - g'| / |g'|, medians. `.gain`
 is how much lower the median loss of a run that always recomputes is over the last half, mean over seeds, in nats.

@@ -1,6 +1,6 @@
 """NYC taxi, passengers of half an hour, 2.5 hours ahead (Cui, Ahmad, Hawkins 2016), and the same series perturbed.
 
-At row t row t+5 is foretold, then row t+1 comes. Rows 10,000 on: NRMSE is the root mean square error over the standard
+At row t row t+5 is predicted, then row t+1 comes. Rows 10,000 on: NRMSE is the root mean square error over the standard
 deviation of all values, MAPE the sum of absolute errors over the sum of values. Perturbed: rows 13,152 to 17,514, with
 the deviation of those rows. One pass of preset `full` as shipped; `@standard` and `@light` are the other presets.
 Published rows (HTM, LSTM, ESN, kNN ...) are computed again from the forecasts their authors stored, where they lie
@@ -68,13 +68,13 @@ def one(name: str, path: Path, seeds: int) -> list[Figure]:
     """All rows of one file."""
     times, values = read(path)
     rows: list[Figure] = []
-    told = [series.foretell(times, values, (AHEAD,), seed=seed) for seed in range(1, seeds + 1)]
+    told = [series.predict(times, values, (AHEAD,), seed=seed) for seed in range(1, seeds + 1)]
     each = [measure(name, values, one.yhat[:, 0]) for one in told]
     for kind in range(2):
         rows += series.spread(each[0][kind].name, [float(measured[kind].value or 0.0) for measured in each], "1")
     rows.append(figure(f"{name}.us", min(one.us for one in told), "us"))
     for preset in ("standard", "light"):
-        other = series.foretell(times, values, (AHEAD,), preset)
+        other = series.predict(times, values, (AHEAD,), preset)
         rows += measure(name, values, other.yhat[:, 0], f"@{preset}")
         rows.append(figure(f"{name}.us@{preset}", other.us, "us"))
     linear, us = series.timed(lambda: series.least_squares(values, (AHEAD,), LAGS, 0.9999), len(values))

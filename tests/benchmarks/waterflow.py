@@ -29,10 +29,10 @@ def main() -> None:
     given = reader(__doc__, seeds=5).parse_args()
     stream = [(when["Time"].timestamp(), float(flow)) for when, flow in WaterFlow()]
     times, values = np.array([when for when, _ in stream]), np.array([flow for _, flow in stream])
-    told = {f"#{seed}": series.foretell(times, values, STEPS, seed=seed) for seed in range(1, given.seeds + 1)}
+    told = {f"#{seed}": series.predict(times, values, STEPS, seed=seed) for seed in range(1, given.seeds + 1)}
     models = {name: one.yhat for name, one in told.items()}
     for preset in ("standard", "light"):
-        models[preset] = series.foretell(times, values, STEPS, preset).yhat
+        models[preset] = series.predict(times, values, STEPS, preset).yhat
     models["rls"] = series.least_squares(values, STEPS, range(1, 26), 0.9995)
     naive = baselines.naive(times, values, STEPS)
     models["persistence"], models["seasonal"] = naive["persistence"], naive["24 h ago"]
@@ -40,7 +40,7 @@ def main() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for setting in baselines.settings():
-            models[setting.name] = baselines.foretell(setting, values.tolist(), STEPS)
+            models[setting.name] = baselines.predict(setting, values.tolist(), STEPS)
             families.setdefault(setting.family, []).append(setting.name)
     errors, counts = baselines.errors(baselines.answers(times, values, STEPS), models)
     rows: list[Figure] = []

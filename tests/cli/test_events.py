@@ -165,7 +165,7 @@ def test_replay_is_the_engine_over_the_file(process, tmp_path, monkeypatch, caps
     rows = [json.loads(line) for line in output.read_text().splitlines()]
     assert [row["bits"] for row in rows] == told.surprise.tolist()
     assert [row["event"] for row in rows] == [activity for case in CASES for activity in case]
-    assert [row["expected"] for row in rows][-3:] == [engine.symbol(0, int(number)) for number in told.foretold[-3:]]
+    assert [row["expected"] for row in rows][-3:] == [engine.symbol(0, int(number)) for number in told.predicted[-3:]]
     found = json.loads(summary.read_text())
     assert found["scored"] == found["observations"] == len(rows)
     assert found["bits"]["mix"] == pytest.approx(told.surprise.mean())

@@ -106,8 +106,8 @@ def test_baselines_never_see_the_future():
     changed = values.copy()
     changed[80:] = 1e3
     for setting in baselines.settings():
-        one = baselines.foretell(setting, values.tolist(), STEPS)
-        other = baselines.foretell(setting, changed.tolist(), STEPS)
+        one = baselines.predict(setting, values.tolist(), STEPS)
+        other = baselines.predict(setting, changed.tolist(), STEPS)
         assert np.array_equal(one[:80], other[:80], equal_nan=True), setting.name
         assert np.isfinite(one[79]).all(), setting.name
         assert not np.array_equal(one[81:], other[81:], equal_nan=True)

@@ -43,7 +43,7 @@ def errors(told: m.Outcomes, x: Any, start: int = 700) -> list[float]:
     ]
 
 
-def test_what_is_known_ahead_is_foretold_by_the_linear_experts() -> None:
+def test_what_is_known_ahead_is_predicted_by_the_linear_experts() -> None:
     observed, future, x = weather()
     with_ = errors(step(Engine(model(), 1), replace(observed, future=future)), x)
     without = errors(step(Engine(model(), 1), observed), x)

@@ -21,7 +21,7 @@ def model(*reactions: Any, experts: Any = SLOW, **changes: Any) -> spec.Model:
 
 
 def scattered(seed: int, n: int = 4500) -> Any:
-    """Noise that becomes wilder: nobody can foretell it better than another."""
+    """Noise that becomes wilder: nobody can predict it better than another."""
     values = np.random.default_rng(seed).normal(0, 1, n)
     values[1500:] *= 2
     return values

@@ -229,7 +229,7 @@ def test_a_strange_event_alarms_and_ordinary_ones_alarm_at_the_alert_rate():
     strange = feed(engine, "a", ["never seen"])
     assert strange.score[0] > 0.5
     assert strange.bits[0] & messages.OPENED or (told.bits[-6:] & messages.ANOMALY).any()
-    assert engine.symbol(0, int(strange.foretold[0])) == "0"
+    assert engine.symbol(0, int(strange.predicted[0])) == "0"
 
 
 def test_a_session_is_scored_when_it_ends():
@@ -261,8 +261,8 @@ def test_a_session_that_breaks_off_is_strange_for_its_end():
     assert cut.surprise.max() < 0.1
     assert cut.bits[1] & messages.STRANGE
     assert (cut.worst_place[1], engine.symbol(0, int(cut.worst_symbol[1]))) == (3, "")
-    assert engine.symbol(0, int(cut.worst_foretold[1])) == "read"
-    assert cut.worst_share_foretold[1] > 0.9
+    assert engine.symbol(0, int(cut.worst_predicted[1])) == "read"
+    assert cut.worst_share_predicted[1] > 0.9
 
 
 def test_ordinary_sessions_alarm_about_at_the_alert_rate():

@@ -1,4 +1,4 @@
-"""A frozen model foretells and judges, and learns nothing."""
+"""A frozen model predicts and judges, and learns nothing."""
 
 from typing import Any
 

@@ -28,7 +28,7 @@ def test_the_target_is_the_label_now() -> None:
     assert engine.horizons == (0,)
 
 
-def test_a_label_that_comes_along_is_foretold_before_it_is_seen() -> None:
+def test_a_label_that_comes_along_is_predicted_before_it_is_seen() -> None:
     """Two labels for the same observation: forecast and expectation are the same, the actual value is not."""
     told = []
     for value in (5.0, -5.0):
@@ -44,7 +44,7 @@ def test_a_label_that_comes_along_is_foretold_before_it_is_seen() -> None:
     assert [o.actual[0, 0] for o in told] == [5.0, -5.0]
 
 
-def test_observations_without_label_are_foretold() -> None:
+def test_observations_without_label_are_predicted() -> None:
     told = feed(engine_of(), np.arange(10.0), label=[1.0, *[NAN] * 9])
     assert finite(pick(told, slice(1, None)))
     assert np.isnan(told.actual[1:]).all()
@@ -107,9 +107,9 @@ def test_the_probability_of_a_binary_label_is_learned() -> None:
     model = {"head": spec.Binary(), "layers": (spec.Gru(8),), "rule": spec.Tbptt(4, 1)}
     engine = engine_of(**model)
     told = feed(engine, x, label=y)
-    foretold = told.forecast[1:, 0, 0, 0]
-    assert ((foretold >= 0) & (foretold <= 1)).all()
-    assert np.abs(foretold[2000:] - p[2001:]).mean() < 0.1
+    predicted = told.forecast[1:, 0, 0, 0]
+    assert ((predicted >= 0) & (predicted <= 1)).all()
+    assert np.abs(predicted[2000:] - p[2001:]).mean() < 0.1
     assert 0 < real(engine, Program.LOSS, 1)[0] < 5
 
 

@@ -39,7 +39,7 @@ def error(engine: Engine, scale: float, n: int = 60) -> float:
 
 
 @pytest.mark.parametrize("scale", [1.0, 1000.0])
-def test_a_new_stream_foretells_better_from_the_start_in_any_unit(scale: float) -> None:
+def test_a_new_stream_predicts_better_from_the_start_in_any_unit(scale: float) -> None:
     with_, without = error(Engine(MODEL, 1, prior=trained()), scale), error(Engine(MODEL, 1), scale)
     assert with_ < 0.8 * without
 

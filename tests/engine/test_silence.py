@@ -109,7 +109,7 @@ def test_labels_that_do_not_come_keep_no_silence_open() -> None:
 
 
 @pytest.mark.parametrize("weights", ["per_stream", "pooled"])
-def test_events_are_due_at_the_foretold_time(weights: str) -> None:
+def test_events_are_due_at_the_predicted_time(weights: str) -> None:
     model = spec.Model(
         task="events", preset="light", weights=weights, silence=2.0, monitors=(spec.Anomaly(warmup=50),),
         vocabulary=spec.Vocabulary(symbols=8, shown=2),
@@ -119,12 +119,12 @@ def test_events_are_due_at_the_foretold_time(weights: str) -> None:
     for one in (waited, other):
         told = one.step(events(["a"] * 200, list("abcd" * 50), time), one.admit(["a"] * 200))
         assert not (told.bits & m.SILENCE).any()
-    foretold = waited.outlook("a")
+    predicted = waited.outlook("a")
     told = wait(waited)
-    due = time[-1] + 2.0 * (foretold.overdue[0] - time[-1])
+    due = time[-1] + 2.0 * (predicted.overdue[0] - time[-1])
     assert told.bits[0] & m.SILENCE
-    assert (told.time[0], waited.symbol(0, int(told.foretold[0]))) == (due, "a")
-    assert waited.patience(foretold)[0] == pytest.approx(due - time[-1])
+    assert (told.time[0], waited.symbol(0, int(told.predicted[0]))) == (due, "a")
+    assert waited.patience(predicted)[0] == pytest.approx(due - time[-1])
     for one in (waited, other):
         back = one.step(events(["a"], ["a"], np.array([due + 1.0])), one.admit(["a"]))
         assert not back.bits[0] & m.OPENED

@@ -106,7 +106,7 @@ class Story:
     events: bool = False
     deaths: list[int] = field(default_factory=list)  # exit codes
     starts: list[float] = field(default_factory=list)  # seconds from the start to the first ack of that life
-    told: dict[tuple[str, int], Any] = field(default_factory=dict)  # (stream, seq) -> what was foretold
+    told: dict[tuple[str, int], Any] = field(default_factory=dict)  # (stream, seq) -> what was predicted
 
     def __post_init__(self) -> None:
         self.path.mkdir()
@@ -208,7 +208,7 @@ class Story:
         )
 
     def _listen(self) -> None:
-        """Whatever is foretold for an observation is foretold the same every time."""
+        """Whatever is predicted for an observation is predicted the same every time."""
         with zmq.Context() as context, context.socket(zmq.SUB) as socket:
             socket.setsockopt(zmq.LINGER, 0)
             socket.subscribe(b"prediction/")
@@ -217,8 +217,8 @@ class Story:
                 if socket.poll(50):
                     body = json.loads(socket.recv_multipart()[1])
                     key = body["stream"], body["seq"]
-                    foretold = body["next" if self.events else "forecasts"]
-                    assert self.told.setdefault(key, foretold) == foretold, key
+                    predicted = body["next" if self.events else "forecasts"]
+                    assert self.told.setdefault(key, predicted) == predicted, key
 
     def log(self) -> str:
         return (self.path / "log").read_text()[-3000:]
@@ -232,7 +232,7 @@ class Story:
 
 
 def same(path: Path, lives: Sequence[Life], least: int, more: str = "", **settings: Any) -> Story:
-    """The state after these lives is that of a daemon that was never stopped, and so is all that was foretold."""
+    """The state after these lives is that of a daemon that was never stopped, and so is all that was predicted."""
     killed, calm = Story(path / "killed", more, **settings), Story(path / "calm", more, **settings)
     digest = killed.run(lives, least)
     assert digest == calm.run([], taken(killed.path / "state"))

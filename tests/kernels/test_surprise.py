@@ -60,16 +60,16 @@ def sizes(kind: str, n: int = 3000) -> NDArray[np.float64]:
 @pytest.mark.parametrize("kind", ["normal", "heavy", "growing", "rare"])
 def test_a_surprise_equals_the_twin_whose_histogram_has_no_ends(kind: str, weight: float) -> None:
     tail, twin = np.zeros(Tail.WIDTH), naive.Tail()
-    told, foretold = [], []
+    told, predicted = [], []
     for a in sizes(kind):
         told.append(_surprise(tail, a, weight))
-        foretold.append(twin.surprise(float(a), weight))
+        predicted.append(twin.surprise(float(a), weight))
     assert np.isfinite(told).all()
-    close = np.isclose(told, foretold, rtol=1e-9)
+    close = np.isclose(told, predicted, rtol=1e-9)
     # what fell out of the histogram's window is counted at its end: below it lies what surprises nobody, and where
     # nearly all sizes are 0, any other is beyond the ordinary
     assert (
-        close | (np.maximum(told, foretold) < 1.0) | (np.minimum(told, foretold) > surprise.ORDINARY)
+        close | (np.maximum(told, predicted) < 1.0) | (np.minimum(told, predicted) > surprise.ORDINARY)
     ).mean() > 0.999
     assert tail[Tail.SEEN] == len(told)
     assert tail[Tail.HISTOGRAM : Tail.HISTOGRAM + Tail.BINS].sum() == tail[Tail.MASS]

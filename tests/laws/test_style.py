@@ -24,8 +24,8 @@ RATCHET = {
     "arguments": 4,
     "complexity": 14,
     "outside": 0,
-    "header": 31,
-    "dialect": 50,
+    "header": 0,
+    "dialect": 0,
 }
 
 

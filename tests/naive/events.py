@@ -181,7 +181,7 @@ class Model:
         x[self.symbols + 2] = start
         return x
 
-    def foretell(self) -> tuple[Array, list[Array], Any]:
+    def predict(self) -> tuple[Array, list[Array], Any]:
         """What is published, the members of the mix, and the set of weights that they go with."""
         n = len(self.vocabulary) + 1
         found, longest, state = self.tables.predict(self.history, n)
@@ -193,7 +193,7 @@ class Model:
 
     def learn(self, s: int) -> tuple[float, float, float]:
         """Symbol s follows: its bits, and everything but the network's update."""
-        final, members, (longest, state, logs, mixed) = self.foretell()
+        final, members, (longest, state, logs, mixed) = self.predict()
         gradient = np.zeros(self.network.outputs)
         gradient[: len(final)] = members[-1]
         gradient[s] -= 1.0

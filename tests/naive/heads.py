@@ -1,4 +1,4 @@
-"""Heads: the loss of one label as in its definition, its gradient by central differences, the point it foretells."""
+"""Heads: the loss of one label as in its definition, its gradient by central differences, the point it predicts."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""An engine of a few lines: it foretells the last value. What it does is easy to say, so the service can be judged."""
+"""An engine of a few lines: it predicts the last value. What it does is easy to say, so the service can be judged."""
 
 import faulthandler
 import json

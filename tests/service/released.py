@@ -5,7 +5,7 @@
     NAME.toml      the configuration
     NAME.tar.xz    the database and its log as a killed daemon left them: rows stored, half of a checkpoint, frames that
                    wait to be replayed
-    NAME.json      what is to be read of them, and what is foretold once they are replayed and have learned some more
+    NAME.json      what is to be read of them, and what is predicted once they are replayed and have learned some more
 
 They are made, from the root of the repository, with
 
@@ -13,8 +13,8 @@ They are made, from the root of the repository, with
     PYTHONPATH=. python tests/service/released.py record    what is read of every state, anew
 
 A released version's state is never made again. That of a version to come is, whenever its form changes; it begins with
-the .toml files of the version before. `record` is for a change that is meant to change what is foretold: the difference
-of the .json shows by how much.
+the .toml files of the version before. `record` is for a change that is meant to change what is predicted: the
+difference of the .json shows by how much.
 """
 
 import io

@@ -20,7 +20,7 @@ Make = Callable[..., Turned]
 
 
 def last(turned: Turned, socket: zmq.Socket[bytes]) -> float:
-    """The value the next prediction foretells."""
+    """The value the next prediction predicts."""
     topic, body = turned.received(socket)
     assert topic == "prediction/a/"
     return body["forecasts"][0]["yhat"]

@@ -99,9 +99,9 @@ def observation(k: int) -> dict[str, Any]:
 
 
 def feed(child: Child, count: int, kills: set[int]) -> dict[float, list[Any]]:
-    """Closed loop: send, wait for the answer, send again if none comes. What was foretold at each time."""
+    """Closed loop: send, wait for the answer, send again if none comes. What was predicted at each time."""
     answers = child.peers.subscribing(b"prediction/a/")
-    foretold: dict[float, list[Any]] = {}
+    predicted: dict[float, list[Any]] = {}
     for k in range(count):
         message = observation(k)
         deadline = time.monotonic() + START
@@ -109,16 +109,16 @@ def feed(child: Child, count: int, kills: set[int]) -> dict[float, list[Any]]:
             child.peers.push.send_json(message)  # it may be journaled, applied, answered, or none of these
             child.end(signal.SIGKILL)
             child.start()
-        while message["time"] not in foretold:
+        while message["time"] not in predicted:
             assert time.monotonic() < deadline
             if child.peers.push.poll(100, zmq.POLLOUT):
                 child.peers.push.send_json(message)
             while answers.poll(200):
                 body = json.loads(answers.recv_multipart()[1])
-                foretold.setdefault(body["time"], []).append(body["forecasts"])
+                predicted.setdefault(body["time"], []).append(body["forecasts"])
                 if body["time"] == message["time"]:
                     break
-    return foretold
+    return predicted
 
 
 def test_after_kill_9_the_forecasts_are_those_of_an_uninterrupted_run(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ BEAT = 0.02  # seconds between events
 
 @pytest.fixture
 def serving(turned: Make, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], Turned]:
-    """Makes a daemon of events that waits so many times the foretold time; its checkpoints are made by the test."""
+    """Makes a daemon of events that waits so many times the predicted time; its checkpoints are made by the test."""
     import conftest
 
     text = conftest.CONFIG

@@ -215,7 +215,7 @@ def test_what_is_unknown_is_null() -> None:
     )
 
 
-def test_a_label_is_foretold_for_the_time_of_its_observation() -> None:
+def test_a_label_is_predicted_for_the_time_of_its_observation() -> None:
     [message] = sent(encoder(("label",), (0,)).encode(batch(["a"], [1]), answers(interval=0.0), ["a"], [1], False))
     assert (message["forecasts"][0]["step"], message["forecasts"][0]["time"]) == (0, 1000.0)
 

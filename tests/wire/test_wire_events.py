@@ -121,7 +121,7 @@ def answered(engine: EventEngine, body: bytes, format: Any = "json") -> list[dic
     return [codec.decode(message) for _, message in messages]
 
 
-def test_what_was_foretold_is_what_is_scored(engine: EventEngine) -> None:
+def test_what_was_predicted_is_what_is_scored(engine: EventEngine) -> None:
     """The probability of what came is the one that was published before; what was expected is what stood first."""
     bodies = [json.dumps({"stream": "scored", "event": letter}).encode() for letter in "abcabd" * 30]
     told = [answered(engine, body)[0] for body in bodies]

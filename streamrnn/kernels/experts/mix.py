@@ -1,7 +1,7 @@
 """Aggregation of experts per target and horizon: Bernstein online aggregation (Wintenberger 2017, with the learning
 rates of algorithm 1 and a little forgetting). Its loss is never far above the best expert's for long.
 
-Two rounds per target and horizon. The first mixes the E experts into the *base*; the network foretells what the base
+Two rounds per target and horizon. The first mixes the E experts into the *base*; the network predicts what the base
 will miss; the second mixes {base, base + network}. So an untrained network changes nothing and a bad one loses its
 weight. The record of a round over n forecasts is weights (n), R (n), V (n), M (n); the two stand one after the other.
 

@@ -2,7 +2,7 @@
 each, in the target's units. This file also has the signature of all experts.
 
 settle(shape, reals, state, past, history, k, y, anchor, time, step)
-    The answer y to what horizon k foretold at `step` and `time`, when the last value known was `anchor`.
+    The answer y to what horizon k predicted at `step` and `time`, when the last value known was `anchor`.
 forecast(shape, reals, state, past, history, steps, out, last, step, time, interval, learn)
     Writes the forecast for each of the K horizons; always finite. Without `learn` (0) only what the row will need.
 hasten(shape, reals, state)

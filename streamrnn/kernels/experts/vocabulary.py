@@ -2,7 +2,7 @@
 
 A symbol is known by a 63-bit digest of its text. While less than half of the places is taken it enters at first sight;
 from then on at its second, so that a flood of symbols that never come again cannot take the rest. Symbol 0 stands for
-all that is not in: it is foretold, counted and learned like any other. So is the end of a session, which enters as a
+all that is not in: it is predicted, counted and learned like any other. So is the end of a session, which enters as a
 symbol of its own, END, when the first one ends: whoever never ends one gives it nothing.
 """
 

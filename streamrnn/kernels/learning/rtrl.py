@@ -1,7 +1,7 @@
 """Learning forward in time, without going back: exact RTRL, SnAp-1, and the immediate gradient, which has no history.
 
 Every `stride` observations the rows that have got all their answers are taken in order, each once. A layer's traces
-are taken along to the row and give the gradient of what was foretold there, by all of the layer's past (trace.py). So
+are taken along to the row and give the gradient of what was predicted there, by all of the layer's past (trace.py). So
 the traces run behind the network by the longest horizon less one, several horizons need no traces of their own, and
 between two updates nothing is done at all; under private weights the weights of an update are those that the rows
 were lived with. A label is learned from once, at its own row; one that comes later than that is not.

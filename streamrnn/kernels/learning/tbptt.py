@@ -6,7 +6,7 @@ labels themselves span. Stored activations are used as they were lived, unless t
 
 The firewall stands here: a gradient that is not finite moves nothing; weights that are not finite, or have grown out of
 measure, are put back to the last good ones, together with an emptied tape. A network that falls back again and again
-rests: it goes on foretelling with its last good weights, the mix gives it what it is worth, and it learns again after a
+rests: it goes on predicting with its last good weights, the mix gives it what it is worth, and it learns again after a
 while. All are functions of the stream's own observations. Rejected: to judge a network by its loss. One that is worse
 than nothing loses its weight in the mix anyway, and one that had not begun to be useful was silenced for good.
 """

@@ -2,7 +2,7 @@
 
 A glitch of a sensor or a converter is millions of deviations away, and alone. Learned once, it widens every scale and
 spoils every expert for weeks, and as the last value it makes the next forecasts worthless. So a value further than FAR
-standard deviations from the running mean counts as missing for all that learns or foretells, and as what it is for the
+standard deviations from the running mean counts as missing for all that learns or predicts, and as what it is for the
 monitors. The BELIEVED-th of them in a row is believed, for the stream may really have gone there; whether it is learned
 is then the hold-off's affair. Bursts that ordinary streams have lie far below FAR, and are followed at once; where they
 come out of a long calm, which leaves next to no deviation, what counts is how far off the stream has been before.

@@ -250,7 +250,7 @@ def inside(plan, j, f):
 def issue(plan, row, j, k, place, f, out, time):
     """Make target j's forecast at horizon k pending: experts f (E, K), all of the network's outputs `out`.
 
-    Where a value of the target is not known yet, nothing is foretold.
+    Where a value of the target is not known yet, nothing is predicted.
     """
     p = plan.ints
     n, horizons, last_round = p[Program.EXPERTS], p[Program.HORIZONS], p[Program.LAST_ROUND]

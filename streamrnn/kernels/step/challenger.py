@@ -122,7 +122,7 @@ def replace(plan, row):
 
 @jit
 def errors(plan, row, other):
-    """Mean errors of both halves over the targets, in deviations of the target; NaN where one foretold nothing."""
+    """Mean errors of both halves over the targets, in deviations of the target; NaN where one predicted nothing."""
     p, n, one, two, known = plan.ints, plan.ints[Program.TARGETS], 0.0, 0.0, 0
     ours, theirs = (
         shift(row.real, p[Program.LATEST] + ForecastLatest.TARGETS),

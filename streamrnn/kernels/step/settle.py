@@ -1,4 +1,4 @@
-"""Settle: what was foretold against what came."""
+"""Settle: what was predicted against what came."""
 
 import math
 

@@ -116,9 +116,9 @@ METRICS = (
     Metric("streamrnn_interval_width_ratio", "gauge", "Interval's width over the target's deviation.", ("step",)),
     Metric("streamrnn_interval_score_ratio", "gauge", "Interval (Winkler) score over the same.", ("step",)),
     Metric("streamrnn_interval_level_ratio", "gauge", "Coverage that was asked for."),
-    Metric("streamrnn_event_bits", "gauge", "Median bits an event, by who foretells.", ("by",)),
+    Metric("streamrnn_event_bits", "gauge", "Median bits an event, by who predicts.", ("by",)),
     Metric(
-        "streamrnn_event_hits_ratio", "gauge", "Median share of events foretold: first, or among those shown.", ("as",)
+        "streamrnn_event_hits_ratio", "gauge", "Median share of events predicted: first, or among those shown.", ("as",)
     ),
     Metric("streamrnn_event_unseen_ratio", "gauge", "Median share of events outside the vocabulary."),
     Metric("streamrnn_event_skill_ratio", "gauge", "Median 1 - bits / best context table's."),

@@ -1,1 +1,2 @@
-"""Bytes in, columns out: forms of messages, rows that grow, columns, refusals, and the decoder over them (decode)."""
+"""Bytes in, columns out: forms of messages, what is known of a message already (split), rows that
+grow, columns, refusals, and the decoder over them (decode)."""

@@ -82,7 +82,7 @@ class Events:
         one = EventOutcomes(outcomes.ints[i : i + 1], outcomes.reals[i : i + 1])
         sheet = self._sheet(one, [batch.symbols[int(batch.event[i])]])
         by_time = float(one.by_time[0])
-        expected = {"event": sheet.expected[0], "probability": plain(float(one.share_foretold[0]))}
+        expected = {"event": sheet.expected[0], "probability": plain(float(one.share_predicted[0]))}
         actual = {
             "event": sheet.event[0],
             "probability": sheet.probability[0],
@@ -114,7 +114,10 @@ class Events:
 
     def silence(self, outcomes: EventOutcomes, i: int, topic: Topics) -> Anomaly:
         """No event came when one was due: which was expected, and no score."""
-        foretold, share = self._name(int(outcomes.row[i]), int(outcomes.foretold[i])), float(outcomes.share_foretold[i])
+        predicted, share = (
+            self._name(int(outcomes.row[i]), int(outcomes.predicted[i])),
+            float(outcomes.share_predicted[i]),
+        )
         return Anomaly(
             stream=topic.name,
             seq=int(outcomes.seq[i]),
@@ -127,7 +130,7 @@ class Events:
             severity=SEVERITIES[outcomes.severity[i]],
             anomaly_score=None,
             p_value=None,
-            expected={"event": foretold, "probability": plain(share)},
+            expected={"event": predicted, "probability": plain(share)},
             actual={"event": None, "probability": None, "rank": None, "bits": None},
             attribution={"event": 0.0, "time": 1.0},
             monitor="silence",
@@ -143,8 +146,8 @@ class Events:
         bits = plain(float(outcomes.worst[i]))
         by_worst = float(outcomes.by_worst[i])
         expected = {
-            "event": self._name(row, int(outcomes.worst_foretold[i])),
-            "probability": plain(float(outcomes.worst_share_foretold[i])),
+            "event": self._name(row, int(outcomes.worst_predicted[i])),
+            "probability": plain(float(outcomes.worst_share_predicted[i])),
         }
         actual = {
             "event": self._name(row, int(outcomes.worst_symbol[i])),
@@ -225,7 +228,7 @@ class Events:
             event=list(sent),
             expected=[
                 name(r, number) if new else None
-                for r, number, new in zip(row, outcomes.foretold.tolist(), learned, strict=True)
+                for r, number, new in zip(row, outcomes.predicted.tolist(), learned, strict=True)
             ],
             probability=told(outcomes.share),
             rank=told(outcomes.rank),

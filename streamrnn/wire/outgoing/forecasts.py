@@ -49,7 +49,7 @@ class Sheet:
     tail: list[float | None]
     skill: list[float | None]
     cells: list[list[float | None]]  # (T * K * 3) lists: yhat, yhat_lower, yhat_upper of each target and horizon
-    ahead: list[list[float | None]]  # (K) lists: the time that is foretold
+    ahead: list[list[float | None]]  # (K) lists: the time that is predicted
     actual: list[list[float | None]]  # (T) lists
     expected: list[list[float | None]]  # (T) lists
 
@@ -189,13 +189,13 @@ class Forecasts:
         )
 
     def _ahead(self, outcomes: Outcomes) -> Floats:
-        """The time that each horizon foretells (n, K), NaN while the interval between observations is unknown."""
+        """The time that each horizon predicts (n, K), NaN while the interval between observations is unknown."""
         interval = np.where(outcomes.interval > 0.0, outcomes.interval, np.nan)[:, None]
         time = outcomes.time[:, None]
         return np.where(self._steps > 0.0, time + self._steps * interval, time)
 
     def _shares(self, shares: Floats) -> list[list[list[float]]]:
-        """Shares (n, T, E + 1) by kind (n, T, kinds), in thousandths: what a reader is told of who foretells."""
+        """Shares (n, T, E + 1) by kind (n, T, kinds), in thousandths: what a reader is told of who predicts."""
         if not self._kinds:
             return [[]] * len(shares)
         rounded: list[list[list[float]]] = (shares @ self._of_kind).round(3).tolist()

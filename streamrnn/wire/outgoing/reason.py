@@ -12,20 +12,20 @@ def reason(target: str, expected: float | None, actual: float | None, closing: b
         return f"{target} is {actual:.6g}, nothing was expected yet"
     distance = actual - expected
     places = _decimals(distance)
-    seen, foretold = _text(actual, places), _text(expected, places)
+    seen, predicted = _text(actual, places), _text(expected, places)
     if closing:
-        return f"{target} is back to what is expected ({seen}, expected {foretold})"
+        return f"{target} is back to what is expected ({seen}, expected {predicted})"
     if distance == 0.0:
         return f"{target} is {seen}, as expected"
     side = "above" if distance > 0.0 else "below"
-    return f"{target} is {_text(abs(distance), places)} {side} what was expected ({seen} instead of {foretold})"
+    return f"{target} is {_text(abs(distance), places)} {side} what was expected ({seen} instead of {predicted})"
 
 
 def event_reason(expected: Any, actual: Any, late: float | None, closing: bool) -> str:
     """One sentence about an event; `late` when its time stands out: standard deviations after the median."""
     came, likeliest = _name(actual["event"]), expected["event"]
     if closing:
-        return f"events are as foretold again ({came}, {actual['bits'] or 0.0:.1f} bits)"
+        return f"events are as predicted again ({came}, {actual['bits'] or 0.0:.1f} bits)"
     if late is not None:
         return f"{came} came {abs(late):.1f} deviations {'later' if late > 0.0 else 'earlier'} than expected"
     instead = "nothing was expected yet"
