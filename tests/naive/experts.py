@@ -108,7 +108,7 @@ class Smooth(Last):
         m = self.history.steps[0]
         known = not math.isnan(self.history.value(step, 0, math.nan))
         self.models.take(last, step, known, m if 1 < m <= self.expert.steps else 1)
-        return [self.models.foretell(h, step) for h in self.horizons]
+        return [self.models.predict(h, step) for h in self.horizons]
 
 
 def root(y: float) -> float:

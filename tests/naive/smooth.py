@@ -44,12 +44,12 @@ class Model:
         self.level += self.trend * self.damped(steps)
         self.trend *= self.set.phi**steps
 
-    def foretell(self, h: int, place: int) -> float:
+    def predict(self, h: int, place: int) -> float:
         """The value h steps on, as the model sees values."""
         return self.level + self.trend * self.damped(h) + (self.season[place] if self.season else 0.0)
 
     def learn(self, y: float, age: int, place: int, early: bool) -> None:
-        expected = self.foretell(1, place)
+        expected = self.predict(1, place)
         e = self.seen(y) - expected
         size = abs(y - math.exp(expected)) if self.set.logs else abs(e)
         self.errors = s.FORGET * self.errors + size
@@ -109,7 +109,7 @@ class Smoothing:
     def usable(self) -> list[Model]:
         return [model for model in self.models if self.positive or not model.set.logs]
 
-    def foretell(self, h: int, step: int) -> float:
+    def predict(self, h: int, step: int) -> float:
         """The weighted mean of what all models say."""
         best, reach = min(model.errors for model in self.usable()), self.high - self.low
         whole, value = 0.0, 0.0
@@ -117,7 +117,7 @@ class Smoothing:
             if model.errors > best and self.count * (1.0 - best / model.errors) > s.FAINT:
                 continue
             w = (best / model.errors) ** self.count if best > 0 else 1.0
-            z = model.foretell(h, (step - self.began + h) % self.m)
+            z = model.predict(h, (step - self.began + h) % self.m)
             z = math.exp(min(z, 700.0)) if model.set.logs else z
             value += w * min(max(z, self.low - reach), self.high + reach)
             whole += w
