@@ -78,8 +78,8 @@ def describe(config: Config) -> dict[str, Any]:
 
 def state(config: Config) -> dict[str, Any] | None:
     """The state that a start would find, None without one. Raises ConfigError when the model would lose of it."""
+    from streamrnn.service.inspect import opened
     from streamrnn.service.recovery import losses
-    from streamrnn.service.storage.inspect import opened
     from streamrnn.service.storage.store import FILE, directory
 
     path = directory(config)

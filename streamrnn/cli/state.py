@@ -34,7 +34,7 @@ def check(path: Place) -> None:
       streamrnn state check state
       streamrnn state check backup.sqlite | jq .streams
     """
-    from streamrnn.service.storage import inspect
+    from streamrnn.service import inspect
 
     with inspect.opened(path) as store:
         found = inspect.check(store)
@@ -57,7 +57,7 @@ def dump(
       streamrnn state dump state
       streamrnn state dump state --digest
     """
-    from streamrnn.service.storage import inspect
+    from streamrnn.service import inspect
 
     with inspect.opened(path) as store:
         line: dict[str, object] = {}
@@ -85,7 +85,7 @@ def export(
       streamrnn state export backup.sqlite pump-1 --prior pumps.prior
     """
     from streamrnn.config import resources
-    from streamrnn.service.storage import inspect
+    from streamrnn.service import inspect
 
     with inspect.opened(path) as store:
         if prior is not None:

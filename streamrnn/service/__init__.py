@@ -1,15 +1,14 @@
 """Floor 5: everything that touches the world. The engine below is pure; here are the sockets, the disk and the clock.
 
-process.py   what the command line and systemd start, and signals stop
-build.py     from a configuration to the parts of a daemon
-daemon.py    the loop
-changes.py   what a changed configuration would keep and drop
+`process` runs a `daemon`, a loop over what `startup` has opened: `build` wires the `parts`, a `turn` serves messages,
+`chores` follow it, `reload` goes over to another configuration (`changes` tells what that would mean), `stop` ends.
+`operator` answers the control socket, `gauges` the scrape; `inspect` looks at a state that nobody serves.
 
 Rules of this floor
 
 - One thread turns the daemon and owns sockets, engine and database: no locks. A second thread serves HTTP and only
   reads counters and the engine's health.
-- A batch is received, decoded, admitted, journaled, applied, published, in this order (`daemon.Daemon.turn`). What can
+- A batch is received, decoded, admitted, journaled, applied, published, in this order (`turn.serve`). What can
   be refused is refused before the journal; after it nothing is refused.
 - Bad input never stops the daemon: it is counted by reason, told in a dead letter, and the next message is served. An
   error of our own while a batch is applied does stop it: the batch is in the journal, the restart replays it.
@@ -18,8 +17,8 @@ Rules of this floor
 
 Decisions
 
-- A turn takes what is waiting, up to `limits.max_batch` frames and `sockets.TURN_BYTES`, shared by the inputs: 512
-  frames of 400 invented names each held up everybody else for a second. There is no timer that waits for a batch to
+- A turn takes what is waiting, up to `limits.max_batch` frames and `ingest.sockets.TURN_BYTES`, shared by the inputs:
+  512 frames of 400 invented names each held up everybody else for a second. There is no timer that waits for a batch to
   fill: a lone message is answered at once, and under load batches grow by themselves.
 - libzmq tells of every end of a connection by the one event DISCONNECTED, whether the peer left or was cut off for a
   frame above MAXMSGSIZE. `peers` holds a second descriptor of each connection to tell the two apart. Rejected: a larger

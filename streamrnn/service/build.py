@@ -1,21 +1,144 @@
-"""From a configuration to the parts of a daemon."""
+"""From a configuration to the parts of a daemon: no file and no socket is opened here, and nothing is replayed."""
 
-from streamrnn.config import resources
+import os
+import time
+from functools import partial
+from pathlib import Path
+
+from msgspec import structs
+
+from streamrnn.config import resources as given
 from streamrnn.config.schema import Config
 from streamrnn.engine import tasks
 from streamrnn.engine.event_engine import EventEngine
+from streamrnn.engine.reorder import Reorder
 from streamrnn.engine.tasks import AnyEngine
 from streamrnn.errors import ConfigError
 from streamrnn.model import covariates
+from streamrnn.service.gauges import measure
+from streamrnn.service.ingest.authentication import Authenticator, authenticator
+from streamrnn.service.ingest.disk_full import DiskFull
+from streamrnn.service.ingest.producers import ProducerSessions
+from streamrnn.service.ingest.rate_limit import RateLimiter, newcomers
+from streamrnn.service.ingest.sockets import Sockets
+from streamrnn.service.operations import resources
+from streamrnn.service.operations.systemd import ServiceManager
+from streamrnn.service.operations.telemetry import Telemetry
+from streamrnn.service.parts import Core, Parts
+from streamrnn.service.publish.catchup import Catchup
+from streamrnn.service.publish.dead_letters import DeadLetters
+from streamrnn.service.publish.last_values import LastValues
+from streamrnn.service.publish.publisher import Publisher
 from streamrnn.service.recovery import replay
+from streamrnn.service.storage.checkpoint import Checkpoint, Counts
+from streamrnn.service.storage.checkpoint_schedule import CheckpointSchedule
+from streamrnn.service.storage.journal import Journal, Write
+from streamrnn.service.storage.store import Store
+from streamrnn.service.streams.commands import StreamCommands
+from streamrnn.service.streams.freeze import Freeze
+from streamrnn.service.streams.registry import Streams
+from streamrnn.service.streams.silence import Silence
 from streamrnn.spec import Binary
-from streamrnn.wire import Decoder, Encoder, Events, Forecasts
+from streamrnn.wire import Decoder, Encoder, Events, Forecasts, Frame
+
+
+def core(config: Config) -> Core:
+    """What a configuration makes. Raises ConfigError."""
+    made = engine(config)
+    return Core(config, made, decoder(config), encoder(made, config))
+
+
+def parts(core: Core, store: Store, source: Path | None) -> Parts:
+    """The objects of a daemon around an open store, wired. Raises StreamrnnError for keys or rows that are no good."""
+    config, now = core.config, time.monotonic()
+    telemetry = Telemetry([spec.endpoint for spec in config.input])
+    keys = authenticator(config)
+    reorder, journal, freeze = Reorder(config.model.lateness), Journal(store), Freeze(store)
+
+    def counts(name: str) -> Counts:
+        return streams.counts(name)
+
+    checkpoint = Checkpoint(store, counts, reorder)
+    streams = Streams(core.engine, core.encoder, checkpoint, config.limits.max_streams, now)
+    last_values = LastValues(core.engine, core.encoder, config.output.format)
+    dead_letters = DeadLetters(config.limits.dead_letters_per_second, core.encoder, telemetry)
+    sockets = Sockets(last_values.answer, keys)
+    caught_up = _catchup(config, streams, journal, keys)
+    publisher = Publisher(core.engine, core.encoder, sockets, caught_up, dead_letters)
+    producers = ProducerSessions(store, config.limits)
+    commands = StreamCommands(
+        config, core.engine, core.encoder, streams, reorder, freeze, telemetry,
+        partial(_append, journal, publisher), Silence(core.engine, now),
+    )  # fmt: skip
+    made = Parts(
+        core=core,
+        source=source,
+        manager=ServiceManager(os.environ),
+        store=store,
+        telemetry=telemetry,
+        authenticator=keys,
+        rate_limiter=RateLimiter(keys.may_send, newcomers(config)),
+        reorder=reorder,
+        journal=journal,
+        checkpoint=checkpoint,
+        schedule=CheckpointSchedule(config.state, now),
+        streams=streams,
+        producers=producers,
+        freeze=freeze,
+        commands=commands,
+        dead_letters=dead_letters,
+        last_values=last_values,
+        sockets=sockets,
+        catchup=caught_up,
+        publisher=publisher,
+        disk_full=DiskFull(store, producers, sockets, telemetry.disk_full),
+    )
+    _register(made)
+    return made
+
+
+def _append(journal: Journal, publisher: Publisher, frames: list[Frame], also: Write | None) -> list[int]:
+    """Journal what is no message; the lsn of each frame."""
+    lsns = journal.append(frames, publisher.lsn, also)
+    publisher.sent(lsns[-1])
+    return lsns
+
+
+def _catchup(config: Config, streams: Streams, journal: Journal, keys: Authenticator) -> Catchup | None:
+    """Who is asked for what was missed."""
+    output = config.output
+    if not output.catchup:
+        return None
+    asked = structs.replace(output, endpoint=output.catchup)
+    return Catchup(streams, lambda: journal.last, partial(keys.may_hear, asked))
+
+
+def _register(parts: Parts) -> None:
+    """Who counts keeps the count; telemetry asks for it."""
+    telemetry, producers = parts.telemetry, parts.producers
+
+    def passed() -> dict[str, int]:
+        return {telemetry.inputs[origin]: count for origin, count in producers.take_passed().items()}
+
+    for name, take in (
+        ("streamrnn_peers_disconnected_total", parts.sockets.take_ended),
+        ("streamrnn_handshakes_total", parts.authenticator.take_handshakes),
+        ("streamrnn_denied_total", parts.authenticator.take_denied),
+        ("streamrnn_observations_reordered_total", lambda: {"": parts.reorder.take_reordered()}),
+        ("streamrnn_producer_messages_total", producers.take_counts),
+        ("streamrnn_frames_received_total", passed),
+    ):
+        telemetry.count_from(name, take)
+    telemetry.observe_from("streamrnn_journal_commit_seconds", parts.journal.take_commit_seconds)
+    telemetry.observe_from("streamrnn_checkpoint_seconds", parts.checkpoint.take_seconds)
+    telemetry.set("streamrnn_memory_limit_bytes", resources.memory())
+    telemetry.measure_with(lambda: measure(parts))
 
 
 def engine(config: Config) -> AnyEngine:
     """The engine; an allocation that fails anywhere on the way is the operator's to mend, not the daemon's end."""
     try:
-        return tasks.build(config.model, rows(config), config.limits.threads, **resources.of(config.model))
+        return tasks.build(config.model, rows(config), config.limits.threads, **given.of(config.model))
     except MemoryError:
         hint = "lower limits.max_streams, or use a smaller model"
         raise ConfigError(f"no memory for {rows(config)} streams of this model", hint) from None

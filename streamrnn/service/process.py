@@ -38,9 +38,10 @@ def run(path: Path, history: "Callable[[Config], History] | None" = None, accept
         logs.configure(config.log.level)
         lock = lock_of(directory(config))  # before the engine is imported and compiled: another daemon is told at once
         from streamrnn.service.daemon import Daemon
+        from streamrnn.service.startup import start
 
         with naming(path):
-            daemon = Daemon(config, path, lock, history(config) if history else None, accept_loss)
+            daemon = Daemon(start(config, path, lock, history(config) if history else None, accept_loss))
         signal.signal(signal.SIGTERM, lambda *_: daemon.stop())
         signal.signal(signal.SIGINT, lambda *_: daemon.stop())
         signal.signal(signal.SIGHUP, lambda *_: daemon.ask_reload())

@@ -20,7 +20,7 @@ import zmq
 
 from streamrnn.bench.child import fetch, free_ports, samples
 from streamrnn.client import Producer, ProducerError
-from streamrnn.service.storage import inspect
+from streamrnn.service import inspect
 
 FORECAST = """features = ["flow"]
 preset = "light"

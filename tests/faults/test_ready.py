@@ -16,7 +16,7 @@ import pytest
 
 from streamrnn.bench.child import daemon, free_ports
 from streamrnn.client import Producer
-from streamrnn.service.storage import inspect
+from streamrnn.service import inspect
 
 SECONDS = float(os.environ.get("STREAMRNN_READY_SECONDS", "30"))  # of load before a kill, and before a stop half
 FRAME = 64  # observations

@@ -14,6 +14,7 @@ import zmq
 from streamrnn.config import schema
 from streamrnn.engine import tasks
 from streamrnn.service import daemon as module
+from streamrnn.service import startup
 
 PATIENCE = 10.0  # seconds
 
@@ -68,7 +69,7 @@ class Turned:
         self.start()
 
     def start(self) -> None:
-        self.daemon = module.Daemon(schema.load(self.file), self.file)
+        self.daemon = module.Daemon(startup.start(schema.load(self.file), self.file))
         self.daemon.announce()
         self.peers = Peers(self.daemon.endpoints)
 
@@ -88,16 +89,16 @@ class Turned:
 
     def subscribed(self, *topics: bytes) -> zmq.Socket[bytes]:
         """A SUB whose subscriptions have arrived; what it was sent at once is still in it."""
-        before = self.daemon._sockets.subscribed
+        before = self.daemon.parts.sockets.subscribed
         socket = self.peers.subscribing(*topics)
-        self.until(lambda: self.daemon._sockets.subscribed == before + len(topics))
+        self.until(lambda: self.daemon.parts.sockets.subscribed == before + len(topics))
         return socket
 
     def send(self, flow: Any, **more: Any) -> None:
         self.peers.push.send_json({"stream": "a", "values": {"flow": flow}, **more})
 
     def value(self, name: str, *labels: str) -> float:
-        return self.daemon._telemetry.value(name, *labels)
+        return self.daemon.parts.telemetry.value(name, *labels)
 
     def stop(self) -> None:
         """A clean stop."""
@@ -107,7 +108,7 @@ class Turned:
 
     def kill(self) -> None:
         """An end without goodbye: what is not in the journal is gone."""
-        self.daemon._opened.close()
+        self.daemon.started.opened.close()
         self.peers.close()
 
 
@@ -115,12 +116,12 @@ class Turned:
 def turned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Turned]]:
     """Makes a daemon with the fake engine; `text` is more TOML."""
     monkeypatch.setattr(tasks, "Engine", fake.Engine)
-    monkeypatch.setattr(module, "SUBSCRIBERS", 0.05)
+    monkeypatch.setattr(startup, "SUBSCRIBERS", 0.05)
     with ExitStack() as made:
 
         def make(text: str = "") -> Turned:
             one = Turned(tmp_path, CONFIG.format(path=tmp_path) + text)
-            made.callback(lambda: (one.daemon._opened.close(), one.peers.close()))
+            made.callback(lambda: (one.daemon.started.opened.close(), one.peers.close()))
             return one
 
         yield make

@@ -33,7 +33,7 @@ from conftest import Turned
 from test_producer_sessions import Dealer
 
 from streamrnn import __version__
-from streamrnn.service.storage import inspect
+from streamrnn.service import inspect
 from streamrnn.service.storage.checkpoint import Checkpoint
 from streamrnn.service.storage.store import FILE
 
@@ -88,7 +88,7 @@ def read(case: Path, path: Path) -> dict[str, Any]:
     state = unpack(case, path)
     found: dict[str, Any] = {"lies": looked_at(state)}
     with turned(case, path) as one:
-        names = [name for name in one.daemon._engine.names if name]
+        names = [name for name in one.daemon.parts.engine.names if name]
         found["replayed"] = {name: told(one, name) for name in names}
         one.stop()
     found["kept"] = kept(state)
@@ -117,7 +117,7 @@ def kept(state: Path) -> list[dict[str, Any]]:
 
 def told(one: Turned, stream: str) -> dict[str, Any]:
     """The last prediction of a stream."""
-    last = one.daemon._streams.last(stream)
+    last = one.daemon.parts.streams.last(stream)
     assert last is not None
     return dict(json.loads(last[1]))
 
@@ -148,13 +148,13 @@ def live(case: Path, path: Path) -> None:
         one.stop()
         one.start()
         daemon, gate = one.daemon, Dealer(one)
-        daemon._commands.order("forget", "gone")
+        daemon.parts.commands.order("forget", "gone")
         push(one, case, [[(name, k) for name in ("a", "b/c", "é")] for k in range(40, 44)])
         for _ in range(2):  # the forgotten stream alone, then one more; with pooled weights, all
-            daemon._checkpoint.write(daemon._engine, daemon._journal.last, 1)
+            daemon.parts.checkpoint.write(daemon.parts.engine, daemon.parts.journal.last, 1)
         push(one, case, [[("b/c", 44), ("late", 0), ("too many", 0), ("a", 44)], [("a", 46)], [("é", 44), ("a", 45)]])
-        daemon._commands.order("forget", "late")
-        daemon._commands.order("reset", "é")
+        daemon.parts.commands.order("forget", "late")
+        daemon.parts.commands.order("reset", "é")
         push(one, case, [[("é", 45 + k)] for k in range(5)])
         acknowledged(one, case, gate, seq, [("a", 47), ("b/c", 45)])
         (path / "left").mkdir()

@@ -15,7 +15,6 @@ from conftest import PATIENCE, Turned
 from streamrnn.config import schema
 from streamrnn.config.keys import Grant, Pair, read_grants, read_pair, write_grant, write_pair
 from streamrnn.errors import ConfigError
-from streamrnn.service import daemon as module
 from streamrnn.service.ingest import authentication, ports
 from tests.broken import greeting
 
@@ -64,10 +63,10 @@ class House:
         return socket
 
     def received(self) -> float:
-        return sum(self.served.daemon._telemetry._values["streamrnn_frames_received_total"].values())
+        return sum(self.served.daemon.parts.telemetry._values["streamrnn_frames_received_total"].values())
 
     def count(self, *labels: str) -> float:
-        self.served.daemon._do_chores(0.0)
+        self.served.daemon._chores.do(0.0)
         name = "streamrnn_denied_total" if labels[0] in authentication.DENIALS else "streamrnn_handshakes_total"
         return self.served.value(name, *labels)
 
@@ -92,7 +91,7 @@ def test_who_has_a_key_comes_in_and_is_answered(house: House) -> None:
     served = house.open()
     listener = house.peer(zmq.SUB, key)
     listener.subscribe(b"prediction/a/")
-    served.until(lambda: served.daemon._sockets.subscribed)
+    served.until(lambda: served.daemon.parts.sockets.subscribed)
     house.peer(zmq.PUSH, key).send_json(observation("a"))
     assert served.received(listener)[0] == "prediction/a/"
     assert house.count("accepted") == 2
@@ -128,8 +127,8 @@ def test_who_may_not_come_in_is_counted_and_nothing_of_it_is_taken(
     if why == "handler raises":
         monkeypatch.setattr(authentication.Authenticator, "_judge", lambda *_: 1 / 0)
     elif why == "handler dead":
-        served.daemon._sockets._poller.unregister(served.daemon._sockets._zap)
-        served.daemon._sockets._zap.close()
+        served.daemon.parts.sockets._poller.unregister(served.daemon.parts.sockets._zap)
+        served.daemon.parts.sockets._zap.close()
     rejected(house, why).send_json(observation("a"))
     ends = {"wrong key": "unknown_key", "handler raises": "fault"}
     if why in ends:
@@ -150,7 +149,7 @@ def test_a_revoked_key_is_cut_off_while_it_talks_and_while_it_listens(house: Hou
     talker, listener, other = house.peer(zmq.PUSH, goes), house.peer(zmq.SUB, goes), house.peer(zmq.SUB, stays)
     for each in (listener, other):
         each.subscribe(b"prediction/")
-    served.until(lambda: served.daemon._sockets.subscribed == 2)
+    served.until(lambda: served.daemon.parts.sockets.subscribed == 2)
     talker.send_json(observation("a"))
     assert served.received(listener)[0] == served.received(other)[0] == "prediction/a/"
     (house.path / "keys" / "goes.toml").unlink()
@@ -171,8 +170,8 @@ def test_a_message_of_a_revoked_key_that_is_on_its_way_is_dropped_and_counted(ho
     served.until(house.received)
     for _ in range(3):
         talker.send_json(observation("a"))
-    assert served.daemon._sockets.ports[0].socket.poll(10_000)
-    served.daemon._authenticator.change_grants({})
+    assert served.daemon.parts.sockets.ports[0].socket.poll(10_000)
+    served.daemon.parts.authenticator.change_grants({})
     served.until(lambda: house.count("message"))
     assert house.count("message") <= 3
     assert house.received() == 1
@@ -186,7 +185,7 @@ def test_a_key_sends_its_own_streams_alone(house: House) -> None:
     push.send_json([observation("pump-2"), observation("other")])
     push.send_json(observation("other"))
     served.until(lambda: house.received() == 3)
-    assert served.daemon._engine.names == ["pump-1"]
+    assert served.daemon.parts.engine.names == ["pump-1"]
     assert served.value("streamrnn_observations_refused_total", "denied") == 3
 
 
@@ -198,10 +197,10 @@ def test_a_key_hears_its_own_topics_alone_and_not_too_many(house: House) -> None
         listener.subscribe(topic)
     served.until(lambda: house.count("too_many_subscriptions"))
     assert house.count("subscription") == 4
-    assert served.daemon._sockets.subscribed == 2
+    assert served.daemon.parts.sockets.subscribed == 2
     listener.unsubscribe(b"status/")
     listener.subscribe(b"prediction/pump-2/")
-    served.until(lambda: served.daemon._sockets.subscribed == 3)
+    served.until(lambda: served.daemon.parts.sockets.subscribed == 3)
 
 
 def test_there_are_only_so_many_connections(house: House) -> None:
@@ -212,7 +211,7 @@ def test_there_are_only_so_many_connections(house: House) -> None:
     served.until(house.received)
     second.send_json(observation("a"))
     served.until(lambda: house.received() == 2)
-    served.until(served.daemon._sockets._full)
+    served.until(served.daemon.parts.sockets._full)
     third = house.peer(zmq.PUSH, key)
     third.send_json(observation("a"))
     served.until(lambda: house.count("full"))
@@ -225,12 +224,12 @@ def test_new_streams_of_a_key_come_in_at_a_rate(house: House) -> None:
     key = house.let_in("key")
     served = house.open("[limits]\nnew_streams_per_second = 1e-6\n")
     push = house.peer(zmq.PUSH, key)
-    served.daemon._rate_limiter._buckets[key.public] = (1.0, 0.0)
+    served.daemon.parts.rate_limiter._buckets[key.public] = (1.0, 0.0)
     push.send_json([observation("a"), observation("b")])
     push.send_json([observation("a"), observation("c")])
     push.send_json(observation("a"))
     served.until(lambda: house.received() == 3)
-    assert served.daemon._engine.names == ["a", "b"]
+    assert served.daemon.parts.engine.names == ["a", "b"]
     assert served.value("streamrnn_observations_refused_total", "new_streams") == 2
     assert served.value("streamrnn_observations_applied_total") == 3
 
@@ -251,7 +250,7 @@ def test_keys_that_cannot_be_read_stop_a_start_and_refuse_a_reload(house: House,
     house.peer(zmq.PUSH, key).send_json(observation("a"))
     served.until(house.received)
     with pytest.raises(ConfigError, match=str(keys)):
-        module.authenticator(schema.load(served.file))
+        authentication.authenticator(schema.load(served.file))
 
 
 def test_security_is_not_switched_by_a_reload(house: House) -> None:
@@ -344,7 +343,7 @@ def test_a_thousand_unknown_keys_keep_nobody_else_out(house: House) -> None:
     steady = house.peer(zmq.PUSH, house.good)
     listener = house.peer(zmq.SUB, house.good)
     listener.subscribe(b"prediction/a/")
-    served.until(lambda: served.daemon._sockets.subscribed)
+    served.until(lambda: served.daemon.parts.sockets.subscribed)
     for k in range(20):
         strangers = [house.peer(zmq.PUSH, pair()) for _ in range(50)]
         steady.send_json(observation("a", float(k)))
@@ -364,7 +363,7 @@ def test_a_flood_of_subscriptions_is_capped(house: House) -> None:
     for k in range(900):
         listener.subscribe(f"prediction/{k}/")
     served.until(lambda: house.count("too_many_subscriptions") == 800)
-    assert served.daemon._sockets.subscribed == 100
+    assert served.daemon.parts.sockets.subscribed == 100
 
 
 @pytest.mark.parametrize("size", [600, 1_000_000])
@@ -374,10 +373,10 @@ def test_a_topic_that_is_too_long_cuts(turned: Callable[..., Turned], tmp_path: 
     with plain.socket(plain.AF_UNIX) as raw:
         raw.connect(str(tmp_path / "out"))
         raw.sendall(greeting("SUB"))
-        served.until(lambda: served.daemon._sockets.ports[-1].peers.greeted)
+        served.until(lambda: served.daemon.parts.sockets.ports[-1].peers.greeted)
         raw.sendall(b"\x02" + (size + 1).to_bytes(8, "big") + b"\x01" + b"x" * 500)
         served.until(lambda: served.value("streamrnn_peers_disconnected_total", "cut"))
-    assert served.daemon._sockets.subscribed == 0
+    assert served.daemon.parts.sockets.subscribed == 0
 
 
 @pytest.mark.parametrize("count", [40_000, pytest.param(1_000_000, marks=pytest.mark.long)])
@@ -389,13 +388,13 @@ def test_invented_names_without_end_are_refused_and_known_streams_are_served(hou
     served.until(house.received)
     flood, listener = house.peer(zmq.PUSH, key), house.peer(zmq.SUB, own)
     listener.subscribe(b"prediction/known/")
-    served.until(lambda: served.daemon._sockets.subscribed)
+    served.until(lambda: served.daemon.parts.sockets.subscribed)
     before, push = resident(), house.peers[0]
     for start in range(0, count, 400):
         flood.send_json([observation(f"{start}-{k}") for k in range(400)])
         push.send_json(observation("known"))
         served.received(listener)
     served.until(lambda: house.received() == count / 200 + 1)
-    assert len(served.daemon._engine.names) <= 100
+    assert len(served.daemon.parts.engine.names) <= 100
     assert served.value("streamrnn_observations_refused_total", "new_streams") > count - 2000
     assert resident() - before < 16 * 1024 * 1024

@@ -13,8 +13,8 @@ from streamrnn.errors import ConfigError
 from streamrnn.messages import Batch
 from streamrnn.recordings.history import history
 from streamrnn.service import daemon as module
+from streamrnn.service import inspect, startup
 from streamrnn.service.recovery.backfill import History
-from streamrnn.service.storage import inspect
 from tests.engine.feed import batch
 
 Make = Callable[..., Turned]
@@ -40,13 +40,13 @@ def recorded(fail: int = PARTS, digest: str = "1") -> History:
 
 def start(one: Turned, given: History | None) -> None:
     """As `Turned.start`, with history."""
-    one.daemon = module.Daemon(schema.load(one.file), one.file, history=given)
+    one.daemon = module.Daemon(startup.start(schema.load(one.file), one.file, history=given))
     one.daemon.announce()
     one.peers = type(one.peers)(one.daemon.endpoints)
 
 
 def state(one: Turned) -> dict[str, Any]:
-    return {name: dict(each) for name, each in one.daemon._engine._state.items()}
+    return {name: dict(each) for name, each in one.daemon.parts.engine._state.items()}
 
 
 @pytest.mark.parametrize("durability", ["commit", "interval", "off"])
@@ -138,8 +138,8 @@ def learned(path: Path, fails: list[int]) -> str:
     read = schema.parse(MODEL.replace("PATH", str(path)))
     for fail in fails:
         with pytest.raises(Stopped):
-            module.Daemon(read, None, history=recorded(fail))
-    daemon = module.Daemon(read, None, history=recorded())
+            startup.start(read, None, history=recorded(fail))
+    daemon = module.Daemon(startup.start(read, None, history=recorded()))
     daemon.stop()
     daemon.run()
     with inspect.opened(path / "state") as store:

@@ -60,13 +60,13 @@ class Listener:
         """Observations that are answered; the answers are lost on the way unless they are `heard`."""
         daemon = self.served.daemon
         before = self.served.value("streamrnn_observations_applied_total")
-        send = daemon._sockets.send
+        send = daemon.parts.sockets.send
         if not heard:
-            daemon._sockets.send = lambda _: None
+            daemon.parts.sockets.send = lambda _: None
         for k in range(count):
             self.served.peers.push.send_json({"stream": stream, "values": {"flow": float(k)}})
         self.served.until(lambda: self.served.value("streamrnn_observations_applied_total") == before + count)
-        daemon._sockets.send = send
+        daemon.parts.sockets.send = send
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_streams_at_rest_are_known_to_a_snapshot(listener: Listener) -> None:
     listener.open("[limits]\nresident_streams = 2\nmax_observations = 2\n")
     for k, stream in enumerate("abcd"):
         listener.send(k + 1, stream)
-    assert listener.served.daemon._streams.evicted >= 2
+    assert listener.served.daemon.parts.streams.evicted >= 2
     late = listener.join("prediction/")
     there = len(late._ready)
     listener.receive(late, there)
@@ -154,9 +154,9 @@ def test_what_is_kept_is_bounded_in_bytes(listener: Listener, monkeypatch: pytes
     served = listener.open()
     monkeypatch.setattr(catchup, "BYTES", 2000)
     listener.send(50)
-    kept = served.daemon._catchup._kept[b"p"]
+    kept = served.daemon.parts.catchup._kept[b"p"]
     assert 0 < sum(len(body) for _, body in kept) <= 2000
-    assert served.daemon._catchup._bytes[b"p"] == sum(len(body) for _, body in kept)
+    assert served.daemon.parts.catchup._bytes[b"p"] == sum(len(body) for _, body in kept)
 
 
 def test_a_stream_that_comes_anew_is_numbered_anew(listener: Listener) -> None:
@@ -164,7 +164,7 @@ def test_a_stream_that_comes_anew_is_numbered_anew(listener: Listener) -> None:
     one = listener.join("prediction/")
     listener.send(5)
     listener.receive(one, 5)
-    served.daemon._commands.order("forget", "a")
+    served.daemon.parts.commands.order("forget", "a")
     listener.send(2, heard=False)
     listener.send(1)
     assert numbers(listener.receive(one, 3)) == [("a", 1, 0), ("a", 2, 0), ("a", 3, 0)]

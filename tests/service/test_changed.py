@@ -62,7 +62,7 @@ def test_a_change_that_reads_the_journal_the_same_is_let_in_and_holds_from_then_
     rewrite(one, "[output]", f'[[input]]\nendpoint = "ipc://{one.path}/second"\nformat = "msgpack"\n[output]')
     one.start()
     assert one.value("streamrnn_replayed_observations_total") == 3
-    assert one.daemon._journal.waiting == 0  # so that no frame is ever read by a third configuration
+    assert one.daemon.parts.journal.waiting == 0  # so that no frame is ever read by a third configuration
     one.send(4.0, seq=4)
     one.until(lambda: one.value("streamrnn_observations_applied_total") == 1)
     one.kill()
@@ -99,7 +99,7 @@ def test_a_reload_says_what_the_journal_is_written_with(turned: Make) -> None:
 def test_what_cannot_be_understood_is_not_what_the_journal_was_written_with(turned: Make) -> None:
     one = turned(SLOW)
     journaled(one, 1)
-    one.daemon._store.connection.execute("UPDATE meta SET value = '{' WHERE key = 'reading'")
+    one.daemon.parts.store.connection.execute("UPDATE meta SET value = '{' WHERE key = 'reading'")
     one.kill()
     with pytest.raises(ConfigError, match="1 journaled frames"):
         one.start()

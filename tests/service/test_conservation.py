@@ -84,7 +84,7 @@ def both(turned: Callable[..., Turned], monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 def totals(one: Turned) -> dict[str, float]:
-    values = one.daemon._telemetry._values
+    values = one.daemon.parts.telemetry._values
     total = lambda name: sum(values[name].values())  # noqa: E731
     answers = {key[0]: count for key, count in values["streamrnn_producer_messages_total"].items()}
     return {
@@ -109,7 +109,7 @@ def test_nothing_appears_and_nothing_is_lost(both: Turned, seed: int, monkeypatc
         socket.setsockopt(zmq.LINGER, 0)
         socket.connect(one.daemon.endpoints[1])
         sources.append(Source(b"source-%d" % k, socket, random.Random(10 * seed + k)))
-    append = one.daemon._journal.append
+    append = one.daemon.parts.journal.append
     for turn in range(120):
         full = turn in (40, 41, 42)
 
@@ -118,7 +118,7 @@ def test_nothing_appears_and_nothing_is_lost(both: Turned, seed: int, monkeypatc
                 raise FullError("the disk is full")
             return append(*arguments)
 
-        monkeypatch.setattr(one.daemon._journal, "append", refusing)
+        monkeypatch.setattr(one.daemon.parts.journal, "append", refusing)
         for source in sources:
             source.send()
         if chance.random() < 0.5:
@@ -130,7 +130,7 @@ def test_nothing_appears_and_nothing_is_lost(both: Turned, seed: int, monkeypatc
         one.until(lambda sent=sent: heard(one) >= sent)
         for source in sources:
             source.hear()
-    one.until(lambda: not one.daemon._disk_full.full)
+    one.until(lambda: not one.daemon.parts.disk_full.full)
     one.until(lambda: totals(one)["frames"] == pushed + heard(one))
     told = totals(one)
     assert told["routed"] == sum(told[answer] for answer in producers.RESULTS) == sum(s.told["sent"] for s in sources)
@@ -139,12 +139,12 @@ def test_nothing_appears_and_nothing_is_lost(both: Turned, seed: int, monkeypatc
     assert told["letters"] >= 1
     assert all(told[answer] > 0 for answer in ("taken", "refused", "duplicate", "gap", "epoch", "corrupt", "busy"))
     for source in sources:
-        mark = one.daemon._producers._marks["", source.name]
+        mark = one.daemon.parts.producers._marks["", source.name]
         one.until(lambda source=source, mark=mark: source.hear() or source.accepted == mark.seq)
     for answer in ("corrupt", "busy"):
         one.until(lambda answer=answer: sum(s.hear() or s.told[answer] for s in sources) == told[answer])
 
 
 def heard(one: Turned) -> float:
-    one.daemon._do_chores(0.0)
+    one.daemon._chores.do(0.0)
     return totals(one)["routed"]

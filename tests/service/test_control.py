@@ -10,7 +10,7 @@ import pytest
 import zmq
 from conftest import Turned
 
-from streamrnn.service.storage import inspect
+from streamrnn.service import inspect
 from streamrnn.service.storage.store import FILE
 from streamrnn.service.streams import idle
 
@@ -39,7 +39,7 @@ def fed(one: Turned, *names: str) -> None:
 
 
 def seqs(one: Turned) -> dict[str, float]:
-    return {name: state["seq"] for name, state in one.daemon._engine._state.items()}
+    return {name: state["seq"] for name, state in one.daemon.parts.engine._state.items()}
 
 
 def test_status(turned: Make) -> None:
@@ -66,7 +66,7 @@ def test_an_order_is_repeated_by_a_recovery(turned: Make, kind: str, checkpoint:
     one = turned(SLOW)
     fed(one, "a", "a", "b")
     if checkpoint:
-        one.daemon._checkpoint.finish(one.daemon._engine, one.daemon._journal.last)
+        one.daemon.parts.checkpoint.finish(one.daemon.parts.engine, one.daemon.parts.journal.last)
     assert ask(one, command=kind, stream="a")["lsn"] == 4
     assert seqs(one) == ({"b": 1} if kind == "forget" else {"a": 0, "b": 1})
     fed(one, "c", "b")
@@ -100,13 +100,13 @@ def test_a_recovery_learns_what_came_before_and_after_it_was_frozen(
     assert ask(one, command="status")["frozen"]
     assert one.value("streamrnn_observations_frozen_total") == 3
     if checkpoint or durability == "off":
-        one.daemon._checkpoint.finish(one.daemon._engine, one.daemon._journal.last)
+        one.daemon.parts.checkpoint.finish(one.daemon.parts.engine, one.daemon.parts.journal.last)
     if durability != "off":
         assert not ask(one, command="unfreeze")["frozen"]
         fed(one, "a")
         ask(one, command="freeze")
         fed(one, "b")
-    one.daemon._journal.mark(one.daemon._published)
+    one.daemon.parts.journal.mark(one.daemon.parts.publisher.lsn)
     before = seqs(one)
     one.kill()
     one.start()
@@ -146,7 +146,7 @@ def test_topics_are_numbered_on_over_a_restart(turned: Make, end: str) -> None:
     one = turned(SLOW)
     fed(one, "a", "b", "a")
     if end == "kill with a checkpoint":
-        one.daemon._checkpoint.write(one.daemon._engine, one.daemon._journal.last, limit_bytes=1)
+        one.daemon.parts.checkpoint.write(one.daemon.parts.engine, one.daemon.parts.journal.last, limit_bytes=1)
     fed(one, "a")
     (one.stop if end == "stop" else one.kill)()
     one.start()
@@ -159,7 +159,7 @@ def test_topics_are_numbered_on_over_a_restart(turned: Make, end: str) -> None:
 def test_silent_streams_are_forgotten_and_stay_so(turned: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     one = turned(f"{SLOW}retention = 1000.0\n")
     fed(one, "a", "b")
-    one.daemon._streams._idle._heard[0] -= 2000.0
+    one.daemon.parts.streams._idle._heard[0] -= 2000.0
     one.until(lambda: seqs(one) == {"b": 1})
     assert one.value("streamrnn_streams_forgotten_total", "idle") == 1
     one.kill()
@@ -177,10 +177,10 @@ def test_a_clock_that_is_set_makes_nobody_silent_or_old(
     monkeypatch.setattr(time, "time", lambda: before() + step)
     fed(one, "a")
     for _ in range(3):
-        one.daemon._do_chores(time.monotonic())
+        one.daemon._chores.do(time.monotonic())
     assert seqs(one) == {"a": 2, "b": 1}
     assert one.value("streamrnn_streams_forgotten_total", "idle") == 0
-    assert one.daemon._telemetry._latency.sum >= 0.0
+    assert one.daemon.parts.telemetry._latency.sum >= 0.0
     one.kill()
     one.start()
     assert seqs(one) == {"a": 2, "b": 1}
@@ -221,7 +221,7 @@ def test_a_changed_file_is_judged_before_it_is_applied(turned: Make) -> None:
     assert said["at_next_start"] == ["state.durability"]
     assert (said["opens"], said["closes"]) == ([f"ipc://{one.path}/in2"], [f"ipc://{one.path}/in"])
     assert (said["keeps"], said["drops"]) == (4, [])
-    assert one.daemon.config.state.durability == "commit"
+    assert one.daemon.parts.config.state.durability == "commit"
     one.file.write_text(text.replace('"flow"', "7"))
     assert ask(one, command="reload", dry_run="yes")["exit_code"] == 78
     one.file.write_text(text + "[limits]\nmax_batch = 7\n")

@@ -12,7 +12,7 @@ import zmq
 from conftest import Turned
 
 from streamrnn.errors import ConfigError, StorageError
-from streamrnn.service import daemon as module
+from streamrnn.service import reload, startup, turn
 from streamrnn.service.operations.systemd import ServiceManager
 from streamrnn.wire import Frame
 
@@ -29,7 +29,7 @@ def last(turned: Turned, socket: zmq.Socket[bytes]) -> float:
 def conserved(turned: Turned) -> float:
     """Observations received, which must be refused or applied."""
     received = turned.value("streamrnn_observations_received_total", f"ipc://{turned.path}/in")
-    refused = sum(turned.daemon._telemetry._values["streamrnn_observations_refused_total"].values())
+    refused = sum(turned.daemon.parts.telemetry._values["streamrnn_observations_refused_total"].values())
     assert received == refused + turned.value("streamrnn_observations_applied_total")
     return received
 
@@ -98,7 +98,7 @@ def test_a_flood_of_new_names_is_refused_and_the_known_are_served(turned: Make) 
     one.send(2.0)
     assert last(one, predictions) == 2.0
     assert one.value("streamrnn_dead_letters_suppressed_total") > 2900
-    assert one.daemon._journal.stats.rows == 3  # refused before the journal
+    assert one.daemon.parts.journal.stats.rows == 3  # refused before the journal
     assert conserved(one) == 3002
 
 
@@ -117,8 +117,8 @@ def test_a_new_subscriber_gets_the_last_prediction_at_once_even_after_a_restart(
 
 def test_what_nobody_hears_is_not_written_and_counts_all_the_same(turned: Make) -> None:
     one = turned()
-    written, encode = [0], one.daemon._encoder.encode
-    one.daemon._encoder.encode = lambda *more: written.append(len(more[0])) or encode(*more)  # type: ignore[method-assign]
+    written, encode = [0], one.daemon.parts.core.encoder.encode
+    one.daemon.parts.core.encoder.encode = lambda *more: written.append(len(more[0])) or encode(*more)  # type: ignore[method-assign]
     one.send(1.5)
     one.peers.push.send_json({"stream": "a", "time": [1, 2], "values": {"flow": [2.5, 3.5]}})
     one.until(lambda: one.value("streamrnn_observations_applied_total") == 3)
@@ -132,7 +132,7 @@ def test_what_nobody_hears_is_not_written_and_counts_all_the_same(turned: Make) 
     assert (body["seq"], body["topic_seq"], body["lsn"]) == (4, 3, 3)
     assert sum(written) == 1
     subscriber.close()
-    one.until(lambda: not one.daemon._sockets.heard)
+    one.until(lambda: not one.daemon.parts.sockets.heard)
     assert one.value("streamrnn_messages_published_total", "prediction") == 3
 
 
@@ -196,7 +196,7 @@ def test_after_a_kill_the_journal_is_replayed_and_what_may_be_unsent_is_sent_aga
     one.peers.endpoints = [f"ipc://{one.path}/in", f"ipc://{one.path}/out"]
     one.peers.context = zmq.Context()
     early = one.peers.subscribing(b"prediction/", b"status/")  # reconnects as soon as there is a socket
-    module.SUBSCRIBERS = 0.5
+    startup.SUBSCRIBERS = 0.5
     one.start()
     assert one.value("streamrnn_replayed_observations_total") == 3
     told = [one.received(early) for _ in range(3)]
@@ -216,7 +216,7 @@ def test_a_kill_behind_a_checkpoint_replays_only_what_came_after(turned: Make) -
     one = turned("checkpoint = 0.05\n")  # in [state], which comes last
     one.send(1.0, seq=1)
     one.until(lambda: one.value("streamrnn_observations_applied_total") == 1)
-    one.until(lambda: one.daemon._checkpoint.floor == 1)
+    one.until(lambda: one.daemon.parts.checkpoint.floor == 1)
     one.file.write_text(one.file.read_text().replace("checkpoint = 0.05", "checkpoint = 3600.0"))
     one.kill()
     one.start()
@@ -226,7 +226,7 @@ def test_a_kill_behind_a_checkpoint_replays_only_what_came_after(turned: Make) -
     one.kill()
     one.start()
     assert one.value("streamrnn_replayed_observations_total") == 1
-    assert one.daemon._engine.outlook("a").seq[0] == 2
+    assert one.daemon.parts.engine.outlook("a").seq[0] == 2
 
 
 def test_what_a_stored_row_already_holds_is_passed_over_in_the_replay(turned: Make) -> None:
@@ -234,13 +234,15 @@ def test_what_a_stored_row_already_holds_is_passed_over_in_the_replay(turned: Ma
     for stream in "abab":
         one.peers.push.send_json({"stream": stream, "values": {"flow": 1.0}})  # without seq: twice would show
     one.until(lambda: one.value("streamrnn_observations_applied_total") == 4)
-    assert one.daemon._checkpoint.write(one.daemon._engine, 4, limit_bytes=1)  # one row of two: the floor stays
+    assert one.daemon.parts.checkpoint.write(
+        one.daemon.parts.engine, 4, limit_bytes=1
+    )  # one row of two: the floor stays
     one.peers.push.send_json({"stream": "a", "values": {"flow": 1.0}})
     one.until(lambda: one.value("streamrnn_observations_applied_total") == 5)
     one.kill()
     one.start()
     assert one.value("streamrnn_replayed_observations_total") == 3
-    assert [one.daemon._engine.outlook(stream).seq[0] for stream in "ab"] == [3, 2]
+    assert [one.daemon.parts.engine.outlook(stream).seq[0] for stream in "ab"] == [3, 2]
 
 
 def test_frames_of_an_input_that_is_gone_are_still_replayed(turned: Make) -> None:
@@ -255,7 +257,7 @@ def test_frames_of_an_input_that_is_gone_are_still_replayed(turned: Make) -> Non
     replaced(one, f'[[input]]\nendpoint = "ipc://{one.path}/second"\n', "")
     one.kill()
     one.start()
-    assert one.daemon._engine.outlook("a").seq[0] == 1
+    assert one.daemon.parts.engine.outlook("a").seq[0] == 1
 
 
 def test_an_error_of_ours_ends_the_daemon_and_keeps_what_was_received(turned: Make) -> None:
@@ -263,7 +265,7 @@ def test_an_error_of_ours_ends_the_daemon_and_keeps_what_was_received(turned: Ma
     one.send(-999.0)
     with pytest.raises(ZeroDivisionError):
         one.until(lambda: False)
-    assert one.daemon._journal.stats.rows == 1
+    assert one.daemon.parts.journal.stats.rows == 1
 
 
 def test_a_disk_that_refuses_ends_the_daemon_before_anything_is_answered(
@@ -274,7 +276,7 @@ def test_a_disk_that_refuses_ends_the_daemon_before_anything_is_answered(
     def full(*_: object) -> list[int]:
         raise StorageError("disk full")
 
-    monkeypatch.setattr(one.daemon._journal, "append", full)
+    monkeypatch.setattr(one.daemon.parts.journal, "append", full)
     one.send(1.0)
     with pytest.raises(StorageError):
         one.until(lambda: False)
@@ -286,22 +288,22 @@ def test_damaged_streams_begin_anew_and_are_counted(turned: Callable[..., Turned
     one = turned("[limits]\nmax_streams = 4\nresident_streams = 2\nmax_observations = 2\n")
     for name in ("a", "b", "c", "d"):
         one.send(1.0, stream=name)
-        one.until(lambda name=name: one.daemon._streams.known(name))
-    one.daemon._checkpoint.finish(one.daemon._engine, one.daemon._journal.last)
-    with one.daemon._store.writing() as connection:
+        one.until(lambda name=name: one.daemon.parts.streams.known(name))
+    one.daemon.parts.checkpoint.finish(one.daemon.parts.engine, one.daemon.parts.journal.last)
+    with one.daemon.parts.store.writing() as connection:
         connection.execute("UPDATE state SET blob = x'00' WHERE stream IN ('a', 'b')")
     one.send(2.0, stream="a")
     one.until(lambda: one.value("streamrnn_observations_applied_total") == 5)
-    one.daemon._measure(one.daemon._telemetry)
-    assert one.daemon._engine.outlook("a").seq[0] == 1
+    one.daemon.parts.telemetry._read()
+    assert one.daemon.parts.engine.outlook("a").seq[0] == 1
     assert one.value("streamrnn_streams_brought_back_total") == 1
     assert one.value("streamrnn_streams_damaged_total") == 1
     one.kill()
     one.start()
-    one.daemon._measure(one.daemon._telemetry)
+    one.daemon.parts.telemetry._read()
     assert one.value("streamrnn_streams_damaged_total") == 2
-    assert not one.daemon._streams.known("b")
-    assert one.daemon._engine.outlook("a").seq[0] == 1  # what the journal had of it since
+    assert not one.daemon.parts.streams.known("b")
+    assert one.daemon.parts.engine.outlook("a").seq[0] == 1  # what the journal had of it since
 
 
 @pytest.mark.parametrize("build", ["fake", "newer"])
@@ -315,7 +317,7 @@ def test_a_state_of_another_build_is_let_in_and_said(
     monkeypatch.setattr(fake.Engine, "kernel_digest", build)
     with structlog.testing.capture_logs() as told:
         one.start()
-    assert one.daemon._engine.outlook("a").seq[0] == 1
+    assert one.daemon.parts.engine.outlook("a").seq[0] == 1
     said = [(each["written"], each["now"]) for each in told if each["event"] == "state of another build"]
     assert said == ([("fake", "newer")] if build == "newer" else [])
 
@@ -336,7 +338,7 @@ def test_the_gauges_are_set_at_a_scrape(turned: Make) -> None:
     one = turned()
     one.send(1.0)
     one.until(lambda: one.value("streamrnn_observations_applied_total"))
-    telemetry = one.daemon._telemetry
+    telemetry = one.daemon.parts.telemetry
     assert {metric.name for metric in telemetry.collect() if metric.name.startswith("streamrnn_")}
     assert one.value("streamrnn_streams") == 1
     assert one.value("streamrnn_streams_limit") == 1000
@@ -379,12 +381,12 @@ def reloaded(one: Turned) -> dict[str, Any]:
 def test_a_bad_file_changes_nothing_and_is_told(turned: Make, before: str, after: str) -> None:
     one = turned()
     predictions = one.subscribed(b"prediction/a/")
-    config = one.daemon.config
+    config = one.daemon.parts.config
     replaced(one, before, after)
     told = reloaded(one)
     assert told["state"] == "reload_refused"
     assert told["error"]
-    assert one.daemon.config is config
+    assert one.daemon.parts.config is config
     assert one.value("streamrnn_config_reloads_total", "refused") == 1
     assert one.value("streamrnn_config_last_reload_successful") == 0
     one.peers.push.close()
@@ -431,7 +433,7 @@ def test_another_model_keeps_the_state_that_fits_and_says_what_it_dropped(turned
     one.kill()
     one.start()
     assert one.value("streamrnn_replayed_observations_total") == 1
-    assert one.daemon._engine.outlook("a").seq[0] == 2
+    assert one.daemon.parts.engine.outlook("a").seq[0] == 2
 
 
 @pytest.mark.parametrize("what", ["model", "format"])
@@ -479,7 +481,7 @@ def test_limits_change_without_losing_a_stream(turned: Make) -> None:
     assert reloaded(one)["dropped"] == []
     one.peers.push.send_json({"stream": "b", "values": {"flow": 1.0}})
     one.until(lambda: one.value("streamrnn_observations_applied_total") == 2)
-    assert one.daemon._dead_letters.rate == 7
+    assert one.daemon.parts.dead_letters.rate == 7
     replaced(one, "max_streams = 2", "max_streams = 1")
     assert "below the 2 streams" in reloaded(one)["error"]
 
@@ -496,7 +498,7 @@ def second(one: Turned) -> zmq.Socket[bytes]:
 
 
 def waiting(one: Turned, origin: int) -> bool:
-    return bool(one.daemon._sockets.ports[origin].socket.poll(10_000))
+    return bool(one.daemon.parts.sockets.ports[origin].socket.poll(10_000))
 
 
 def test_an_input_goes_while_a_message_of_many_parts_and_a_good_one_wait_in_it(turned: Make) -> None:
@@ -520,11 +522,11 @@ def test_a_message_of_many_parts_that_was_taken_before_the_reload_is_its_inputs(
     push = second(one)
     push.send_multipart([b"one", b"two"])
     assert waiting(one, 1)
-    while not one.daemon._sockets.malformed:
-        one.daemon._sockets.poll(0.01)
+    while not one.daemon.parts.sockets.malformed:
+        one.daemon.parts.sockets.poll(0.01)
     replaced(one, f'[[input]]\nendpoint = "ipc://{one.path}/second"\n', "")
     one.daemon.reload()
-    one.until(lambda: not one.daemon._sockets.malformed)
+    one.until(lambda: not one.daemon.parts.sockets.malformed)
     assert one.value("streamrnn_frames_received_total", f"ipc://{one.path}/second") == 2
 
 
@@ -549,30 +551,30 @@ def test_a_turn_that_has_large_frames_gathers_no_more(
     daemon = turned("[limits]\nmax_batch = 3\n").daemon
 
     def poll(timeout: float) -> list[Frame]:
-        daemon._sockets._receiver.laden = laden
+        daemon.parts.sockets._receiver.laden = laden
         return 2 * [Frame(0, 1.0, b"", b"{}")]
 
-    monkeypatch.setattr(daemon._sockets, "poll", poll)
-    daemon._store.commit_seconds = 1e9
-    assert len(daemon._gather(0.0)) == taken
-    daemon._tend(taken)
-    assert daemon._telemetry.value("streamrnn_queue_frames") == (3 if laden else 4)
+    monkeypatch.setattr(daemon.parts.sockets, "poll", poll)
+    daemon.parts.store.commit_seconds = 1e9
+    assert len(turn.gather(daemon.parts, 0.0)) == taken
+    daemon._chores.tend(taken)
+    assert daemon.parts.telemetry.value("streamrnn_queue_frames") == (3 if laden else 4)
 
 
 def test_what_was_left_is_served_in_batches_of_the_usual_size(turned: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     one = turned("[limits]\nmax_batch = 2\n")
     sizes: list[int] = []
-    served = one.daemon._serve
-    monkeypatch.setattr(one.daemon, "_serve", lambda frames: (sizes.append(len(frames)), served(frames)))
+    served = turn.serve
+    monkeypatch.setattr(reload, "serve", lambda parts, frames: (sizes.append(len(frames)), served(parts, frames)))
     one.send(0.0)
     one.until(lambda: one.value("streamrnn_observations_applied_total") == 1)
     for k in range(1, 6):
         one.send(float(k))
-    while len(one.daemon._sockets.left) < 5 and one.daemon._sockets.ports[0].socket.poll(10_000):
-        one.daemon._sockets._take([])
+    while len(one.daemon.parts.sockets.left) < 5 and one.daemon.parts.sockets.ports[0].socket.poll(10_000):
+        one.daemon.parts.sockets._take([])
     replaced(one, "/in", "/other")
     one.daemon.reload()
-    assert sizes == [1, 2, 2, 1]
+    assert sizes == [2, 2, 1]
     assert one.value("streamrnn_observations_applied_total") == 6
 
 

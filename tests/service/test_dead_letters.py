@@ -10,7 +10,7 @@ REFUSED = [(0, Refusal(0, "malformed", "no", b"x"), 1)] * 30
 
 
 def letters(rate: float) -> tuple[DeadLetters, Telemetry]:
-    telemetry = Telemetry(["a"], lambda _: None)
+    telemetry = Telemetry(["a"])
     return DeadLetters(rate, Encoder(Forecasts(("flow",), (1,), 0.9, ("residual",), False)), telemetry), telemetry
 
 

@@ -9,7 +9,7 @@ from conftest import Turned
 from test_control import ask
 
 from streamrnn.config import schema
-from streamrnn.service.storage import inspect
+from streamrnn.service import inspect
 
 Make = Callable[..., Turned]
 MODEL = '[model]\nfeatures = ["flow"]'  # of the fixture; replaced
@@ -41,7 +41,7 @@ def fed(one: Turned, events: list[tuple[str, Any]], **more: Any) -> None:
 
 
 def state(one: Turned) -> dict[str, bytes]:
-    engine = one.daemon._engine
+    engine = one.daemon.parts.engine
     pool = [""] if engine.model.weights == "pooled" else []
     return {name: engine.export(name) for name in [*engine.names, *pool] if name or pool}
 
@@ -59,7 +59,7 @@ def test_it_answers_and_recovers_bit_for_bit(serving: Callable[[], Turned]) -> N
     for part in (None, 1, 10_000_000):
         before = state(one)
         if part:
-            one.daemon._checkpoint.write(one.daemon._engine, one.daemon._journal.last, limit_bytes=part)
+            one.daemon.parts.checkpoint.write(one.daemon.parts.engine, one.daemon.parts.journal.last, limit_bytes=part)
         fed(one, [("a", 5), ("new", "z")], time=1e6)
         then = state(one)
         assert then != before
@@ -67,7 +67,7 @@ def test_it_answers_and_recovers_bit_for_bit(serving: Callable[[], Turned]) -> N
         one.start()
         assert state(one) == then
     fed(one, [("a", "a")], time=2e6)
-    engine = one.daemon._engine
+    engine = one.daemon.parts.engine
     row = engine.names.index("a")
     assert {"a", "b", "c", "d", 5} <= {engine.symbol(row, number) for number in range(1, engine.symbols(row))}
     then = state(one)
@@ -121,7 +121,7 @@ def test_forgetting_and_beginning_anew(serving: Callable[[], Turned]) -> None:
     fed(one, [*WORDS, ("a", "only a")])
     assert ask(one, command="reset", stream="a")["ok"]
     assert ask(one, command="forget", stream="b/c")["ok"]
-    engine = one.daemon._engine
+    engine = one.daemon.parts.engine
     assert (engine.streams, engine.names) == (1, ["a", ""])
     told = engine.outlook("a")
     assert told is not None
@@ -141,7 +141,7 @@ def test_forgetting_and_beginning_anew(serving: Callable[[], Turned]) -> None:
 def test_its_figures_are_scraped(serving: Callable[[], Turned]) -> None:
     one = serving()
     fed(one, WORDS)
-    one.daemon._measure(one.daemon._telemetry)
+    one.daemon.parts.telemetry._read()
     assert one.value("streamrnn_event_symbols") == 4
     for by in ("mix", "network", "table"):
         assert 0.0 < one.value("streamrnn_event_bits", by) < 8.0
@@ -150,7 +150,7 @@ def test_its_figures_are_scraped(serving: Callable[[], Turned]) -> None:
     )
     assert one.value("streamrnn_event_skill_ratio") > -1.0
     assert 0.0 < one.value("streamrnn_event_unseen_ratio") < 1.0
-    assert one.daemon._telemetry._values["streamrnn_interval_level_ratio"] == {}
+    assert one.daemon.parts.telemetry._values["streamrnn_interval_level_ratio"] == {}
 
 
 def test_stored_rows_can_be_checked_and_dumped(serving: Callable[[], Turned]) -> None:
@@ -188,10 +188,10 @@ def test_an_acknowledged_event_is_known_after_a_crash(serving: Callable[[], Turn
     one.until(lambda: one.value("streamrnn_observations_applied_total") == 3)
     one.kill()
     one.start()
-    told = one.daemon._engine.outlook("a")
+    told = one.daemon.parts.engine.outlook("a")
     assert told is not None
     assert told.seq[0] == 3
-    assert json.dumps([one.daemon._engine.symbol(0, number) for number in (1, 2)]) == '["x", 7]'
+    assert json.dumps([one.daemon.parts.engine.symbol(0, number) for number in (1, 2)]) == '["x", 7]'
 
 
 def test_streams_that_rest_in_the_store_come_back_with_their_words(
@@ -211,7 +211,7 @@ def test_streams_that_rest_in_the_store_come_back_with_their_words(
                 body = one.received(subscriber)[1]
                 assert {each["event"] for each in body["next"]} <= {None, stream, stream * 2}
     assert body["symbols"] == 2
-    assert one.daemon._streams.loaded > 8
+    assert one.daemon.parts.streams.loaded > 8
 
 
 def test_generating_changes_nothing_that_will_be_learned(serving: Callable[[], Turned]) -> None:
@@ -223,9 +223,9 @@ def test_generating_changes_nothing_that_will_be_learned(serving: Callable[[], T
     assert (said["ok"], "".join(said["events"])) == (True, "cdabcdabcdab")
     assert ask(one, **more) == said
     assert state(one) == before
-    assert one.daemon._engine.take_dirty(10) == ["a"]  # of what was learned before
+    assert one.daemon.parts.engine.take_dirty(10) == ["a"]  # of what was learned before
     ask(one, **more)
-    assert one.daemon._engine.take_dirty(10) == []
+    assert one.daemon.parts.engine.take_dirty(10) == []
     fed(one, [("a", "a")], time=1e6)
     then = state(one)
     one.kill()

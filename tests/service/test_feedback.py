@@ -66,17 +66,17 @@ def test_it_is_journaled_told_in_the_next_anomaly_and_the_same_over_a_crash(serv
     until = str(1e9 + 600.0 * 950)
     assert ask(one, command="feedback", event_id=told["event_id"], verdict="ignore", until=until)["taken"]
     fed(one, 700, values[700:])
-    outlook = one.daemon._engine.outlook("a/b")
+    outlook = one.daemon.parts.engine.outlook("a/b")
     assert f"a/b/{outlook.spoken[0]}" == told["event_id"]
     assert outlook.event[0] == outlook.spoken[0]  # the spike at 900 was none
     assert (outlook.word[0], outlook.steps[0], outlook.muted[0]) == (IGNORE, 2, float(until))
-    before = one.daemon._engine.export("a/b")
+    before = one.daemon.parts.engine.export("a/b")
     one.kill()
     one.start()
-    assert one.daemon._engine.export("a/b") == before
+    assert one.daemon.parts.engine.export("a/b") == before
     one.stop()
     one.start()
-    assert one.daemon._engine.export("a/b") == before
+    assert one.daemon.parts.engine.export("a/b") == before
 
 
 def test_what_cannot_be_said_is_refused(serving: Turned) -> None:
@@ -92,4 +92,4 @@ def test_what_cannot_be_said_is_refused(serving: Turned) -> None:
     ):
         said = ask(one, command="feedback", **asked)
         assert (said["ok"], bool(said["hint"])) == (False, True), asked
-    assert one.daemon._journal.last == 1
+    assert one.daemon.parts.journal.last == 1

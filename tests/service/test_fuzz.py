@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import Turned
 
+from streamrnn.service import turn
 from streamrnn.wire import Frame
 from tests.broken import ONE, broken
 
@@ -28,9 +29,9 @@ def test_no_frame_stops_it_and_all_are_counted(turned: Callable[..., Turned], se
     for start in range(0, FRAMES, BATCH):
         if start == FRAMES // 2:
             middle = resident()
-        served.daemon._serve([Frame(0, 1e9 + start, b"", next(frames)) for _ in range(BATCH)])
+        turn.serve(served.daemon.parts, [Frame(0, 1e9 + start, b"", next(frames)) for _ in range(BATCH)])
     assert resident() - middle < GROWTH
-    values = served.daemon._telemetry._values
+    values = served.daemon.parts.telemetry._values
     received = sum(values["streamrnn_observations_received_total"].values())
     refused = values["streamrnn_observations_refused_total"]
     assert received == served.value("streamrnn_observations_applied_total") + sum(refused.values())

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from streamrnn import cli
 from streamrnn.errors import SnapshotError, StorageError
-from streamrnn.service.storage import inspect
+from streamrnn.service import inspect
 from streamrnn.service.storage.store import FILE, Store
 
 

@@ -58,8 +58,8 @@ def test_a_producer_with_a_key_sends_its_own_streams(served: Turned, tmp_path: P
         return producer.accepted, [(each.seq, each.code) for each in producer.refused]
 
     assert beside(served, send) == (3, [(2, "denied")])
-    assert served.daemon._engine.names == ["pump-1"]
-    assert served.daemon._producers.marks()[0][1:] == ("gateway", served.daemon._producers.marks()[0][2], 3)
+    assert served.daemon.parts.engine.names == ["pump-1"]
+    assert served.daemon.parts.producers.marks()[0][1:] == ("gateway", served.daemon.parts.producers.marks()[0][2], 3)
 
 
 @pytest.mark.parametrize("who", ["stranger", "nobody"])
@@ -71,12 +71,12 @@ def test_who_has_no_key_that_is_known_is_not_answered(served: Turned, tmp_path: 
             Producer(served.daemon.endpoints[0], "gateway", keys=keys, patience=0.3)
 
     beside(served, send)
-    assert not served.daemon._producers.marks()
+    assert not served.daemon.parts.producers.marks()
 
 
 def test_a_subscriber_catches_up_with_what_its_key_may_hear(served: Turned, tmp_path: Path) -> None:
     keys = Keys((tmp_path / "server").read_text(), tmp_path / "pump.secret")
-    endpoints = served.daemon.endpoints[1].replace("0.0.0.0", "127.0.0.1"), served.daemon.catchup
+    endpoints = served.daemon.endpoints[1].replace("0.0.0.0", "127.0.0.1"), served.daemon.started.catchup
     with Subscriber(endpoints[0], "prediction/pump-", catchup=endpoints[1], keys=keys) as one:
         send = lambda: [producer.send({"stream": "pump-1", "values": {"flow": float(k)}}) for k in range(3)]  # noqa: E731
         with ThreadPoolExecutor(1) as thread:

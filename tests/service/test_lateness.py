@@ -43,7 +43,7 @@ def feed(one: Turned, some: list[dict[str, Any]]) -> None:
 
 
 def state(one: Turned) -> tuple[Any, ...]:
-    engine, order = one.daemon._engine, one.daemon._reorder
+    engine, order = one.daemon.parts.engine, one.daemon.parts.reorder
     return {name: engine.export(name) for name in sorted(engine.names)}, [order.export(name) for name in "ab"]
 
 
@@ -53,8 +53,8 @@ def test_answers_come_in_order_and_what_is_held_waits(waiting: Make) -> None:
     feed(one, [{"stream": "a", "time": t, "values": {"flow": t}} for t in (10.0, 12.0, 11.0, 20.0)])
     times = [one.received(sub)[1]["time"] for _ in range(3)]
     assert times == [10.0, 11.0, 12.0]
-    one.daemon._do_chores(0.0)
-    one.daemon._measure(one.daemon._telemetry)
+    one.daemon._chores.do(0.0)
+    one.daemon.parts.telemetry._read()
     assert one.value("streamrnn_observations_held") == 1
     assert one.value("streamrnn_observations_reordered_total") == 1
     assert one.value("streamrnn_observations_applied_total") == 3
@@ -64,7 +64,7 @@ def test_a_turn_in_which_nothing_is_let_go_is_well(waiting: Make) -> None:
     one = waiting()
     feed(one, [{"stream": "a", "time": 10.0, "values": {"flow": 1.0}}])
     assert one.value("streamrnn_observations_applied_total") == 0
-    assert one.daemon._reorder.held == 1
+    assert one.daemon.parts.reorder.held == 1
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -82,7 +82,7 @@ def test_after_crashes_and_stops_it_is_as_if_there_had_been_none(waiting: Make, 
         feed(one, some)
         how = chance.choice(["kill", "stop", "part", "go on"])
         if how == "part":  # a round of a checkpoint, cut off after its first rows
-            one.daemon._checkpoint.write(one.daemon._engine, one.daemon._journal.last, 1)
+            one.daemon.parts.checkpoint.write(one.daemon.parts.engine, one.daemon.parts.journal.last, 1)
         if how in ("kill", "part"):
             one.kill()
             one.start()
@@ -107,12 +107,12 @@ def test_a_forgotten_stream_and_one_that_is_reset_hold_nothing(waiting: Make) ->
     one = waiting()
     for name in "ab":
         feed(one, [{"stream": name, "time": 10.0, "values": {"flow": 1.0}}])
-    one.daemon._commands.order("forget", "a")
-    one.daemon._commands.order("reset", "b")
-    assert one.daemon._reorder.held == 0
+    one.daemon.parts.commands.order("forget", "a")
+    one.daemon.parts.commands.order("reset", "b")
+    assert one.daemon.parts.reorder.held == 0
     one.kill()
     one.start()
-    assert one.daemon._reorder.held == 0
+    assert one.daemon.parts.reorder.held == 0
 
 
 def test_a_reload_takes_over_what_is_held(waiting: Make) -> None:
@@ -123,4 +123,4 @@ def test_a_reload_takes_over_what_is_held(waiting: Make) -> None:
     assert one.value("streamrnn_config_reloads_total", "ok") == 1
     feed(one, [{"stream": "a", "time": 10.5, "values": {"flow": 1.0}}])
     assert one.value("streamrnn_observations_applied_total") == 3
-    assert one.daemon._reorder.held == 0
+    assert one.daemon.parts.reorder.held == 0

@@ -15,8 +15,8 @@ from streamrnn.engine.bank import layout_of
 from streamrnn.engine.tasks import compose
 from streamrnn.errors import ConfigError
 from streamrnn.model import loss, presets
+from streamrnn.service.inspect import opened
 from streamrnn.service.recovery import losses
-from streamrnn.service.storage.inspect import opened
 
 CASE = GOLDEN / "0.1.0" / "forecast"
 BASE = spec.Model(features=("x", "y"), layers=(spec.Gru(3),), horizons=(1, 3), experts=(spec.Last(), spec.Seasonal()))
@@ -125,8 +125,8 @@ def test_a_start_and_a_reload_refuse_a_loss_and_the_old_model_goes_on(tmp_path: 
         one.start()
         one.file.write_text(good.replace("[1, 3]", "[1, 6]"))
         one.daemon.reload()
-        assert one.daemon.config.model.horizons == (1, 3)
+        assert one.daemon.parts.config.model.horizons == (1, 3)
         assert one.value("streamrnn_config_reloads_total", "refused") == 1
         one.file.write_text(good.replace("[1, 3]", "[1, 3, 6]"))
         one.daemon.reload()
-        assert one.daemon.config.model.horizons == (1, 3, 6)
+        assert one.daemon.parts.config.model.horizons == (1, 3, 6)

@@ -11,6 +11,7 @@ import zmq
 from conftest import Turned
 
 from streamrnn.errors import FullError, SnapshotError
+from streamrnn.service import turn
 
 Make = Callable[..., Turned]
 ROUTER = '[[input]]\nkind = "router"\nendpoint = "ipc://{path}/acked"\n'
@@ -77,8 +78,8 @@ def applied(one: Turned) -> float:
 
 
 def answers(one: Turned) -> dict[str, float]:
-    one.daemon._do_chores(0.0)
-    counts = one.daemon._telemetry._values["streamrnn_producer_messages_total"]
+    one.daemon._chores.do(0.0)
+    counts = one.daemon.parts.telemetry._values["streamrnn_producer_messages_total"]
     return {labels[0]: count for labels, count in counts.items() if count}
 
 
@@ -143,8 +144,8 @@ def test_marks_are_exact_after_a_kill(turned: Make) -> None:
     assert producer.acked() == 2
     producer.data(3, 3.0)
     assert producer.acked() == 3
-    assert one.daemon._producers.marks() == [("", "gate", 7, 3)]
-    assert one.daemon._engine._state["a"]["seq"] == 3
+    assert one.daemon.parts.producers.marks() == [("", "gate", 7, 3)]
+    assert one.daemon.parts.engine._state["a"]["seq"] == 3
 
 
 def test_a_later_epoch_ends_the_earlier_one(turned: Make) -> None:
@@ -173,7 +174,7 @@ def test_sources_do_not_share_numbers_even_over_one_routing_id(turned: Make) -> 
     second = Dealer(one, b"second", routing_id=b"same")  # takes over the routing id
     second.data(1, 2.0)
     assert second.acked() == 1
-    assert one.daemon._producers.marks() == [("", "first", 7, 1), ("", "second", 7, 1)]
+    assert one.daemon.parts.producers.marks() == [("", "first", 7, 1), ("", "second", 7, 1)]
     again = Dealer(one, b"first")
     again.data(1, 1.0)
     assert again.acked() == 1
@@ -196,13 +197,13 @@ def test_a_message_that_is_known_in_part_is_taken_from_the_mark_on(turned: Make)
 def test_as_many_sources_as_there_may_be_can_move_in_one_turn(turned: Make) -> None:
     one = opened(turned, "[limits]\nmax_producers = 2\n")
     several = [Dealer(one, name) for name in (b"a", b"b", b"c", b"d")]
-    frames = one.daemon._sockets.poll
+    frames = one.daemon.parts.sockets.poll
     for dealer in several:
         dealer.data(1, 1.0)
     taken: list[Any] = []
     while len(taken) < 4:
         taken += frames(1.0)
-    one.daemon._serve(taken)
+    turn.serve(one.daemon.parts, taken)
     answers = [dealer.heard() for dealer in several]
     assert sorted(kind for kind, *_ in answers) == ["A", "A", "N", "N"]
     assert all(body["code"] == "sources" for kind, *_, body in answers if kind == "N")
@@ -214,7 +215,7 @@ def test_what_was_never_taken_of_a_source_takes_no_place(turned: Make) -> None:
         dealer = Dealer(one, name)
         dealer.data(7, 1.0)
         assert dealer.refused()["code"] == "gap"
-    assert len(one.daemon._producers) == 0
+    assert len(one.daemon.parts.producers) == 0
 
 
 def test_what_is_refused_for_good_is_told_settled_and_counted(turned: Make) -> None:
@@ -234,7 +235,7 @@ def test_what_is_refused_for_good_is_told_settled_and_counted(turned: Make) -> N
     assert applied(one) == 2
     one.kill()
     one.start()
-    assert one.daemon._producers.marks() == [("", "gate", 7, 4)]  # refused messages stay settled
+    assert one.daemon.parts.producers.marks() == [("", "gate", 7, 4)]  # refused messages stay settled
     assert one.value("streamrnn_replayed_observations_total") == 2
 
 
@@ -276,18 +277,18 @@ def test_sources_are_bounded_and_the_silent_make_room(turned: Make, monkeypatch:
     monkeypatch.setattr("streamrnn.service.ingest.producers.IDLE", -1.0)
     third.data(1, 1.0)
     assert third.acked() == 1
-    assert [mark[1] for mark in one.daemon._producers.marks()] == ["b", "c"]
+    assert [mark[1] for mark in one.daemon.parts.producers.marks()] == ["b", "c"]
     one.kill()
     one.start()
-    assert [mark[1] for mark in one.daemon._producers.marks()] == ["b", "c"]
+    assert [mark[1] for mark in one.daemon.parts.producers.marks()] == ["b", "c"]
 
 
 def test_a_full_disk_is_busy_unready_and_over_by_itself(turned: Make) -> None:
     one = opened(turned)
-    producer, telemetry = Dealer(one), one.daemon._telemetry
+    producer, telemetry = Dealer(one), one.daemon.parts.telemetry
     producer.data(1, 1.0)
     assert producer.acked() == 1
-    connection = one.daemon._store.connection
+    connection = one.daemon.parts.store.connection
     connection.execute("PRAGMA max_page_count = 1")
     big = json.dumps({"stream": "a", "values": {"flow": 2.0}, "note": "x" * 500_000}).encode()
     producer.send(b"D", 2, 1, big)
@@ -300,7 +301,7 @@ def test_a_full_disk_is_busy_unready_and_over_by_itself(turned: Make) -> None:
     assert one.received(subscriber)[1]["retained"]
     producer.send(b"D", 2, 1, big)
     assert producer.refused()["code"] == "busy"
-    assert one.daemon._producers.marks() == [("", "gate", 7, 1)]
+    assert one.daemon.parts.producers.marks() == [("", "gate", 7, 1)]
     connection.execute("PRAGMA max_page_count = 1000000")
     one.until(lambda: telemetry.ready)
     one.until(lambda: applied(one) == 2)
@@ -317,24 +318,24 @@ def test_what_was_taken_of_a_pull_before_the_disk_was_full_is_not_lost(turned: M
     one = opened(turned)
     one.send(1.0)
     one.until(lambda: applied(one) == 1)
-    one.daemon._store.connection.execute("PRAGMA max_page_count = 1")
+    one.daemon.parts.store.connection.execute("PRAGMA max_page_count = 1")
     for _ in range(3):
         one.send(2.0, note="x" * 300_000)
     one.until(lambda: one.value("streamrnn_disk_full"))
     one.send(3.0)
-    one.daemon._store.connection.execute("PRAGMA max_page_count = 1000000")
+    one.daemon.parts.store.connection.execute("PRAGMA max_page_count = 1000000")
     one.until(lambda: applied(one) == 5)
-    assert one.daemon._engine._state["a"]["flow"] == 3.0
+    assert one.daemon.parts.engine._state["a"]["flow"] == 3.0
 
 
 def test_with_interval_a_full_disk_ends_the_daemon(turned: Make) -> None:
     one = opened(turned, 'durability = "interval"\n')
-    one.daemon._store.connection.execute("PRAGMA max_page_count = 1")
+    one.daemon.parts.store.connection.execute("PRAGMA max_page_count = 1")
     one.send(2.0, note="x" * 300_000)
     one.send(2.0, note="x" * 300_000)
-    one.daemon._store.connection.execute("PRAGMA cache_size = 1")
+    one.daemon.parts.store.connection.execute("PRAGMA cache_size = 1")
     with pytest.raises(FullError):
-        one.until(lambda: (one.daemon._journal.tick(1e12), False)[1])
+        one.until(lambda: (one.daemon.parts.journal.tick(1e12), False)[1])
 
 
 def test_with_interval_the_ack_comes_with_the_commit(turned: Make) -> None:
@@ -347,7 +348,7 @@ def test_with_interval_the_ack_comes_with_the_commit(turned: Make) -> None:
     producer.data(2, 2.0)  # applied, and not kept: no ack
     one.until(lambda: answers(one).get("duplicate"))
     assert not producer.socket.poll(0)
-    one.daemon._journal.tick(1e12)
+    one.daemon.parts.journal.tick(1e12)
     assert producer.acked() == 2
 
 
@@ -356,7 +357,7 @@ def test_a_damaged_mark_is_not_believed(turned: Make) -> None:
     producer = Dealer(one)
     producer.data(1, 1.0)
     assert producer.acked() == 1
-    one.daemon._store.connection.execute("UPDATE producer SET seq = 5")
+    one.daemon.parts.store.connection.execute("UPDATE producer SET seq = 5")
     one.kill()
     with pytest.raises(SnapshotError, match="mark of a producer"):
         one.start()

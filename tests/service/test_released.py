@@ -17,7 +17,7 @@ from test_store import digests
 from typer.testing import CliRunner
 
 from streamrnn import __version__, cli
-from streamrnn.service import daemon as module
+from streamrnn.service import startup
 
 TOLERANCE = 1e-3  # of a number, of 1 for smaller ones and of 1000 for times; without SIMD it takes 1e-6
 every = pytest.mark.parametrize("case", cases(), ids=lambda case: f"{case.parent.name}-{case.name}")
@@ -25,7 +25,7 @@ every = pytest.mark.parametrize("case", cases(), ids=lambda case: f"{case.parent
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SUBSCRIBERS", 0.0)
+    monkeypatch.setattr(startup, "SUBSCRIBERS", 0.0)
 
 
 def differences(found: Any, wanted: Any, where: str = "") -> Iterator[str]:
@@ -70,12 +70,12 @@ def test_a_row_that_is_not_replayed_is_the_same_bits(case: Path, tmp_path: Path)
     """Stopped and started: what the first start has written, in the layout of this version, the second one reads."""
     unpack(case, tmp_path)
     with turned(case, tmp_path) as one:
-        engine = one.daemon._engine
+        engine = one.daemon.parts.engine
         names = [name for name in engine.names if name] + [""] * (engine.model.weights == "pooled")
         before = {name: engine.export(name) for name in names}
         one.stop()
         one.start()
-        assert {name: one.daemon._engine.export(name) for name in names} == before
+        assert {name: one.daemon.parts.engine.export(name) for name in names} == before
 
 
 def test_this_version_has_left_its_states() -> None:

@@ -43,7 +43,7 @@ def test_what_a_crash_may_take_back_is_a_metric(turned: Callable[..., Turned], d
     one.file.write_text(text)
     one.kill()
     one.start()
-    one.daemon._measure(one.daemon._telemetry)
+    one.daemon.parts.telemetry._read()
     assert one.value("streamrnn_loss_window_seconds") == window
     assert 0 < one.value("streamrnn_disk_free_bytes") < one.value("streamrnn_disk_size_bytes")
     assert 0 < one.value("streamrnn_memory_limit_bytes") <= ALL
@@ -54,6 +54,6 @@ def test_without_a_journal_it_is_the_age_of_the_checkpoint(turned: Callable[...,
     one.file.write_text(one.file.read_text().replace("[state]\n", '[state]\ndurability = "off"\n'))
     one.kill()
     one.start()
-    one.daemon._checkpoint._completed -= 100.0
-    one.daemon._measure(one.daemon._telemetry)
+    one.daemon.parts.checkpoint._completed -= 100.0
+    one.daemon.parts.telemetry._read()
     assert one.value("streamrnn_loss_window_seconds") == pytest.approx(100.0, abs=5.0)

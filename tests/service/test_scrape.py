@@ -30,14 +30,14 @@ def scrape(address: str) -> str:
 
 def test_streams_and_odd_messages_add_no_series(turned: Callable[..., Turned]) -> None:
     one = turned("[limits]\nmax_streams = 3000\n")
-    before = series(scrape(one.daemon.metrics))
+    before = series(scrape(one.daemon.started.metrics))
     many = [{"stream": f"s{k}", "values": {"flow": 1.0}} for k in range(2000)]
     one.peers.push.send_json(many)
     for odd in (b"{", b'{"stream": "x"}', b'{"stream": "x", "values": {"other": 1}}', b"\xff" * 100):
         one.peers.push.send(odd)
     one.until(lambda: one.value("streamrnn_observations_refused_total", "malformed") == 2)
-    after = scrape(one.daemon.metrics)
-    assert one.daemon._engine.streams == 2000
+    after = scrape(one.daemon.started.metrics)
+    assert one.daemon.parts.engine.streams == 2000
     assert before - 20 <= series(after) <= before + 20 < MOST_SERIES  # the quality of forecasts, which is known by then
     assert "s1999" not in after
 
@@ -48,7 +48,7 @@ def test_two_hundred_who_hold_the_page_up_hold_up_nothing_else(
     """Slowloris: requests that are begun and never ended."""
     monkeypatch.setattr(web._Page, "timeout", 1.0)
     one = turned()
-    host, _, port = one.daemon.metrics.removeprefix("http://").rpartition(":")
+    host, _, port = one.daemon.started.metrics.removeprefix("http://").rpartition(":")
     crowd = []
     try:
         for _ in range(200):
@@ -75,7 +75,7 @@ def test_two_hundred_who_hold_the_page_up_hold_up_nothing_else(
     deadline = time.monotonic() + 2 * SECONDS
     while True:
         try:
-            assert "streamrnn_ready" in scrape(one.daemon.metrics)
+            assert "streamrnn_ready" in scrape(one.daemon.started.metrics)
             return
         except OSError:  # the last of them are still let go of
             assert time.monotonic() < deadline
@@ -88,7 +88,8 @@ def test_a_scrape_of_fifty_thousand_streams() -> None:
     names = [f"s{k}" for k in range(50_000)]
     for turn in range(3):
         engine.step(batch_of([(name, 60.0 * turn) for name in names]), engine.admit(names))
-    telemetry = Telemetry(["tcp://127.0.0.1:5555"], lambda telemetry: telemetry.health(engine.health()))
+    telemetry = Telemetry(["tcp://127.0.0.1:5555"])
+    telemetry.measure_with(lambda: telemetry.health(engine.health()))
     seconds = []
     for _ in range(5):
         began = time.perf_counter()

@@ -11,6 +11,7 @@ from conftest import Turned
 from streamrnn.config import schema
 from streamrnn.errors import FullError
 from streamrnn.service import daemon as module
+from streamrnn.service import startup
 
 Make = Callable[..., Turned]
 MODEL = """
@@ -75,14 +76,14 @@ def test_over_a_crash_it_is_the_same_silence(serving: Callable[[float], Turned])
     subscriber = one.subscribed(b"anomaly/")
     fed(one, "a")
     one.received(subscriber)
-    state = one.daemon._engine.export("a")
+    state = one.daemon.parts.engine.export("a")
     one.kill()
     one.start()
-    assert one.daemon._engine.export("a") == state
-    assert one.daemon._streams.counts("a") == (len(WORD), 1)
-    one.until(lambda: not one.daemon._commands.silence.overdue(time.monotonic() + 1e9).names)
-    assert one.daemon._streams.counts("a") == (len(WORD), 1)
-    assert one.daemon._engine.export("a") == state
+    assert one.daemon.parts.engine.export("a") == state
+    assert one.daemon.parts.streams.counts("a") == (len(WORD), 1)
+    one.until(lambda: not one.daemon.parts.commands.silence.overdue(time.monotonic() + 1e9).names)
+    assert one.daemon.parts.streams.counts("a") == (len(WORD), 1)
+    assert one.daemon.parts.engine.export("a") == state
 
 
 def test_what_may_not_have_been_sent_before_a_crash_is_sent_after_it(
@@ -90,11 +91,11 @@ def test_what_may_not_have_been_sent_before_a_crash_is_sent_after_it(
 ) -> None:
     one = serving(1.0)
     fed(one, "a")
-    monkeypatch.setattr(one.daemon, "_publish", lambda _: None)
+    monkeypatch.setattr(one.daemon.parts.publisher, "send", lambda _: None)
     one.until(lambda: one.value("streamrnn_silences_total") == 1)
     one.kill()
-    one.daemon = module.Daemon(schema.load(one.file), one.file)
-    held = [json.loads(body) for topic, body in one.daemon._held if topic == b"anomaly/a/"]
+    one.daemon = module.Daemon(startup.start(schema.load(one.file), one.file))
+    held = [json.loads(body) for topic, body in one.daemon.started.held if topic == b"anomaly/a/"]
     assert [(told["state"], told["topic_seq"], told["replayed"]) for told in held] == [("silence", 1, True)]
 
 
@@ -102,7 +103,7 @@ def test_a_silence_that_a_full_disk_cannot_hold_is_told_when_there_is_room(
     serving: Callable[[float], Turned], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = serving(1.0)
-    append, failed = one.daemon._journal.append, []
+    append, failed = one.daemon.parts.journal.append, []
 
     def once(frames: Any, *more: Any) -> list[int]:
         if frames and frames[0].topic == b"silence" and not failed:
@@ -110,11 +111,11 @@ def test_a_silence_that_a_full_disk_cannot_hold_is_told_when_there_is_room(
             raise FullError("the disk is full")
         return append(frames, *more)
 
-    monkeypatch.setattr(one.daemon._journal, "append", once)
+    monkeypatch.setattr(one.daemon.parts.journal, "append", once)
     fed(one, "a")
     one.until(lambda: one.value("streamrnn_silences_total") == 1)
     assert len(failed) == 1
-    assert not one.daemon._disk_full.full
+    assert not one.daemon.parts.disk_full.full
 
 
 def test_streams_that_are_known_after_a_start_are_waited_for(serving: Callable[[float], Turned]) -> None:
@@ -122,14 +123,14 @@ def test_streams_that_are_known_after_a_start_are_waited_for(serving: Callable[[
     fed(one, "a")
     one.stop()
     one.start()
-    assert one.daemon._commands.silence.overdue(time.monotonic()).names == []
-    names, rows = one.daemon._commands.silence.overdue(time.monotonic() + 1e9)
+    assert one.daemon.parts.commands.silence.overdue(time.monotonic()).names == []
+    names, rows = one.daemon.parts.commands.silence.overdue(time.monotonic() + 1e9)
     assert names == ["a"]
-    one.daemon._commands.silence.told(rows)
-    assert one.daemon._commands.silence.overdue(time.monotonic() + 1e9).names == []
+    one.daemon.parts.commands.silence.told(rows)
+    assert one.daemon.parts.commands.silence.overdue(time.monotonic() + 1e9).names == []
 
 
 def test_without_the_setting_nobody_waits(serving: Callable[[float], Turned]) -> None:
     one = serving(0.0)
     fed(one, "a")
-    assert one.daemon._commands.silence.overdue(time.monotonic() + 1e9).names == []
+    assert one.daemon.parts.commands.silence.overdue(time.monotonic() + 1e9).names == []

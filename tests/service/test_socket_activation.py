@@ -48,8 +48,8 @@ def test_what_was_handed_over_is_served_through_and_outlives_the_daemon(
             served.send(float(count))
             while served.received(listener)[1].get("retained"):
                 pass
-            assert served.daemon.metrics == address.replace("tcp:", "http:")
-            with urllib.request.urlopen(f"{served.daemon.metrics}/readyz", timeout=10) as page:
+            assert served.daemon.started.metrics == address.replace("tcp:", "http:")
+            with urllib.request.urlopen(f"{served.daemon.started.metrics}/readyz", timeout=10) as page:
                 assert page.status == 200
             served.kill()
             if count == 1:

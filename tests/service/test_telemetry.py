@@ -19,13 +19,9 @@ from streamrnn.service.operations.web import CONNECTIONS, Web
 from tests.columns import outcomes
 
 
-def nothing(_: Telemetry) -> None:
-    """No gauges."""
-
-
 @pytest.fixture
 def telemetry() -> Telemetry:
-    return Telemetry(["tcp://a", "tcp://b"], nothing)
+    return Telemetry(["tcp://a", "tcp://b"])
 
 
 @pytest.fixture

@@ -4,16 +4,22 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from streamrnn.messages import Batch, keep_runs
 from streamrnn.service.storage.journal import COMMAND, REFUSED
 from streamrnn.wire.frames import Decoded, Frame, Refusal, refusal
 
-if TYPE_CHECKING:
-    from streamrnn.service.streams.registry import Streams
-
 Refused = tuple[int, Refusal, int]  # input, refusal, observations in it
+
+
+class Streams(Protocol):
+    """What is asked of the registry."""
+
+    @property
+    def capacity(self) -> int: ...
+
+    def room(self, names: Sequence[str]) -> list[bool]: ...  # which may be served
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,7 @@ _AWAY = {
 
 
 def admit(
-    streams: "Streams", frames: Sequence[Frame], decoded: Decoded, away: Mapping[int, str] | None = None
+    streams: Streams, frames: Sequence[Frame], decoded: Decoded, away: Mapping[int, str] | None = None
 ) -> Admitted:
     """Let in what there is room for. Frames that are turned `away` (index -> reason) are refused whole, and runs of new
     streams that there is no room for.

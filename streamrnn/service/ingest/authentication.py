@@ -82,6 +82,16 @@ class Authenticator:
         """Keep to these limits from now on."""
         self.most, self.full = most, full
 
+    def take_handshakes(self) -> Counter[str]:
+        """`handshakes`, which begin anew."""
+        taken, self.handshakes = self.handshakes, Counter()
+        return taken
+
+    def take_denied(self) -> Counter[str]:
+        """`denied`, which begins anew."""
+        taken, self.denied = self.denied, Counter()
+        return taken
+
     def open(self, context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
         """The handler's socket: before any other socket of the context is bound. Raises ConfigError."""
         if zmq.zmq_version_info() < OLDEST:

@@ -1,35 +1,74 @@
-"""What waits while the disk is full: messages that cannot be asked for again, until there is room."""
+"""While the disk is full: producers are told to come again, other inputs are left unread, the rest works on.
 
+There is one state, entered by the first FullError and left by the first transaction that goes through. What was taken
+of `pull` and `sub` inputs before it was known cannot be asked for again and waits here.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from streamrnn.errors import FullError
+from streamrnn.service.ingest.producers import ProducerSessions
+from streamrnn.service.ingest.sockets import Sockets
+from streamrnn.service.storage.store import Store
 from streamrnn.wire.frames import Frame
 
 RETRY = 0.5  # seconds between attempts to go on
 
+_log = structlog.get_logger("streamrnn")
+
 
 class DiskFull:
-    """Whether the disk is full, and the messages of `pull` and `sub` inputs that were taken before it was known."""
+    """Whether the disk is full; `tell` is called when that changes."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, store: Store, producers: ProducerSessions, sockets: Sockets, tell: Callable[[bool], None]
+    ) -> None:
         self.full = False
+        self._store, self._producers, self._sockets, self._tell = store, producers, sockets, tell
         self._frames: list[Frame] = []
         self._due = 0.0
 
-    def begin(self, frames: list[Frame], now: float) -> bool:
-        """The disk is full: keep those of `frames` that nobody sends again. Whether this is news."""
-        news, self.full = not self.full, True
-        self._frames = [frame for frame in frames if not frame.route] + self._frames
-        self._due = now + RETRY
-        return news
-
-    def due(self, now: float) -> bool:
+    @property
+    def due(self) -> bool:
         """Whether it is time to try again."""
-        return self.full and now >= self._due
+        return self.full and time.monotonic() >= self._due
+
+    def begin(self, frames: list[Frame], error: FullError) -> None:
+        """Nothing of these frames could be journaled. Raises the error where it cannot be waited out."""
+        if self._store.durability != "commit":
+            raise error  # what was applied since the last commit cannot be taken back
+        self._producers.give_back(frames)
+        for reply in self._producers.replies():
+            self._sockets.reply(*reply)
+        self._frames = [frame for frame in frames if not frame.route] + self._frames
+        self._due = time.monotonic() + RETRY
+        if not self.full:
+            self.full = True
+            self._sockets.pause(True)
+            self._tell(True)
+            _log.error("the disk is full", error=error.args[0], hint=error.hint)
+
+    @contextmanager
+    def waited_out(self) -> Iterator[None]:
+        """Around work that can be done later. Raises the error where it cannot be waited out."""
+        try:
+            yield
+        except FullError as error:
+            self.begin([], error)
 
     def take(self) -> list[Frame]:
-        """What was kept; it is kept no longer."""
+        """What waited; it waits no longer."""
         frames, self._frames = self._frames, []
         return frames
 
-    def end(self) -> bool:
-        """There is room. Whether this is news."""
-        news, self.full = self.full, False
-        return news
+    def end(self) -> None:
+        """A transaction went through: there is room."""
+        if self.full:
+            self.full = False
+            self._sockets.pause(False)
+            self._tell(False)
+            _log.info("there is room on the disk again")

@@ -91,6 +91,16 @@ class ProducerSessions:
     def __len__(self) -> int:
         return len(self._marks)
 
+    def take_counts(self) -> Counter[str]:
+        """`counts`, which begin anew."""
+        taken, self.counts = self.counts, Counter()
+        return taken
+
+    def take_passed(self) -> Counter[int]:
+        """`passed`, which begins anew."""
+        taken, self.passed = self.passed, Counter()
+        return taken
+
     @property
     def also(self) -> Write | None:
         """What puts down the marks that have moved, inside the transaction of what moved them."""

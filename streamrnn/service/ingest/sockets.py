@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import structlog
 import zmq
 from zmq.backend import Socket as BareSocket
 
@@ -42,6 +43,7 @@ CROWD = 2  # connections, as multiples of those that may have greeted
 
 _NOBLOCK = int(zmq.NOBLOCK)  # plain integers: an enum costs pyzmq a conversion a call
 _MORE = int(zmq.SNDMORE | zmq.NOBLOCK)
+_log = structlog.get_logger("streamrnn")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +94,14 @@ class Sockets:
     def heard(self) -> bool:
         """Whether anybody may have subscribed."""
         return self._subscribers.peers.any
+
+    def take_ended(self) -> Counter[str]:
+        """`ended`, which begins anew."""
+        taken = self.ended.copy()
+        self.ended.clear()  # every socket's connections count in it
+        if taken["cut"]:
+            _log.warning("peers cut off", count=taken["cut"], hint="see limits.max_frame_bytes")
+        return +taken
 
     @property
     def laden(self) -> bool:

@@ -190,13 +190,15 @@ class Histogram:
 
 
 class Telemetry:
-    """All numbers of one daemon. `read` is called at each scrape, in the scraping thread, to set the gauges."""
+    """All numbers of one daemon. Who counts keeps the count until it is asked for (`count_from`, `gather`)."""
 
-    def __init__(self, inputs: Sequence[str], read: Callable[["Telemetry"], None]) -> None:
+    def __init__(self, inputs: Sequence[str]) -> None:
         self.inputs = list(inputs)
         self.turned = time.monotonic()  # end of the last turn
         self.checks: dict[str, bool] = {"engine": False, "journal": False, "sockets": False}
-        self._read = read
+        self._read: Callable[[], None] = lambda: None
+        self._counted: list[tuple[str, Callable[[], Mapping[str, int]]]] = []
+        self._timed: list[tuple[str, Callable[[], Iterable[float]]]] = []
         self._values: dict[str, dict[tuple[str, ...], float]] = {}
         self._histograms: dict[str, Histogram] = {}
         for metric in METRICS:
@@ -228,6 +230,31 @@ class Telemetry:
     def alive_at(self, now: float) -> None:
         """The loop has turned at `now`, in monotonic seconds."""
         self.turned = now
+
+    def measure_with(self, read: Callable[[], None]) -> None:
+        """`read` sets the gauges: it is called at each scrape, in the scraping thread."""
+        self._read = read
+
+    def count_from(self, name: str, take: Callable[[], Mapping[str, int]]) -> None:
+        """`take` tells what was counted since it was last asked, by label; "": there is no label."""
+        self._counted.append((name, take))
+
+    def observe_from(self, name: str, take: Callable[[], Iterable[float]]) -> None:
+        """`take` tells what was measured since it was last asked."""
+        self._timed.append((name, take))
+
+    def gather(self) -> None:
+        """Ask all who count."""
+        for name, take in self._counted:
+            for label, count in take().items():
+                self.count(name, count, *([label] if label else []))
+        for name, times in self._timed:
+            self.observe(name, times())
+
+    def disk_full(self, full: bool) -> None:
+        """Whether there is no room on the disk of the state."""
+        self.checks["journal"] = not full
+        self.set("streamrnn_disk_full", float(full))
 
     def be_ready(self, ready: bool) -> None:
         """Whether everything works from now on."""
@@ -267,11 +294,6 @@ class Telemetry:
             for origin, count in counts.items():
                 self._values[name][(self.inputs[origin],)] += count
         self._values["streamrnn_last_observation_timestamp_seconds"][()] = last
-
-    def passed(self, frames: Mapping[int, int]) -> None:
-        """Messages taken, by index of the input, that were answered without being read."""
-        for origin, count in frames.items():
-            self._values["streamrnn_frames_received_total"][(self.inputs[origin],)] += count
 
     def served(self, outcomes: Outcomes | EventOutcomes, sent: int, seconds: float) -> None:
         """What the engine said, how many messages tell it, and the seconds from receiving to publishing them.
@@ -335,7 +357,7 @@ class Telemetry:
 
     def collect(self) -> Iterator[Any]:
         """The families, for prometheus-client."""
-        self._read(self)
+        self._read()
         for metric in METRICS:
             yield _family(metric, self._values.get(metric.name, {}), self._histograms.get(metric.name))
 

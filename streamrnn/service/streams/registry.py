@@ -23,8 +23,8 @@ import structlog
 
 from streamrnn.engine.tasks import AnyEngine
 from streamrnn.messages import Batch, Ints, keep_runs
-from streamrnn.service.recovery.fork_store import ForkStore
 from streamrnn.service.storage.checkpoint import LIMIT_BYTES, Checkpoint, Counts, Stored
+from streamrnn.service.streams.fork_store import ForkStore
 from streamrnn.service.streams.idle import Idle
 from streamrnn.wire import Encoder
 
@@ -124,7 +124,9 @@ class Streams:
         return [*self._engine.names, *self._evicted]
 
     def counts(self, name: str) -> Counts:
-        """Messages that the topics of a stream have had."""
+        """Messages that the topics of a stream have had; the pool ("") has none."""
+        if not name:
+            return 0, 0
         if name in self._evicted:
             return self._evicted[name].counts
         return self._encoder.counts(int(self._engine.admit([name])[0]))
