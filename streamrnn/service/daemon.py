@@ -43,6 +43,7 @@ class Daemon:
         if frames or self.parts.disk_full.due:
             turn.serve(self.parts, frames)
         self._chores.tend(len(frames))
+        self.parts.store.check()  # a command or a reload may have met what a turn would have ended by
 
     def run(self) -> None:
         """Turn until `stop` is called, then stop cleanly. Raises what makes going on impossible."""

@@ -97,13 +97,12 @@ class Parts:
 
     def settle(self, config: Config) -> None:
         """From now on the journal is written with `config`: no journaled frame is read by two configurations."""
-        self.checkpoint.finish(self.engine, self.journal.last)
+        self.checkpoint.finish(self.engine, self.journal.last, alive=self.alive)
         replay.note(self.store, replay.reading(config))
 
     def acknowledge(self) -> None:
         """Answer the producers; what is not yet on the disk is answered when it is."""
-        kept = not self.store.connection.in_transaction
-        for reply in self.producers.settle() if kept else self.producers.replies():
+        for reply in self.producers.settle():
             self.sockets.reply(*reply)
 
     def tell_status(self, state: str, **more: Any) -> None:

@@ -7,29 +7,37 @@ import structlog
 
 from streamrnn.config.schema import Config, load
 from streamrnn.engine.tasks import AnyEngine
-from streamrnn.errors import ConfigError, StreamrnnError
+from streamrnn.errors import ConfigError, FullError, StreamrnnError
 from streamrnn.service import build, changes
 from streamrnn.service.chores import refuse_malformed
 from streamrnn.service.ingest.authentication import granted
+from streamrnn.service.ingest.sockets import LostError
 from streamrnn.service.operations import logs
 from streamrnn.service.parts import Core, Parts
 from streamrnn.service.recovery import losses
 from streamrnn.service.recovery import replay as recovery
 from streamrnn.service.streams.freeze import freeze
 from streamrnn.service.turn import serve
+from streamrnn.wire import Encoder
 
 _log = structlog.get_logger("streamrnn")
 
 
 def reload(parts: Parts) -> None:
-    """Read the configuration again. What is wrong with it is told, and all stays as it was."""
+    """Read the configuration again. Whatever is wrong with it is told, and all stays as it was.
+
+    Raises LostError when that cannot be. Whether the store was harmed on the way is for `Store.check` to say.
+    """
     parts.manager.reloading()
     try:
         ended = parts.sockets.change_grants(granted(parts.config.security))  # whatever else may be wrong
         told: dict[str, Any] = {"connections_ended": ended} if ended else {}
         told |= _change(parts, _read(parts))
-    except StreamrnnError as error:
-        _log.error("reload refused", error=str(error))
+    except LostError:
+        raise
+    except Exception as error:
+        ours = not isinstance(error, StreamrnnError)
+        _log.error("reload refused", error=f"{type(error).__name__}: {error}" if ours else str(error), exc_info=ours)
         good, state, told = False, "reload_refused", {"error": str(error)}
     else:
         _log.info("reloaded", **told)
@@ -52,33 +60,56 @@ def _read(parts: Parts) -> Config:
 
 
 def _change(parts: Parts, config: Config) -> dict[str, Any]:
-    """Go over to another configuration; what is worth telling. Raises StreamrnnError before anything changed."""
+    """Go over to another configuration; what is worth telling. Raises what went wrong; all is then as it was.
+
+    What takes long or may fail comes before the sockets are changed; what has to come behind that is undone with it.
+    """
     before = parts.core
     _refuse(parts, config)
     engine = _engine(parts, config)
     decoder = build.decoder(config)
+    read, now = recovery.reading(before.config), recovery.reading(config)
+    if not now.extends(read):
+        parts.checkpoint.finish(parts.engine, parts.journal.last, alive=parts.alive)
+    told: dict[str, Any] = {}
     try:
         parts.sockets.change(config.input, config.output, config.limits)
     finally:
         _serve_left(parts)
-    parts.settle(config)
-    told: dict[str, Any] = {}
-    if engine is not before.engine:
-        told["dropped"] = sorted(recovery.carry_over(before.engine, engine, parts.alive))
+    try:
+        if parts.disk_full.full:
+            raise FullError("what had been sent to an input could not be journaled", "free some space on that disk")
+        if engine is not before.engine:
+            told["dropped"] = sorted(recovery.carry_over(before.engine, engine, parts.alive))
+        encoder = _encoder(before, engine, config)
+        if not now.extends(read):
+            parts.settle(config)
+        elif now != read:
+            recovery.note(parts.store, now)
+    except BaseException:
+        parts.sockets.change(before.config.input, before.config.output, before.config.limits)
+        raise
     if later := build.at_start(before.config, config):
         told["at_next_start"] = later
-    encoder = before.encoder
-    if engine is not before.engine or config.output.format != before.config.output.format:
-        encoder = build.encoder(engine, config)
-        encoder.go_on_from(before.encoder, engine.names)
     parts.follow(Core(config, engine, decoder, encoder))
     logs.configure(config.log.level)
     return told
 
 
+def _encoder(before: Core, engine: AnyEngine, config: Config) -> Encoder:
+    """What writes the answers of an engine: the one that does, or a new one that counts on."""
+    if engine is before.engine and config.output.format == before.config.output.format:
+        return before.encoder
+    encoder = build.encoder(engine, config)
+    encoder.go_on_from(before.encoder, engine.names)
+    return encoder
+
+
 def _refuse(parts: Parts, config: Config) -> None:
     """Raise ConfigError for what a running daemon cannot go over to."""
     before = parts.config
+    if parts.disk_full.full:
+        raise FullError("nothing is changed while the disk is full", "free some space on that disk, and reload then")
     if config.model.task != before.model.task:
         raise ConfigError("model.task is not changed while running", "start again, with another state directory")
     if config.security != before.security:

@@ -111,6 +111,8 @@ class Authenticator:
                 socket.send_multipart(self._reply(request), _NOBLOCK)
         except zmq.Again:
             pass
+        except zmq.ZMQError:  # who asked gets no answer, and so is not let in
+            _log.error("a handshake could not be answered", exc_info=True)
 
     def key(self, part: zmq.Frame) -> str:
         """The key that a guarded connection brought; "" when it is not let in any more."""

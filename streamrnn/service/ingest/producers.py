@@ -75,6 +75,9 @@ class ProducerSessions:
     def __init__(self, store: Store, limits: Limits) -> None:
         self.counts: Counter[str] = Counter()  # messages by RESULTS, since they were last taken
         self.passed: Counter[int] = Counter()  # messages by input that were answered and not served
+        self._store = store
+        self._written = store.generation  # when the marks that moved were written
+        self._waits = store.durability != "off"  # for what moved to be kept
         self._interval = store.interval if store.durability == "interval" else 0.0
         self._marks: OrderedDict[tuple[str, bytes], Mark] = OrderedDict()  # the one silent longest comes first
         self._moved: dict[Mark, tuple[int, int] | None] = {}  # not yet kept -> where it was; None: it was not
@@ -161,7 +164,9 @@ class ProducerSessions:
         self.counts["taken"] -= len(told)
 
     def settle(self) -> list[Reply]:
-        """What moved is kept: the answers to send."""
+        """The answers to send. What moved is acknowledged when the store has kept it."""
+        if self._waits and self._moved and not self._store.kept(self._written):
+            return self.replies()
         for mark in self._moved:
             mark.keep()
         self._gone.clear()
@@ -191,6 +196,7 @@ class ProducerSessions:
                 self._reject(frame, frame.envelope, "busy", "the disk is full", frame.envelope.seq)
 
     def _write(self, connection: sqlite3.Connection) -> None:
+        self._written = self._store.generation
         connection.executemany("DELETE FROM producer WHERE id = ?", self._gone)
         connection.executemany(_INSERT, [_row(mark) for mark in self._moved])
 

@@ -46,6 +46,10 @@ _MORE = int(zmq.SNDMORE | zmq.NOBLOCK)
 _log = structlog.get_logger("streamrnn")
 
 
+class LostError(RuntimeError):
+    """An endpoint that was ours cannot be had back: only a start can bind it."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Auxiliary:
     """One open socket that has to do with no input."""
@@ -213,7 +217,7 @@ class Sockets:
         an open socket at its own endpoint has to come after that one is closed.
 
         Raises ConfigError or StreamrnnError when an endpoint cannot be opened; all is then as it was before, and what
-        was taken on the way is in `left` none the less. RuntimeError: an endpoint that we held is lost.
+        was taken on the way is in `left` none the less. LostError: an endpoint that we held is lost.
         """
         self._arrange(wanted_of(inputs, output, limits))
         self._keep_to(limits)
@@ -297,7 +301,7 @@ class Sockets:
         try:
             again = self._open({place: port.wanted for place, port in enumerate(before) if port in closed})
         except StreamrnnError as error:
-            raise RuntimeError(f"an endpoint that was ours is lost: {error}") from error
+            raise LostError(f"an endpoint that was ours is lost: {error}") from error
         self._ports = [again.get(place, port) for place, port in enumerate(before)]
         self._listen()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import structlog
 import zmq
 
 from streamrnn.service.ingest.authentication import Authenticator
@@ -14,6 +15,7 @@ SUBSCRIPTIONS = 100  # served a turn, so that a flood of them does not hold up t
 
 _NOBLOCK = int(zmq.NOBLOCK)
 _MORE = int(zmq.SNDMORE | zmq.NOBLOCK)
+_log = structlog.get_logger("streamrnn")
 
 
 class Subscriptions:
@@ -46,7 +48,12 @@ class Subscriptions:
             return
         port.socket.setsockopt(zmq.SUBSCRIBE, topic)
         self.read += 1
-        self._send_alone(port.socket, self._answer(topic))
+        try:
+            message = self._answer(topic)
+        except Exception:  # a subscriber is no reason to end
+            _log.error("a subscription could not be answered", topic=topic[:200], exc_info=True)
+            return
+        self._send_alone(port.socket, message)
 
     def _send_alone(self, output: zmq.Socket[bytes], message: Message) -> None:
         """Send to the peer whose subscription was read last; only for the time of this does libzmq mind which."""

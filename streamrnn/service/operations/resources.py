@@ -1,5 +1,6 @@
 """What the machine leaves us: the memory we may use, the room on the disk of the state."""
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,8 +16,11 @@ def memory() -> float:
 
 
 def disk(path: Path) -> tuple[float, float]:
-    """Bytes that are free for us on the file system of a path, and all that there are."""
-    found = os.statvfs(path)
+    """Bytes that are free for us on the file system of a path, and all that there are; NaN where it does not say."""
+    try:
+        found = os.statvfs(path)
+    except OSError:
+        return math.nan, math.nan
     return float(found.f_bavail * found.f_frsize), float(found.f_blocks * found.f_frsize)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import structlog
 from prometheus_client.exposition import choose_encoder
 
 from streamrnn.errors import StreamrnnError
@@ -19,6 +20,8 @@ from streamrnn.service.operations.telemetry import Telemetry
 
 SECONDS = 5.0
 CONNECTIONS = 16
+
+_log = structlog.get_logger("streamrnn")
 
 Answer = tuple[int, str, bytes]  # status, content type, body
 
@@ -75,7 +78,11 @@ class _Page(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         page = _PAGES.get(self.path.partition("?")[0], _absent)
-        status, kind, body = page(self.server.telemetry, self.headers.get("Accept", ""))
+        try:
+            status, kind, body = page(self.server.telemetry, self.headers.get("Accept", ""))
+        except Exception:  # a scraper is told, and the next one is served
+            _log.error("a page could not be made", page=self.path[:200], exc_info=True)
+            status, kind, body = 500, "text/plain", b"this page could not be made; the log has more\n"
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))

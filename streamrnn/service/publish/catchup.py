@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Protocol
 
 import msgspec
+import structlog
 import zmq
 from msgspec import Struct
 
@@ -22,6 +23,9 @@ MOST, BYTES = 10_000, 64 * 1024 * 1024  # kept of a kind: the lesser of the two
 REQUESTS = 4  # served a turn
 STREAMS, PAGE, PAGE_BYTES = 2048, 128, 1024 * 1024  # streams looked at, messages and bytes of an answer
 OPTIONS: dict[int, int] = {zmq.MAXMSGSIZE: 2048, zmq.RCVHWM: 10, zmq.SNDHWM: 10, zmq.LINGER: 0}
+
+
+_log = structlog.get_logger("streamrnn")
 
 
 class Request(Struct, forbid_unknown_fields=True):
@@ -86,7 +90,11 @@ class Catchup:
                 *route, frame = socket.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return
-            head, messages = self._answer(frame)
+            try:
+                head, messages = self._answer(frame)
+            except Exception as error:
+                _log.error("a question could not be answered", question=frame.bytes[:200], exc_info=True)
+                head, messages = Head(0, error=f"{type(error).__name__}: {error}"), []
             parts = [part for message in messages for part in message]
             with suppress(zmq.ZMQError):  # who asked has gone, or does not read
                 socket.send_multipart([*route, msgspec.json.encode(head), *parts], zmq.NOBLOCK)

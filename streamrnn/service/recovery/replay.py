@@ -52,6 +52,10 @@ class Reading(Struct, frozen=True):
     max_observations: int
     given: str = ""  # what the model is given beside the configuration: prior, timezone
 
+    def extends(self, other: "Reading") -> bool:
+        """Whether it reads the same inputs, and all that was journaled under `other` as `other` did."""
+        return self.sources == other.sources and self.covers(other)
+
     def covers(self, other: "Reading") -> bool:
         """Whether frames that were journaled under `other` are read the same, and none is refused."""
         last = len(self.sources) - 1

@@ -13,10 +13,10 @@ def back_up(store: Store, path: Path) -> int:
     Put into an empty state directory under the database's name, it is where the daemon was. The daemon waits meanwhile.
     Raises StorageError for a file that exists or cannot be written.
     """
-    if path.exists():
-        raise StorageError(f"{path} exists", "give a new file")
-    new = path.with_name(f"{path.name}.new")
+    new = _beside(path)
     with blamed(new):
+        if path.exists():
+            raise StorageError(f"{path} exists", "give a new file")
         new.unlink(missing_ok=True)
         os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         try:
@@ -27,6 +27,16 @@ def back_up(store: Store, path: Path) -> int:
         finally:
             new.unlink(missing_ok=True)
         return path.stat().st_size
+
+
+def _beside(path: Path) -> Path:
+    """Where the copy is written until it is complete. Raises StorageError for a path that cannot be one."""
+    try:
+        if "\0" not in str(path):
+            return path.with_name(f"{path.name}.new")
+    except ValueError:  # it has no last part
+        pass
+    raise StorageError(f"{str(path)!r} is not the path of a file", "give a new file in a directory that exists")
 
 
 def _sync(path: Path) -> None:

@@ -209,17 +209,25 @@ class Checkpoint:
         self._seconds.append(time.perf_counter() - started)
         return bool(self._names) or self._trimming
 
-    def finish(self, engine: "AnyEngine", applied_lsn: int, seconds: float = math.inf) -> bool:
+    def finish(
+        self,
+        engine: "AnyEngine",
+        applied_lsn: int,
+        seconds: float = math.inf,
+        alive: Callable[[], None] = lambda: None,
+    ) -> bool:
         """Complete the round under way and then a whole one: nothing is left to replay. At a clean stop.
 
-        False when that takes longer than so many seconds; it can be gone on with.
+        False when that takes longer than so many seconds; it can be gone on with. `alive` is called between the parts.
         """
         until = time.monotonic() + seconds
         while self._trimming or self._start is not None:
             self.write(engine, applied_lsn)
+            alive()
             if time.monotonic() > until:
                 return False
         while self.write(engine, applied_lsn):
+            alive()
             if time.monotonic() > until:
                 return False
         return True

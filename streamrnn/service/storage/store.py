@@ -52,7 +52,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from streamrnn.config.schema import Config
-from streamrnn.errors import FullError, SnapshotError, StorageError
+from streamrnn.errors import FullError, SnapshotError, StorageError, StreamrnnError
 from streamrnn.service.storage.wal import good_bytes
 
 FILE = "streamrnn.sqlite"
@@ -126,6 +126,8 @@ class Store:
         self.committed = time.monotonic()  # of the latest commit
         self.commit_seconds = 0.0  # how long the latest one took
         self._unfolded = 0  # commits since the log was folded in
+        self._commits = self._rollbacks = 0
+        self.harmed: StreamrnnError | None = None
         with ExitStack() as opened, blamed(self.file):
             if durability == READ_ONLY and not _size(self.file):
                 raise StorageError(f"{self.file} does not exist", "give the directory of a state, or a backup")
@@ -149,18 +151,40 @@ class Store:
         with blamed(self.file):
             yield from self.connection.execute(sql, values)
 
+    @property
+    def generation(self) -> tuple[int, int]:
+        """Commits and rollbacks so far: what was written at one is on the disk when `kept` says so of it."""
+        return self._commits, self._rollbacks
+
+    def kept(self, generation: tuple[int, int]) -> bool:
+        """Whether what was written at a generation has been committed: a later commit, and no rollback since."""
+        return self._commits > generation[0] and self._rollbacks == generation[1]
+
+    def check(self) -> None:
+        """Raise the error by which the database was harmed (`harmed`), if there was one. Nothing may go on then."""
+        if self.harmed is not None:
+            raise self.harmed
+
     @contextmanager
     def writing(self, commit: bool = True) -> Iterator[sqlite3.Connection]:
-        """The open transaction or a new one; committed at the end, or left open. Any error rolls back all of it."""
+        """The open transaction or a new one; committed at the end, or left open. Any error rolls back all of it.
+
+        Such an error has harmed the database where it took back what an earlier caller had left open, and where it is
+        one of the disk other than that it is full: then `check` raises it, and so does every later `writing`.
+        """
+        self.check()
+        left_open = self.connection.in_transaction
         try:
             with blamed(self.file):
-                if not self.connection.in_transaction:
+                if not left_open:
                     self.connection.execute("BEGIN IMMEDIATE")
                 yield self.connection
                 if commit:
                     self._commit()
-        except BaseException:
+        except BaseException as error:
             self._roll_back()
+            if left_open or (isinstance(error, StorageError) and not isinstance(error, FullError)):
+                self.harmed = error if isinstance(error, StreamrnnError) else _taken_back(self.file, error)
             raise
 
     def note(self, **changes: int) -> None:
@@ -185,7 +209,7 @@ class Store:
     def close(self) -> None:
         """Commit what is open and let go of the directory. Raises StorageError."""
         with self._opened:
-            if self.connection.in_transaction:
+            if self.connection.in_transaction and self.harmed is None:
                 with self.writing():
                     pass
 
@@ -196,11 +220,18 @@ class Store:
         self.committed = time.monotonic()
         self._unfolded += 1
         self._durable = self.marks
+        self._commits += 1
 
     def _roll_back(self) -> None:
         self.marks = self._durable
+        self._rollbacks += 1
         with suppress(sqlite3.Error):  # SQLite has already rolled back after some errors
             self.connection.execute("ROLLBACK")
+
+
+def _taken_back(file: Path, error: BaseException) -> StorageError:
+    """The error for a rollback of what an earlier caller had left open."""
+    return StorageError(f"{file}: what had been journaled was taken back ({error!r})", "the journal is replayed")
 
 
 def damaged(file: Path, what: str) -> SnapshotError:
