@@ -17,6 +17,7 @@ from streamrnn.errors import ConfigError
 from streamrnn.model import covariates
 from streamrnn.service.gauges import measure
 from streamrnn.service.ingest.authentication import Authenticator, authenticator
+from streamrnn.service.ingest.backlog import Backlog
 from streamrnn.service.ingest.disk_full import DiskFull
 from streamrnn.service.ingest.producers import ProducerSessions
 from streamrnn.service.ingest.rate_limit import RateLimiter, newcomers
@@ -33,6 +34,7 @@ from streamrnn.service.recovery import replay
 from streamrnn.service.storage.checkpoint import Checkpoint, Counts
 from streamrnn.service.storage.checkpoint_schedule import CheckpointSchedule
 from streamrnn.service.storage.journal import Journal, Write
+from streamrnn.service.storage.reserve import Reserve
 from streamrnn.service.storage.store import Store
 from streamrnn.service.streams.commands import StreamCommands
 from streamrnn.service.streams.freeze import Freeze
@@ -66,9 +68,10 @@ def parts(core: Core, store: Store, source: Path | None) -> Parts:
     caught_up = _catchup(config, streams, journal, keys)
     publisher = Publisher(core.engine, core.encoder, sockets, caught_up, dead_letters)
     producers = ProducerSessions(store, config.limits)
+    backlog, reserve = Backlog(), Reserve(store.path)
     commands = StreamCommands(
         config, core.engine, core.encoder, streams, reorder, freeze, telemetry,
-        partial(_append, journal, publisher), Silence(core.engine, now),
+        partial(_append, journal, publisher, backlog), Silence(core.engine, now),
     )  # fmt: skip
     made = Parts(
         core=core,
@@ -91,14 +94,19 @@ def parts(core: Core, store: Store, source: Path | None) -> Parts:
         sockets=sockets,
         catchup=caught_up,
         publisher=publisher,
-        disk_full=DiskFull(store, producers, sockets, telemetry.disk_full),
+        disk_full=DiskFull(store, producers, sockets, reserve, telemetry.disk_full),
+        backlog=backlog,
+        reserve=reserve,
     )
     _register(made)
     return made
 
 
-def _append(journal: Journal, publisher: Publisher, frames: list[Frame], also: Write | None) -> list[int]:
-    """Journal what is no message; the lsn of each frame."""
+def _append(
+    journal: Journal, publisher: Publisher, backlog: Backlog, frames: list[Frame], also: Write | None
+) -> list[int]:
+    """Journal what is no message; the lsn of each frame. Raises FullError while something waits to be applied."""
+    backlog.refuse()
     lsns = journal.append(frames, publisher.lsn, also)
     publisher.sent(lsns[-1])
     return lsns

@@ -5,6 +5,7 @@ from collections import Counter
 from contextlib import suppress
 
 from streamrnn.errors import FullError
+from streamrnn.service.ingest.disk_full import RETRY
 from streamrnn.service.parts import Parts
 
 ROUND = 0.1  # seconds between rounds of what need not be done every turn
@@ -18,6 +19,7 @@ class Chores:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._round = self._told = time.monotonic()  # when each was last done
+        self._again = 0.0  # when a checkpoint is tried while the disk is full
 
     def tend(self, waiting: int) -> None:
         """After a turn that took `waiting` frames. Raises StorageError."""
@@ -30,7 +32,7 @@ class Chores:
             parts.acknowledge()
         with suppress(FullError):  # the next commit will tell
             parts.store.fold()
-        if parts.schedule.due(now, waiting > 0, parts.checkpoint.progress):
+        if not parts.backlog and parts.schedule.due(now, waiting > 0, parts.checkpoint.progress):
             self._save(now)
         if now - self._round > ROUND:
             self._round = now
@@ -43,7 +45,9 @@ class Chores:
         refuse_malformed(parts)
         parts.telemetry.gather()
         parts.dead_letters.sum_up(now)
+        parts.schedule.press(parts.journal.stats.bytes, parts.reserve.free + parts.store.free_bytes)
         if not parts.disk_full.full:
+            parts.reserve.keep()
             with parts.disk_full.waited_out():
                 parts.commands.forget_idle()
                 parts.publisher.send(parts.commands.tell_silence())
@@ -52,11 +56,18 @@ class Chores:
             parts.manager.tell(f"STATUS=serving {len(parts.streams)} streams, lsn {parts.journal.last}")
 
     def _save(self, now: float) -> None:
-        """The next part of a checkpoint; of one that is behind, several."""
+        """The next part of a checkpoint; of one that is behind, several.
+
+        While the disk is full too, at every attempt to go on: it is what makes room.
+        """
         parts = self._parts
-        if parts.disk_full.full:
+        if parts.disk_full.full and now < self._again:
             return
+        self._again = now + RETRY
         until = now + PARTS
+        if parts.disk_full.full:
+            with suppress(FullError):
+                parts.store.fold(1)  # then the log is written from its beginning again
         with parts.disk_full.waited_out():
             while True:
                 parts.schedule.begin()

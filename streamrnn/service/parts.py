@@ -14,6 +14,7 @@ from streamrnn.config.schema import Config
 from streamrnn.engine.reorder import Reorder
 from streamrnn.engine.tasks import AnyEngine
 from streamrnn.service.ingest.authentication import Authenticator
+from streamrnn.service.ingest.backlog import Backlog
 from streamrnn.service.ingest.disk_full import DiskFull
 from streamrnn.service.ingest.producers import ProducerSessions
 from streamrnn.service.ingest.rate_limit import RateLimiter, newcomers
@@ -28,6 +29,7 @@ from streamrnn.service.recovery import replay
 from streamrnn.service.storage.checkpoint import Checkpoint
 from streamrnn.service.storage.checkpoint_schedule import CheckpointSchedule
 from streamrnn.service.storage.journal import Journal
+from streamrnn.service.storage.reserve import Reserve
 from streamrnn.service.storage.store import Store
 from streamrnn.service.streams.commands import StreamCommands
 from streamrnn.service.streams.freeze import Freeze
@@ -69,6 +71,8 @@ class Parts:
     catchup: Catchup | None
     publisher: Publisher
     disk_full: DiskFull
+    backlog: Backlog
+    reserve: Reserve
 
     @property
     def config(self) -> Config:

@@ -108,7 +108,7 @@ def _encoder(before: Core, engine: AnyEngine, config: Config) -> Encoder:
 def _refuse(parts: Parts, config: Config) -> None:
     """Raise ConfigError for what a running daemon cannot go over to."""
     before = parts.config
-    if parts.disk_full.full:
+    if parts.disk_full.full or parts.backlog:
         raise FullError("nothing is changed while the disk is full", "free some space on that disk, and reload then")
     if config.model.task != before.model.task:
         raise ConfigError("model.task is not changed while running", "start again, with another state directory")

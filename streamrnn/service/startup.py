@@ -1,5 +1,6 @@
 """The start: open the store, build, recover what was received, learn a history, open the sockets, announce."""
 
+import os
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,19 +11,24 @@ from msgspec import structs
 
 from streamrnn import __version__
 from streamrnn.config.schema import Config
+from streamrnn.errors import FullError, StorageError
 from streamrnn.service import build
 from streamrnn.service.ingest.admission import Refused
 from streamrnn.service.ingest.subscriptions import Message
+from streamrnn.service.operations.systemd import ServiceManager
 from streamrnn.service.operations.web import Web
 from streamrnn.service.parts import Parts
 from streamrnn.service.publish import catchup
 from streamrnn.service.recovery import backfill, losses, poison
 from streamrnn.service.recovery import replay as recovery
 from streamrnn.service.recovery.backfill import History
+from streamrnn.service.storage.reserve import Reserve
 from streamrnn.service.storage.store import Store, directory
 from streamrnn.service.streams.freeze import freeze
 
 SUBSCRIBERS = 0.5  # seconds that subscribers get to come back before they are sent what a stop held up
+ROOM = 1 << 20  # bytes on the disk that make a start worth another try
+LOOK, RETRY = 0.5, 5.0  # seconds between looks for them, and until a try is made all the same
 EXTENSION = 60  # seconds more that each part of a replay may take before the service manager loses patience
 
 _log = structlog.get_logger("streamrnn")
@@ -51,7 +57,38 @@ def start(
 
     `source` is the file that a reload reads again, `lock` that of the state directory (`store.lock_of`); `history` is
     learned first, unless it has been; `accept_loss`: a model may lose what was learned. Raises StreamrnnError.
+
+    While there is no room on the disk this waits and tries again.
     """
+    told = False
+    while True:
+        try:
+            return _start(config, source, lock, history, accept_loss)
+        except StorageError as error:
+            reserve, lock = Reserve(directory(config)), None
+            if not isinstance(error, FullError) and reserve.free > ROOM:
+                raise
+            reserve.give_up()
+            if not told:
+                _log.error("no room to start", error=error.args[0], hint="free some space on that disk; this waits")
+            told = True
+        _wait_for_room(reserve)
+
+
+def _wait_for_room(reserve: Reserve) -> None:
+    """Until there is some, or it is worth another try."""
+    manager, until, before = ServiceManager(os.environ), time.monotonic() + RETRY, reserve.free
+    while time.monotonic() < until:
+        time.sleep(LOOK)
+        _extend(manager, "waiting for room on the disk of the state")
+        if reserve.free > max(ROOM, before):
+            return
+
+
+def _start(
+    config: Config, source: Path | None, lock: int | None, history: History | None, accept_loss: bool
+) -> Started:
+    """One attempt."""
     with ExitStack() as opened:
         store = Store(directory(config), config.state.durability, config.state.interval, lock)
         opened.callback(store.close)
@@ -120,7 +157,7 @@ def _replay(parts: Parts) -> tuple[list[Message], recovery.Replay]:
             held += encoder.encode(part.batch, part.outcomes, engine.names, part.lsns, True)
         else:
             encoder.pass_over(part.batch, part.outcomes, engine.names, part.lsns)
-        _extend(parts, f"replayed {count}")
+        _extend(parts.manager, f"replayed {count}")
 
     def obey(kind: str, name: str, lsn: int) -> None:
         nonlocal held
@@ -149,15 +186,15 @@ def _learn(parts: Parts, history: History, replay: recovery.Replay) -> None:
         encoder.pass_over(part.batch, part.outcomes, engine.names, part.lsns)
 
     def alive(count: int) -> None:
-        _extend(parts, f"learned {count} of {history.name}")
+        _extend(parts.manager, f"learned {count} of {history.name}")
 
     state = parts.config.state
     backfill.Backfill(parts.store, parts.journal, parts.checkpoint, replay, state, alive).run(history, tell)
 
 
-def _extend(parts: Parts, status: str) -> None:
+def _extend(manager: ServiceManager, status: str) -> None:
     """Ask the service manager for more time to start."""
-    parts.manager.tell(f"EXTEND_TIMEOUT_USEC={EXTENSION * 1_000_000}", f"STATUS={status}")
+    manager.tell(f"EXTEND_TIMEOUT_USEC={EXTENSION * 1_000_000}", f"STATUS={status}")
 
 
 def _open_catchup(parts: Parts) -> str:

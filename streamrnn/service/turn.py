@@ -49,6 +49,12 @@ def gather(parts: Parts, timeout: float) -> list[Frame]:
 def serve(parts: Parts, frames: list[Frame]) -> None:
     """The way of a message. Raises StorageError."""
     started = time.perf_counter()
+    if parts.backlog:
+        try:
+            _work_off(parts)
+        except FullError as error:
+            parts.disk_full.begin(parts.producers.sort(frames), error)
+            return
     turn = _admit(parts, frames)
     committing = time.perf_counter()
     try:
@@ -64,7 +70,6 @@ def serve(parts: Parts, frames: list[Frame]) -> None:
     parts.acknowledge()
     if lsns:
         _apply(parts, turn, lsns)
-        parts.publisher.sent(lsns[-1])
     parts.publisher.refuse(turn.admitted.refused)
     _record(parts, turn)
     parts.schedule.worked(time.perf_counter() - started)
@@ -86,8 +91,21 @@ def _apply(parts: Parts, turn: Turn, lsns: list[int]) -> None:
     if parts.reorder.active:
         parts.streams.hear(parts.engine.admit(batch.names), time.monotonic())
         batch, runs = parts.reorder.pass_on(batch, runs)
-    for part in parts.streams.parts(batch, runs):
-        _step(parts, *part, turn.served[0].received)
+    parts.backlog.add(parts.streams.divide(batch, runs), lsns[-1], turn.served[0].received)
+    with parts.disk_full.waited_out():
+        _work_off(parts)
+
+
+def _work_off(parts: Parts) -> None:
+    """Apply what is journaled and not yet applied. Raises FullError when there is no room to store what has to rest
+    meanwhile: the rest is applied when there is.
+    """
+    backlog = parts.backlog
+    while part := backlog.first:
+        rows = parts.streams.bring_in(*part)
+        backlog.done()
+        _step(parts, part[0], rows, part[1], backlog.received)
+    parts.publisher.sent(backlog.lsn)
 
 
 def _step(parts: Parts, batch: Batch, rows: Ints, lsns: list[int], received: float) -> None:

@@ -1,7 +1,8 @@
 """While the disk is full: producers are told to come again, other inputs are left unread, the rest works on.
 
-There is one state, entered by the first FullError and left by the first transaction that goes through. What was taken
-of `pull` and `sub` inputs before it was known cannot be asked for again and waits here.
+There is one state, entered by the first FullError and left by the first transaction that goes through. The reserve is
+given up then, so that the checkpoint may be written which frees the journal's room. What was taken of `pull` and `sub`
+inputs before it was known cannot be asked for again and waits here.
 """
 
 import time
@@ -13,6 +14,7 @@ import structlog
 from streamrnn.errors import FullError
 from streamrnn.service.ingest.producers import ProducerSessions
 from streamrnn.service.ingest.sockets import Sockets
+from streamrnn.service.storage.reserve import Reserve
 from streamrnn.service.storage.store import Store
 from streamrnn.wire.frames import Frame
 
@@ -25,9 +27,15 @@ class DiskFull:
     """Whether the disk is full; `tell` is called when that changes."""
 
     def __init__(
-        self, store: Store, producers: ProducerSessions, sockets: Sockets, tell: Callable[[bool], None]
+        self,
+        store: Store,
+        producers: ProducerSessions,
+        sockets: Sockets,
+        reserve: Reserve,
+        tell: Callable[[bool], None],
     ) -> None:
         self.full = False
+        self._reserve = reserve
         self._store, self._producers, self._sockets, self._tell = store, producers, sockets, tell
         self._frames: list[Frame] = []
         self._due = 0.0
@@ -48,6 +56,7 @@ class DiskFull:
         self._due = time.monotonic() + RETRY
         if not self.full:
             self.full = True
+            self._reserve.give_up()
             self._sockets.pause(True)
             self._tell(True)
             _log.error("the disk is full", error=error.args[0], hint=error.hint)

@@ -195,12 +195,18 @@ class Store:
             (*self.marks, self.marks.crc()),
         )
 
-    def fold(self) -> None:
-        """Fold the log into the database if it has become long: between turns, when nobody waits for an ack.
+    @property
+    def free_bytes(self) -> int:
+        """Room inside the database, of pages that nothing stands in."""
+        ((pages,),) = self.read("PRAGMA freelist_count")
+        return int(pages) * PAGE_BYTES
+
+    def fold(self, least: int = FOLD_COMMITS) -> None:
+        """Fold the log into the database after `least` commits: between turns, when nobody waits for an ack.
 
         It costs two or three times what a commit does. Raises StorageError; FullError leaves all as it was.
         """
-        if self._unfolded < FOLD_COMMITS or self.connection.in_transaction:
+        if self._unfolded < least or self.connection.in_transaction:
             return
         self._unfolded = 0
         with blamed(self.file):

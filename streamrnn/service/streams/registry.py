@@ -92,19 +92,31 @@ class Streams:
 
     def parts(self, batch: Batch, lsns: list[int]) -> Iterator[Part]:
         """The batch, in as many parts as it takes to have all streams of a part in memory; `lsns` (m) of its runs."""
-        engine = self._engine
+        for part, numbers in self.divide(batch, lsns):
+            yield part, self.bring_in(part, numbers), numbers
+
+    def divide(self, batch: Batch, lsns: list[int]) -> Iterator[tuple[Batch, list[int]]]:
+        """The batch in such parts, before any stream is in memory for them."""
         if not lsns:
             return
-        if not self._evicted and engine.streams + len(lsns) <= engine.capacity:
-            yield batch, engine.admit(batch.names), lsns
+        if not self._evicted and self._engine.streams + len(lsns) <= self._engine.capacity:
+            yield batch, lsns
             return
         start = 0
         for end in self._cuts(batch.names, lsns):
             keep = [start <= run < end for run in range(len(lsns))]
-            part = batch if all(keep) else keep_runs(batch, keep)
-            self._load(part.names, lsns[start] - 1)
-            yield part, engine.admit(part.names), lsns[start:end]
+            yield (batch if all(keep) else keep_runs(batch, keep)), lsns[start:end]
             start = end
+
+    def bring_in(self, part: Batch, lsns: list[int]) -> Ints:
+        """The rows (m) of a part, in memory from now on; what is in front of it has been applied.
+
+        Raises FullError when there is no room to store those that make room for it: nothing is lost then, and it can
+        be tried again.
+        """
+        if self._evicted or self._engine.streams + len(lsns) > self._engine.capacity:
+            self._load(part.names, lsns[0] - 1)
+        return self._engine.admit(part.names)
 
     def hear(self, rows: Ints, now: float) -> None:
         """These rows had messages at `now`."""
@@ -179,6 +191,8 @@ class Streams:
         """Make room for the streams that are not in memory, and put those back that are at rest."""
         engine = self._engine
         away = [name for name in dict.fromkeys(names) if not engine.known(name)]
+        if not away:
+            return
         short = len(away) - self.free
         if short > 0:
             self._evict(short, set(names), applied_lsn)
