@@ -27,8 +27,9 @@ from typing import Any
 from streamrnn.config.schema import Limits
 from streamrnn.errors import WireError
 from streamrnn.service.ingest.admission import Refused
+from streamrnn.service.storage.blame import damaged
 from streamrnn.service.storage.journal import Write
-from streamrnn.service.storage.store import Store, damaged, digest
+from streamrnn.service.storage.store import Store, digest
 from streamrnn.wire.envelope import ACK, CODES, DATA, HELLO, NACK, WELCOME, Envelope, pack, unpack
 from streamrnn.wire.frames import Frame
 from streamrnn.wire.incoming.rows import checked_name

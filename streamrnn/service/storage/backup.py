@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 from streamrnn.errors import StorageError
-from streamrnn.service.storage.store import Store, blamed
+from streamrnn.service.storage.blame import blamed
+from streamrnn.service.storage.store import Store
 
 
 def back_up(store: Store, path: Path) -> int:

@@ -21,7 +21,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from sqlite3 import Connection
 
-from streamrnn.service.storage.store import Store, damaged
+from streamrnn.service.storage.blame import damaged
+from streamrnn.service.storage.store import Store
 from streamrnn.wire import Frame
 
 Write = Callable[[Connection], None]
