@@ -154,9 +154,10 @@ def test_what_is_kept_is_bounded_in_bytes(listener: Listener, monkeypatch: pytes
     served = listener.open()
     monkeypatch.setattr(catchup, "BYTES", 2000)
     listener.send(50)
-    kept = served.daemon.parts.catchup._kept[b"p"]
-    assert 0 < sum(len(body) for _, body in kept) <= 2000
-    assert served.daemon.parts.catchup._bytes[b"p"] == sum(len(body) for _, body in kept)
+    ring = served.daemon.parts.catchup._rings[b"prediction"]
+    kept = list(ring.behind(b"prediction/a/", 0, 0))
+    assert 0 < sum(len(body) for body in kept) <= 2000
+    assert (ring.bytes, len(ring)) == (sum(len(body) for body in kept), len(kept))
 
 
 def test_a_stream_that_comes_anew_is_numbered_anew(listener: Listener) -> None:

@@ -227,3 +227,13 @@ def test_a_changed_file_is_judged_before_it_is_applied(turned: Make) -> None:
     one.file.write_text(text + "[limits]\nmax_batch = 7\n")
     assert ask(one, command="reload")["ok"]
     assert one.daemon._reload
+
+
+def test_all_that_fall_silent_together_are_forgotten_in_one_transaction(turned: Make) -> None:
+    one = turned("retention = 1000.0\n" + SLOW)
+    fed(one, *(f"s{k}" for k in range(20)))
+    one.daemon.parts.streams._idle._heard[:] -= 2000.0
+    before = one.daemon.parts.store.generation[0]
+    one.daemon.parts.commands.forget_idle()
+    assert len(one.daemon.parts.streams) == 0
+    assert one.daemon.parts.store.generation[0] == before + 1

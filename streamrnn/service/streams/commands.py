@@ -39,13 +39,13 @@ class StreamCommands:
     append: Append
     silence: Silence
 
-    def order(self, kind: str, name: str, why: str = "ordered") -> dict[str, Any]:
+    def order(self, kind: str, name: str) -> dict[str, Any]:
         """Forget or reset a stream. Raises StreamrnnError."""
         self._known(name, "`streamrnn ctl status` tells how many there are")
         (lsn,) = self.append([_command(kind, name)], None)
         self._do(kind, name, lsn)
         if kind == "forget":
-            self.telemetry.count("streamrnn_streams_forgotten_total", 1, why)
+            self.telemetry.count("streamrnn_streams_forgotten_total", 1, "ordered")
         else:
             self.telemetry.count("streamrnn_streams_reset_total")
         return {"stream": name, "lsn": lsn}
@@ -72,9 +72,13 @@ class StreamCommands:
         """Forget the streams that have been silent for `state.retention`. Raises FullError; then it is still to be
         done.
         """
-        if self.config.state.retention:
-            for name in self.streams.over(self.config.state.retention, time.monotonic()):
-                self.order("forget", name, "idle")
+        if not self.config.state.retention:
+            return
+        names = self.streams.over(self.config.state.retention, time.monotonic())
+        lsns = self.append([_command("forget", name) for name in names], None) if names else []  # one commit for all
+        for name, lsn in zip(names, lsns, strict=True):
+            self._do("forget", name, lsn)
+            self.telemetry.count("streamrnn_streams_forgotten_total", 1, "idle")
 
     def tell_silence(self) -> list[Message]:
         """What is to be told of streams that should have been heard by now. Raises FullError, as `forget_idle`."""
