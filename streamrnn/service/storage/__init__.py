@@ -1,3 +1,3 @@
-"""What is kept on the disk: the database (store, blame, wal), the journal, the checkpoint and its schedule, backups;
-and the reserve, room that is kept for a full disk.
+"""What is kept on the disk: the database (store, blame, wal), the journal, the checkpoint and when it is begun
+(checkpoint_schedule), copies while it runs (backup), and room that is kept for a full disk (reserve).
 """
