@@ -7,6 +7,7 @@ import msgspec
 import typer
 import zmq
 
+from streamrnn.client.meeting import Meeting, meet
 from streamrnn.errors import StreamrnnError
 
 HELP = """\
@@ -191,10 +192,11 @@ def ask(config: Path, **request: str) -> dict[str, Any]:
     endpoint = control.endpoint(read.control.endpoint, store.directory(read))
     with zmq.Context() as context, context.socket(zmq.REQ) as socket:
         socket.setsockopt(zmq.LINGER, 0)
-        socket.connect(endpoint)
+        if meet(socket, endpoint) is not Meeting.MET:
+            raise StreamrnnError(f"no daemon answers on {endpoint}", f"start it: streamrnn run {config}")
         socket.send(msgspec.json.encode(request))
         if not socket.poll(int(1000 * SECONDS)):
-            raise StreamrnnError(f"no answer on {endpoint}", "does the daemon run, with this configuration?")
+            raise StreamrnnError(f"no answer on {endpoint} in {SECONDS:.0f} s", "it is busy; ask again, or see its log")
         answer: dict[str, Any] = msgspec.json.decode(socket.recv())
     if not answer.pop("ok"):
         raise RefusedError(answer)

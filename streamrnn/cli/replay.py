@@ -16,9 +16,10 @@ from rich.console import Console
 
 from streamrnn.config.validate import naming
 from streamrnn.evaluation.score import Score
-from streamrnn.evaluation.show import progress, refusals, refuse_unwritable
+from streamrnn.evaluation.show import left_out, progress, refuse_unwritable
 from streamrnn.messages import ANOMALY, OPENED, Batch, Outcomes, keep_runs
-from streamrnn.recordings.rows import BATCH, FileError, Form, Rows, configured
+from streamrnn.recordings.rows import BATCH, Form, Rows, configured
+from streamrnn.recordings.source import FileError
 
 if TYPE_CHECKING:
     from streamrnn.engine.engine import Engine
@@ -69,6 +70,8 @@ def command(
 
     read = configuration.load(config)
     rows = configured(file, read, form)
+    if rows.told:
+        typer.echo(rows.told, err=True)
     refuse_unwritable(output, None if str(summary) == "-" else summary)
     from streamrnn.config import resources
     from streamrnn.engine import tasks
@@ -87,8 +90,8 @@ def command(
     if str(summary) != "-":
         told.show()
         show(totals)
-    if totals.refused:
-        typer.echo(refusals(rows.tally), err=True)
+    for line in left_out(rows.tally):
+        typer.echo(line, err=True)
     if totals.refused_streams:
         typer.echo(f"{totals.refused_streams} rows of streams beyond limits.max_streams were left out", err=True)
 

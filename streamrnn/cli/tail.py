@@ -9,7 +9,10 @@ import typer
 import zmq
 
 from streamrnn.cli.keys import show_key
-from streamrnn.errors import StreamrnnError
+from streamrnn.client.meeting import Meeting, meet
+
+QUIET = 1  # s without a message before that is told
+HINT = "Topics are prediction/STREAM/, anomaly/STREAM/, drift/STREAM/, status/ and deadletter/."
 
 
 def command(
@@ -22,7 +25,8 @@ def command(
 ) -> None:
     """Print what a daemon publishes: predictions, anomalies, status and dead letters.
 
-    A topic that ends with a slash names one stream.
+    A topic that ends with a slash names one stream. When nobody publishes there, it says so within two seconds and
+    waits.
 
     \b
     Examples:
@@ -36,10 +40,11 @@ def command(
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt_string(zmq.SUBSCRIBE, topic)
         show_key(socket, secret, server)
-        try:
-            socket.connect(endpoint)
-        except zmq.ZMQError as error:
-            raise StreamrnnError(f"cannot connect to {endpoint}: {error}", "like tcp://127.0.0.1:5556") from None
+        told = meet(socket, endpoint)
+        if told is not Meeting.MET:
+            typer.echo(f"{endpoint} {told}; waiting. Is it the daemon's output ([output], endpoint)?", err=True)
+        elif not socket.poll(1000 * QUIET):
+            typer.echo(f"connected; nothing has come on {topic or 'any topic'} so far. {HINT}", err=True)
         try:
             while not count or shown < count:
                 name, *bodies = socket.recv_multipart()

@@ -11,6 +11,7 @@
 producer.py    numbers what it sends and keeps it until it is on the daemon's disk
 subscriber.py  joins late without a hole, sees every gap and closes it
 connect.py     a socket with the options that both need; keys
+meeting.py     who is at the other end, within two seconds
 
 The frames are documented in `deploy/PROTOCOL.md`; this is one implementation of that page. A Producer or Subscriber
 belongs to one thread and makes none: all work is done in the calls of the program.

@@ -105,15 +105,26 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Columns(Struct, frozen=True, forbid_unknown_fields=True):
-    """How `replay`, `send` and `demo` read a CSV file: the header names that play a role."""
+    """How `replay`, `send`, `init` and `run --backfill` read a file: the columns that play a role, and its form, which
+    is concluded from its first rows where it is not said."""
 
     stream: str | None = None  # column that names the stream; None: one stream, `name`
     name: str = "replay"
-    time: str | None = "time"  # seconds, milliseconds or a date and time; None: one second a row
+    time: str | tuple[str, ...] | None = "time"  # several are read as one text; None: one second a row
     event: str | None = None  # task "events": what happened; None: the column "event"
     label: str | None = None
     id: str | None = None
     features: dict[str, str] = {}  # feature -> column, where they differ
+    delimiter: str = ""  # of the cells of a row; empty: concluded, as are the next five
+    decimal: Literal["", ".", ","] = ""
+    encoding: str = ""
+    header: bool | None = None  # whether the first row holds the names
+    names: tuple[str, ...] = ()  # of the columns, where no row holds them
+    time_format: str = ""  # as strptime has it
+    timezone: str = "UTC"  # of times that name none
+    missing: tuple[str, ...] = ()  # further words for "no value"
+    words: dict[str, float] = {}  # texts that stand for a number
+    bad_cell: Literal["missing", "refuse"] = "missing"  # a feature's cell that is no number
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):

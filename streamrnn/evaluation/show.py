@@ -49,10 +49,17 @@ def refuse_unwritable(*paths: Path | None) -> None:
             raise StreamrnnError(f"cannot write {path}", "give a file in a directory that exists and is yours")
 
 
-def refusals(tally: Tally) -> str:
-    """What was left out of a file, in a sentence."""
-    reasons = ", ".join(f"{reason} {count}" for reason, count in tally.refused.most_common())
-    return f"left out {sum(tally.refused.values())} rows ({reasons}); the first: {tally.first_refusal}"
+def left_out(tally: Tally) -> list[str]:
+    """What of a file was not used, a sentence each: rows, and cells that are no numbers."""
+    found = []
+    if tally.refused:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in tally.refused.most_common())
+        found.append(f"left out {tally.refused.total()} rows ({reasons}); the first: {tally.first_refusal}")
+    for name, count in tally.odd.most_common():
+        many = "  MOST OF THE COLUMN" if 2 * count > tally.read else ""
+        if count:
+            found.append(f"{name}: {count} cells are no numbers and count as missing ({tally.first_odd[name]}){many}")
+    return found
 
 
 def percent(value: float | None) -> str:

@@ -1,3 +1,3 @@
-"""Recorded files: cells to numbers and times (cells), rows in batches (rows), log lines as templates (templates), and a
-file as history for a backfill (history).
-"""
+"""Recorded files: their bytes (source), the form of a table (sniff), texts as times (moments), cells to numbers and
+times (cells), rows in batches (rows), log lines as templates (templates), and a file as history for a backfill
+(history)."""

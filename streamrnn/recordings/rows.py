@@ -2,14 +2,19 @@
 an event a line or a byte.
 
 A row that cannot be used is refused, counted by reason and left out, as the daemon would do with a message; the first
-refusal is kept in words. A file of which nothing can be used is damaged or mapped wrongly, and that is an error.
+refusal is kept in words. A cell of a feature that is no number costs that value and not the row, unless the row has no
+other. A file of which nothing can be used is damaged or mapped wrongly, and that is an error.
 """
 
 import csv
+import difflib
+import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,10 +25,12 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from streamrnn.config.schema import Columns, Config
-from streamrnn.errors import EXIT_DATA, StreamrnnError
 from streamrnn.messages import END, LABEL_ONLY, STAMPED, Batch, Floats, digest
 from streamrnn.model.covariates import coming
-from streamrnn.recordings.cells import Bad, counts, numbers, times
+from streamrnn.recordings import moments
+from streamrnn.recordings.cells import MISSING, WORDS, Bad, Reading, counts, numbers, times
+from streamrnn.recordings.sniff import Sheet, encoding_of, sheet_of
+from streamrnn.recordings.source import STDIN, FileError, Source, suffix
 from streamrnn.recordings.templates import miner
 from streamrnn.wire.incoming.forms import SYMBOL_BYTES
 
@@ -43,6 +50,7 @@ class Form(StrEnum):
 
 FORMS = {
     ".csv": Form.TABLE,
+    ".tsv": Form.TABLE,
     ".ndjson": Form.TABLE,
     ".jsonl": Form.TABLE,
     ".log": Form.LINES,
@@ -53,21 +61,17 @@ Table = dict[str, Sequence[Any]]
 Mask = NDArray[np.bool_]
 
 
-class FileError(StreamrnnError):
-    """The input file's: nothing in it can be used; exit 65."""
-
-    exit_code = EXIT_DATA
-
-
 @dataclass
 class Tally:
-    """What has been read so far. `position` is in bytes."""
+    """What has been read so far. `position` is in bytes; `odd` counts cells that are no numbers, by column."""
 
     read: int = 0
     accepted: int = 0
     position: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     first_refusal: str = ""
+    odd: Counter[str] = field(default_factory=Counter)
+    first_odd: dict[str, str] = field(default_factory=dict)
 
 
 class Rows:
@@ -83,60 +87,90 @@ class Rows:
         self, path: Path, columns: Columns, features: Sequence[str] = (), events: bool = False,
         form: Form | None = None, ahead: Sequence[str] = (),
     ) -> None:  # fmt: skip
-        found = form or FORMS.get(path.suffix.lower())
-        if found is None:
-            raise FileError(f"{path}: not a {', '.join(FORMS)} file", "rename it after what it holds, or say --as")
-        self.path, self.form = path, found
+        self.form = form or _form_of(path, bool(features) and not events)
+        self.path, self.source = path, Source(path)
         self._named = bool(features) or events  # by the configuration
         if self.form is not Form.TABLE:
             events, columns = True, Columns(name=columns.name, time=None)
         self.columns = structs.replace(columns, event=columns.event or "event") if events else columns
         self.features, self.ahead = tuple(features), tuple(ahead)
-        self.tally = Tally()
+        self.tally, self.bytes = Tally(), self.source.size
+        self.sheet = sheet_of(self.source.head, columns) if self.form is Form.TABLE and not self._objects else None
         self._latest = 0.0  # time of the row before
-        try:
-            self.bytes = path.stat().st_size
-        except OSError as error:
-            raise FileError(f"cannot read {path}: {error.strerror}", "give the path of a CSV or NDJSON file") from None
+        self._reading, self._moment = _cells_of(columns, self.sheet)
+        if self.sheet and self.sheet.rows:
+            self._resolve(list(self.sheet.names))
+
+    @cached_property
+    def _objects(self) -> bool:
+        """Whether a table is one of JSON objects, a line each."""
+        return suffix(self.path) in (".ndjson", ".jsonl") or self.source.head.lstrip(b"\xef\xbb\xbf \r\n")[:1] == b"{"
+
+    @property
+    def told(self) -> str:
+        """What was concluded of the form of the file, in one line; "" for objects and events."""
+        return f"{self.path.name}: {self.sheet.told}" if self.sheet else ""
 
     def batches(self, size: int = BATCH) -> Iterator[Batch]:
         """The file from the start, at most `size` rows at a time. Raises FileError."""
-        of_tables = self._csv if self.path.suffix.lower() == ".csv" else self._ndjson
+        of_tables = self._ndjson if self._objects else self._csv
         read = {Form.TABLE: of_tables, Form.BYTES: self._bytes}.get(self.form, self._text)
-        with self.path.open("rb") as file:
+        with self.source.open() as file:
             for table, lines in read(file, size):
+                self.tally.position = self.source.position
                 batch = self._batch(table, lines)
                 self.tally.accepted += len(batch)
                 if len(batch):
                     yield batch
+        self.tally.position = self.source.position
         if self.tally.accepted:
             return
         if self.tally.first_refusal:
             raise FileError(f"{self.path}: nothing to use: {self.tally.first_refusal}", MAPPING_HINT)
-        with self.path.open("rb") as file:
-            why = "only a header and no rows" if file.read(4096).strip() else "empty"
+        why = "only a header and no rows" if self.source.head.strip() else "empty"
         raise FileError(f"{self.path}: the file is {why}", "record some observations first")
 
-    def _lines(self, file: BinaryIO) -> Iterator[str]:
-        for line in file:
-            self.tally.position += len(line)
-            yield line.decode("utf-8", errors="replace").removeprefix("\ufeff")
+    def _lines(self, file: BinaryIO, newline: str | None = "\n") -> Iterator[str]:
+        encoding = (self.columns.encoding or encoding_of(self.source.head)) if self.form is Form.TABLE else "utf-8-sig"
+        text = io.TextIOWrapper(file, encoding, errors="replace", newline=newline)
+        try:
+            yield from text
+        finally:
+            with suppress(ValueError):  # closed already, where the reader stopped early
+                text.detach()  # or it would close the file, whose position is asked for
 
     def _csv(self, file: BinaryIO, size: int) -> Iterator[tuple[Table, list[int]]]:
-        reader = csv.reader(self._lines(file))
-        header = [name.strip() for name in next((row for row in reader if row), [])]
-        if header:
-            self._resolve(header)
-        while chunk := [(reader.line_num, row) for row in islice(reader, size)]:
+        sheet = self.sheet
+        assert sheet is not None
+        lines = self._lines(file, newline=None)  # any end of a line is one, a carriage return alone too
+        reader = csv.reader(lines, delimiter=sheet.delimiter, skipinitialspace=True)
+        rows = self._rows(reader)
+        rows = islice(rows, int(sheet.header), None)
+        if sheet.names:
+            self._resolve(list(sheet.names))
+        while chunk := list(islice(rows, size)):
             kept = []
             for line, row in chunk:
-                if len(row) == len(header):
+                if len(row) == len(sheet.names):
                     kept.append((line, row))
-                elif row:  # a blank line is nothing
-                    self._refuse("schema", line, f"{len(row)} cells under {len(header)} names")
+                else:
+                    self._refuse("schema", line, f"{len(row)} cells under {len(sheet.names)} names")
             self.tally.read += len(kept)
-            cells = list(zip(*(row for _, row in kept), strict=True)) or [()] * len(header)
-            yield dict(zip(header, cells, strict=True)), [line for line, _ in kept]
+            cells = list(zip(*(row for _, row in kept), strict=True)) or [()] * len(sheet.names)
+            yield dict(zip(sheet.names, cells, strict=True)), [line for line, _ in kept]
+
+    def _rows(self, reader: Any) -> Iterator[tuple[int, list[str]]]:
+        """The rows that are not blank, with their lines; one that is no CSV is refused."""
+        while True:
+            try:
+                row = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                self._refuse("malformed", reader.line_num, str(error))
+                continue
+            if row:
+                yield reader.line_num, row
 
     def _text(self, file: BinaryIO, size: int) -> Iterator[tuple[Table, list[int]]]:
         """An event a line that is not blank, or its template; of a long one the beginning."""
@@ -185,18 +219,37 @@ class Rows:
 
     def _resolve(self, header: list[str]) -> None:
         """Settle which columns play a role; a name that was asked for and is not there is an error."""
+        sheet = self.sheet
         if not self._named:
-            self.features = tuple(name for name in header if name not in ROLES)
+            self.features = sheet.features(ROLES) if sheet else tuple(name for name in header if name not in ROLES)
             roles = {role: role if role in header else None for role in ("stream", "event", "label", "id")}
             self.columns = structs.replace(self.columns, **roles)
-        given = self.columns
-        if self.path.suffix.lower() != ".csv":
+        if sheet is None:
             return  # an object may leave out what it does not know
-        wanted = [given.features.get(name, name) for name in self.features]
-        wanted += [name for name in (given.stream, given.time, given.event, given.label, given.id) if name]
-        if missing := [name for name in wanted if name not in header]:
-            names = ", ".join(repr(name) for name in header[:20])
-            raise FileError(f"{self.path}: no column {missing[0]!r}; there are {names}", MAPPING_HINT)
+        if not self._named and not self.columns.stream:
+            self.columns = structs.replace(self.columns, stream=sheet.stream(ROLES))
+        missing = [name for name in self._wanted(sheet) if name not in header]
+        if missing and not sheet.header and not self.columns.names and self._named:
+            self._by_place(sheet)
+        elif missing:
+            raise FileError(f"{self.path}: {_unknown(missing[0], sheet)}", _nearest(missing[0], header))
+
+    def _wanted(self, sheet: Sheet) -> list[str]:
+        """The columns that have to be there."""
+        given = self.columns
+        names = [given.features.get(name, name) for name in self.features]
+        names += [name for name in (given.stream, given.event, given.label, given.id) if name]
+        names += [] if sheet.time or given.time is None else [given.time] if isinstance(given.time, str) else given.time
+        return [name.strip() for name in names]
+
+    def _by_place(self, sheet: Sheet) -> None:
+        """Without a header: the features are the columns of numbers in their order, where there are as many."""
+        columns = [name for name in sheet.names if name not in sheet.time and sheet.numeric(name)]
+        if len(columns) != len(self.features) or not (sheet.time or self.columns.time is None):
+            raise FileError(
+                f"{self.path}: no row names the columns", "name them in order: names = [..] under [columns]"
+            )
+        self.columns = structs.replace(self.columns, features=dict(zip(self.features, columns, strict=True)))
 
     def _refuse(self, reason: str, line: int, detail: str) -> None:
         self.tally.refused[reason] += 1
@@ -204,11 +257,13 @@ class Rows:
 
     def _batch(self, table: Table, lines: list[int]) -> Batch:
         n = len(lines)
-        bad: dict[int, tuple[str, str]] = {}
+        bad: Bad = {}
+        odd: list[Bad] = [{} for _ in self.features]
         values = np.empty((n, len(self.features)))
         for j, name in enumerate(self.features):
-            column = self.columns.features.get(name, name)
-            values[:, j] = numbers(table.get(column, [None] * n), column, bad)
+            column = self.columns.features.get(name, name).strip()
+            values[:, j] = numbers(table.get(column, [None] * n), column, odd[j], self._reading)
+        self._excuse(odd, bad, values)
         future = np.full((n, len(self.ahead)), np.nan)
         for j, name in enumerate(self.ahead):
             future[:, j] = numbers(table.get(name, [None] * n), name, bad)
@@ -247,18 +302,33 @@ class Rows:
             future=np.ascontiguousarray(future[keep]) if self.ahead else None,
         )
 
+    def _excuse(self, odd: list[Bad], bad: Bad, values: Floats) -> None:
+        """Count cells that are no numbers; a row is bad by them where they are refused, or where it has no other."""
+        for j, (name, cells) in enumerate(zip(self.features, odd, strict=True)):
+            self.tally.odd[name] += len(cells)
+            for i, (_, detail) in cells.items():
+                self.tally.first_odd.setdefault(name, detail)
+                values[i, j] = np.nan
+        for cells in odd:
+            for i, told in cells.items():
+                if self.columns.bad_cell == "refuse" or np.isnan(values[i]).all():
+                    bad.setdefault(i, told)
+
     def _times(self, table: Table, late: Mask, bad: dict[int, tuple[str, str]]) -> tuple[Floats, Mask]:
         """The times, and which of them no cell said: a `late` label may come without, as it does to the daemon. It
         gets that of the row before."""
         n = len(late)
-        if self.columns.time is None:
+        names = self.sheet.time if self.sheet else (self.columns.time or ())
+        names = (names,) if isinstance(names, str) else names
+        if not names:
             seconds = np.arange(self.tally.read - n, self.tally.read, dtype=np.float64)
             return seconds, np.full(n, self.form is not Form.TABLE)
-        cells = table.get(self.columns.time, [None] * n)
+        columns = [table.get(name, [None] * n) for name in names]
+        cells = columns[0] if len(names) == 1 else [" ".join(map(str, parts)) for parts in zip(*columns, strict=True)]
         stamped = late & np.array([cell in (None, "") for cell in cells], np.bool_)
         if stamped.any():
             cells = [0.0 if missing else cell for cell, missing in zip(cells, stamped, strict=True)]
-        found = times(cells, self.columns.time, bad)
+        found = times(cells, " and ".join(names), bad, self._moment)
         for i in range(n):
             if stamped[i]:
                 found[i] = self._latest
@@ -300,3 +370,37 @@ def _events(cells: Sequence[Any], bad: Bad) -> list[str | int]:
 
 def _cut(line: str) -> str:
     return line.encode()[:SYMBOL_BYTES].decode(errors="ignore")
+
+
+def _cells_of(columns: Columns, sheet: Sheet | None) -> tuple[Reading, moments.Moment | None]:
+    """How numbers and times are read; None for times in their usual forms."""
+    missing = MISSING | {word.lower() for word in columns.missing}
+    words = WORDS | {word.lower(): number for word, number in columns.words.items()}
+    reading = Reading((sheet.decimal if sheet else columns.decimal) or ".", missing, words)
+    form = columns.time_format or (sheet.time_format if sheet else "")
+    plain = form in ("", moments.ISO) and columns.timezone == "UTC"
+    return reading, None if plain else moments.reader(form, moments.zone(columns.timezone))
+
+
+def _form_of(path: Path, numbers: bool) -> Form:
+    """What a file is, by its ending; with `numbers` a text file is a table, as standard input is."""
+    ending = suffix(path)
+    if str(path) == STDIN or (numbers and ending in ("", ".txt", ".log", ".dat", ".data")):
+        return Form.TABLE
+    if ending not in FORMS:
+        raise FileError(f"{path}: not a {', '.join(FORMS)} file", "say what it holds with --as")
+    return FORMS[ending]
+
+
+def _unknown(name: str, sheet: Sheet) -> str:
+    """A column that is not there, and what there is."""
+    names = ", ".join(repr(name) for name in sheet.names[:20])
+    alone = " (one column alone: is the delimiter another?)" if len(sheet.names) == 1 else ""
+    return f"no column {name!r}; there are {names}{alone}"
+
+
+def _nearest(name: str, header: Sequence[str]) -> str:
+    """The hint for it."""
+    near = difflib.get_close_matches(name.lower(), [each.lower() for each in header], 1)
+    found = [each for each in header if near and each.lower() == near[0]]
+    return f"did you mean {found[0]!r}? {MAPPING_HINT}" if found else MAPPING_HINT

@@ -14,7 +14,8 @@ from streamrnn.engine import tasks
 from streamrnn.engine.event_engine import EventEngine
 from streamrnn.errors import StreamrnnError
 from streamrnn.messages import END, STAMPED
-from streamrnn.recordings.rows import FileError, Form, Rows
+from streamrnn.recordings.rows import Form, Rows
+from streamrnn.recordings.source import FileError
 from streamrnn.wire import Decoder, Frame, Source
 from tests.cli.console import call
 

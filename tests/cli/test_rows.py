@@ -12,7 +12,8 @@ from streamrnn import messages
 from streamrnn.config.schema import Columns
 from streamrnn.messages import digest
 from streamrnn.recordings.cells import counts, numbers, times
-from streamrnn.recordings.rows import FileError, Rows
+from streamrnn.recordings.rows import Rows
+from streamrnn.recordings.source import FileError
 
 
 def read(tmp_path, name, text, columns, features=(), size=4096):
