@@ -388,7 +388,7 @@ def _form_of(path: Path, numbers: bool) -> Form:
     if str(path) == STDIN or (numbers and ending in ("", ".txt", ".log", ".dat", ".data")):
         return Form.TABLE
     if ending not in FORMS:
-        raise FileError(f"{path}: not a {', '.join(FORMS)} file", "say what it holds with --as")
+        raise FileError(f"{path}: not a {', '.join(FORMS)} file", "rename it after what it holds, or say --as")
     return FORMS[ending]
 
 
