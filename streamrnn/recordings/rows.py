@@ -7,7 +7,6 @@ other. A file of which nothing can be used is damaged or mapped wrongly, and tha
 """
 
 import csv
-import difflib
 import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -29,7 +28,7 @@ from streamrnn.messages import END, LABEL_ONLY, STAMPED, Batch, Floats, digest
 from streamrnn.model.covariates import coming
 from streamrnn.recordings import moments
 from streamrnn.recordings.cells import MISSING, WORDS, Bad, Reading, counts, numbers, times
-from streamrnn.recordings.sniff import Sheet, encoding_of, sheet_of
+from streamrnn.recordings.sniff import Sheet, encoding_of, nearest, sheet_of, unknown
 from streamrnn.recordings.source import STDIN, FileError, Source, suffix
 from streamrnn.recordings.templates import miner
 from streamrnn.wire.incoming.forms import SYMBOL_BYTES
@@ -232,7 +231,7 @@ class Rows:
         if missing and not sheet.header and not self.columns.names and self._named:
             self._by_place(sheet)
         elif missing:
-            raise FileError(f"{self.path}: {_unknown(missing[0], sheet)}", _nearest(missing[0], header))
+            raise FileError(f"{self.path}: {unknown(missing[0], sheet)}", nearest(missing[0], header, MAPPING_HINT))
 
     def _wanted(self, sheet: Sheet) -> list[str]:
         """The columns that have to be there."""
@@ -390,17 +389,3 @@ def _form_of(path: Path, numbers: bool) -> Form:
     if ending not in FORMS:
         raise FileError(f"{path}: not a {', '.join(FORMS)} file", "rename it after what it holds, or say --as")
     return FORMS[ending]
-
-
-def _unknown(name: str, sheet: Sheet) -> str:
-    """A column that is not there, and what there is."""
-    names = ", ".join(repr(name) for name in sheet.names[:20])
-    alone = " (one column alone: is the delimiter another?)" if len(sheet.names) == 1 else ""
-    return f"no column {name!r}; there are {names}{alone}"
-
-
-def _nearest(name: str, header: Sequence[str]) -> str:
-    """The hint for it."""
-    near = difflib.get_close_matches(name.lower(), [each.lower() for each in header], 1)
-    found = [each for each in header if near and each.lower() == near[0]]
-    return f"did you mean {found[0]!r}? {MAPPING_HINT}" if found else MAPPING_HINT

@@ -7,6 +7,7 @@ What was concluded is told in one line (`Sheet.told`), and every part of it can 
 
 import codecs
 import csv
+import difflib
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -161,3 +162,17 @@ def _time(sheet: Sheet) -> tuple[str, ...]:
         bare = all(len(cell) <= 11 and ":" not in cell for cell in cells) and form != ""
         return (name, clocks[0]) if bare and clocks else (name,)
     return ()
+
+
+def unknown(name: str, sheet: Sheet) -> str:
+    """A column that is not there, and what there is."""
+    names = ", ".join(repr(name) for name in sheet.names[:20])
+    alone = " (one column alone: is the delimiter another?)" if len(sheet.names) == 1 else ""
+    return f"no column {name!r}; there are {names}{alone}"
+
+
+def nearest(name: str, header: Sequence[str], hint: str) -> str:
+    """The hint for a name that is not there."""
+    near = difflib.get_close_matches(name.lower(), [each.lower() for each in header], 1)
+    found = [each for each in header if near and each.lower() == near[0]]
+    return f"did you mean {found[0]!r}? {hint}" if found else hint
