@@ -1,4 +1,4 @@
-"""The commands, one file each: run, check, warm, demo, replay, send, tail, keys, ctl, state, bench.
+"""The commands, one file each: init, run, check, warm, demo, replay, send, tail, keys, ctl, state, bench.
 
 Rules: a command is a function with typed options, a docstring with examples, and no logic that another program could
 want; whatever a program would read is also written as JSON. Errors that are ours to explain end as one line and a
@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from streamrnn import __version__
-from streamrnn.cli import bench, check, ctl, demo, keys, replay, run, send, state, tail, warm
+from streamrnn.cli import bench, check, ctl, demo, init, keys, replay, run, send, state, tail, warm
 from streamrnn.errors import StreamrnnError
 
 HELP = """\
@@ -23,10 +23,11 @@ A daemon that learns from every message of a stream: forecasts with intervals, a
 \b
 Examples:
   streamrnn demo                          see it work on a real stream
+  streamrnn replay past.csv --plot p.png  how good would it be on a file of yours?
+  streamrnn init past.csv > config.toml   a configuration for that file
   streamrnn check config.toml             is the configuration right, what will it need?
   streamrnn run config.toml               start the daemon
   streamrnn tail tcp://127.0.0.1:5556     watch what it says
-  streamrnn replay config.toml past.csv   how good would it have been?
 
 \b
 Exit codes:
@@ -63,6 +64,7 @@ def _root(
     """See HELP."""
 
 
+app.command("init")(init.command)
 app.command("run")(run.command)
 app.command("check")(check.command)
 app.command("warm")(warm.command)

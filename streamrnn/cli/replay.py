@@ -15,17 +15,23 @@ import typer
 from rich.console import Console
 
 from streamrnn.config.validate import naming
+from streamrnn.errors import StreamrnnError
+from streamrnn.evaluation.aligned import LongRows
+from streamrnn.evaluation.hints import Watch
 from streamrnn.evaluation.score import Score
-from streamrnn.evaluation.show import left_out, progress, refuse_unwritable
+from streamrnn.evaluation.show import compiling, left_out, progress, refuse_unwritable
 from streamrnn.messages import ANOMALY, OPENED, Batch, Outcomes, keep_runs
 from streamrnn.recordings.rows import BATCH, Form, Rows, configured
 from streamrnn.recordings.source import FileError
 
 if TYPE_CHECKING:
+    from streamrnn.config.schema import Config
     from streamrnn.engine.engine import Engine
     from streamrnn.engine.tasks import AnyEngine
     from streamrnn.evaluation.event_score import EventScore
+    from streamrnn.evaluation.forecast_picture import Picture
 
+FILES = "The TOML file, which may be left out, and a .csv, .ndjson, .jsonl, .log or .txt file, packed or not."
 Write = Callable[[Batch, Any, list[str]], None]
 Spell = Callable[[Batch, Any, list[str]], Iterator[list[Any]]]  # the rows of an outcomes file
 
@@ -45,44 +51,44 @@ class Totals:
 
 
 def command(
-    config: Annotated[Path, typer.Argument(help="The TOML file.", show_default=False)],
-    file: Annotated[Path, typer.Argument(help="A .csv, .ndjson, .jsonl, .log or .txt file.", show_default=False)],
+    files: Annotated[list[Path], typer.Argument(metavar="[CONFIG] FILE", help=FILES, show_default=False)],
     output: Annotated[Path | None, typer.Option(help="Write one row an observation: .csv, .ndjson or .jsonl.")] = None,
     form: Annotated[Form | None, typer.Option("--as", help="What FILE is; without it, its ending tells.")] = None,
     summary: Annotated[Path | None, typer.Option("--json", help="Write the summary as JSON; - prints it.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw values, forecasts and anomalies (PNG).")] = None,
+    long: Annotated[bool, typer.Option("--long", help="OUTPUT has a row for every value and forecast of it.")] = False,
 ) -> None:
     """Run the engine over a recorded file, once, and say how good it was beside the naive forecasts.
 
-    Every forecast is made before its answer is seen. The columns are named under [columns] in the configuration. A
-    row of OUTPUT has stream, seq, time, per target and horizon yhat, lower and upper, then anomaly_score, is_anomaly
-    and per target what was expected and what came. Nothing of a running daemon is touched.
+    Every forecast is made before its answer is seen. The columns are named under [columns] in the configuration;
+    without one, it is what `streamrnn init FILE` writes. Nothing of a running daemon is touched.
+
+    A row of OUTPUT has stream, seq, time, per target and horizon yhat, lower and upper, then anomaly_score, is_anomaly
+    and per target what was expected and what came. With --long it has stream, target, step, the time of a value, the
+    value, what had been forecast for it so many steps before (yhat, lower, upper), its score and anomaly event.
 
     With task "events" every line of a .log or .txt file is an event (its first 256 bytes), and with --as bytes every
     byte of any file; a row of OUTPUT has the event, what was expected, probability, rank and bits.
 
     \b
     Examples:
-      streamrnn replay config.toml flow.csv
+      streamrnn replay flow.csv --plot flow.png
       streamrnn replay config.toml flow.csv --output outcomes.csv --json summary.json
+      streamrnn replay config.toml flow.csv --output forecasts.csv --long
       streamrnn replay config.toml past.ndjson --json - | jq .horizons
     """
-    from streamrnn.config import schema as configuration
-
-    read = configuration.load(config)
-    rows = configured(file, read, form)
-    if rows.told:
-        typer.echo(rows.told, err=True)
-    refuse_unwritable(output, None if str(summary) == "-" else summary)
+    read, rows = _opened(files, form)
+    refuse_unwritable(output, None if str(summary) == "-" else summary, plot)
+    picture = None if plot is None else _picture(read)
     from streamrnn.config import resources
     from streamrnn.engine import tasks
 
-    with naming(config):
+    with naming(files[0]), compiling():
         engine = tasks.build(read.model, read.limits.max_streams, read.limits.threads, **resources.of(read.model))
-    told = scored(engine)
-    if isinstance(told.score, Score) and rows.form is not Form.TABLE:
-        raise FileError(f"{file}: lines and bytes are events", 'model.task = "events"')
+    told = scored(engine, long)
+    watch = Watch(engine)
     with open_outcomes(output, told.header, told.spell) as write, progress("replaying", rows.bytes) as advance:
-        totals = replay(engine, rows, told.score, write, advance)
+        totals = replay(engine, rows, told.score, _both(write, picture, watch), advance)
     found = {**asdict(totals), **_rates(totals), **told.found()}
     if summary is not None:
         text = msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
@@ -90,10 +96,59 @@ def command(
     if str(summary) != "-":
         told.show()
         show(totals)
-    for line in left_out(rows.tally):
+    if picture is not None and plot is not None:
+        picture.draw(plot, files[-1].name)
+        typer.echo(f"drew {plot}", err=True)
+    for line in [*left_out(rows.tally), *watch.hints(read.model)]:
         typer.echo(line, err=True)
     if totals.refused_streams:
         typer.echo(f"{totals.refused_streams} rows of streams beyond limits.max_streams were left out", err=True)
+
+
+def _opened(files: list[Path], form: Form | None) -> tuple["Config", Rows]:
+    """The configuration and the file, looked at before anything is compiled. Raises StreamrnnError."""
+    from streamrnn.config import schema as configuration
+    from streamrnn.recordings.draft import draft
+
+    if len(files) > 2:
+        raise StreamrnnError(f"{len(files)} files", "give a configuration and one file, or the file alone")
+    if len(files) == 1 and files[0].suffix == ".toml":
+        raise StreamrnnError(f"{files[0]} is a configuration, and there is no file", "streamrnn replay CONFIG FILE")
+    if len(files) == 1:
+        made = draft(files[0], form=form)
+        typer.echo(f"{made.rows.told or files[0].name}\nno configuration: {made.words}", err=True)
+        return made.config, configured(files[0], made.config, form)
+    read = configuration.load(files[0])
+    rows = configured(files[1], read, form)
+    if rows.told:
+        typer.echo(rows.told, err=True)
+    if read.model.task != "events" and rows.form is not Form.TABLE:
+        raise FileError(f"{files[1]}: lines and bytes are events", 'set task = "events" under [model]')
+    return read, rows
+
+
+def _picture(config: "Config") -> "Picture":
+    """What remembers for the picture. Raises StreamrnnError where nothing can be drawn."""
+    model = config.model
+    if model.task == "events":
+        raise StreamrnnError("events have no picture", "leave --plot out")
+    try:
+        from streamrnn.evaluation.forecast_picture import Picture
+    except ImportError:
+        raise StreamrnnError("matplotlib draws, and is not installed", "pip install 'streamrnn[plot]'") from None
+    return Picture(tuple(model.targets or model.features), tuple(model.horizons))
+
+
+def _both(write: Write, picture: "Picture | None", watch: Watch) -> Write:
+    """Outcomes to the file, the picture and what is watched for hints."""
+
+    def all_of_them(batch: Batch, outcomes: Any, names: list[str]) -> None:
+        write(batch, outcomes, names)
+        watch.add(outcomes)
+        if picture is not None and isinstance(outcomes, Outcomes):
+            picture.add(outcomes, names)
+
+    return all_of_them
 
 
 @dataclass(frozen=True)
@@ -107,7 +162,7 @@ class Scored:
     spell: Spell
 
 
-def scored(engine: "AnyEngine") -> Scored:
+def scored(engine: "AnyEngine", long: bool = False) -> Scored:
     """That of an engine's task."""
     from streamrnn.engine.event_engine import EventEngine
     from streamrnn.evaluation import event_score, score_table
@@ -117,12 +172,13 @@ def scored(engine: "AnyEngine") -> Scored:
         spell = partial(event_score.rows_of, engine)
         return Scored(events, events.found, events.show, event_score.COLUMNS, spell)
     score = Score(engine.targets, engine.horizons)
+    aligned = LongRows(engine.targets, engine.horizons)
     return Scored(
         score=score,
         found=partial(score_table.found, score),
         show=partial(score_table.show, score, engine.level),
-        header=columns_of(engine),
-        spell=lambda _, outcomes, names: rows_of(outcomes, names),
+        header=aligned.COLUMNS if long else columns_of(engine),
+        spell=lambda _, outcomes, names: (aligned.rows if long else rows_of)(outcomes, names),
     )
 
 
@@ -209,12 +265,10 @@ def rows_of(outcomes: Outcomes, names: list[str]) -> Iterator[list[Any]]:
 def _csv_writer(file: IO[str], header: list[str], spell: Spell) -> Write:
     writer = csv.writer(file)
     writer.writerow(header)
-    anomaly = header.index("is_anomaly")
 
     def write(batch: Batch, outcomes: Any, names: list[str]) -> None:
         for row in spell(batch, outcomes, names):
-            row[anomaly] = int(row[anomaly])
-            writer.writerow(row)
+            writer.writerow([int(cell) if isinstance(cell, bool) else cell for cell in row])
 
     return write
 

@@ -31,9 +31,10 @@ class EventScore:
         use = outcomes.bits & LEARNED != 0
         rank, session = outcomes.rank[use], outcomes.session_score[use]
         self.scored += int(use.sum())
-        self.first += int((rank <= 1).sum())
-        self.among += int((rank <= self.shown).sum())
-        self.unseen += int((outcomes.symbol[use] == 0).sum())
+        known = outcomes.symbol[use] != 0  # that something new would come is no hit
+        self.first += int(((rank <= 1) & known).sum())
+        self.among += int(((rank <= self.shown) & known).sum())
+        self.unseen += int((~known).sum())
         self.sessions += int(np.isfinite(session).sum())
         self.strange += int((session >= 0.5).sum())
         for by, column in _COSTS.items():

@@ -1,6 +1,9 @@
 """Tables and progress bars, the same in every command. Progress goes to standard error, answers to standard output."""
 
 import os
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,6 +16,8 @@ from rich.table import Table
 from streamrnn.errors import StreamrnnError
 from streamrnn.recordings.rows import Tally
 
+WORD = 2.5  # s without a word, at most
+
 
 @contextmanager
 def progress(what: str, total: float) -> Iterator[Callable[[float], None]]:
@@ -22,6 +27,25 @@ def progress(what: str, total: float) -> Iterator[Callable[[float], None]]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done: bar.update(task, completed=done)
+
+
+@contextmanager
+def compiling() -> Iterator[None]:
+    """Say on standard error that a model is made ready, how long it may take, and how long it took."""
+    begin, done = time.monotonic(), threading.Event()
+
+    def tell() -> None:
+        while not done.wait(WORD):
+            spent = time.monotonic() - begin
+            print(f"compiling, {spent:.0f} s (a first start takes about a minute)", file=sys.stderr, flush=True)
+
+    thread = threading.Thread(target=tell, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def table(title: str, *columns: str) -> Table:

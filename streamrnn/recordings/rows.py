@@ -225,8 +225,9 @@ class Rows:
             self.columns = structs.replace(self.columns, **roles)
         if sheet is None:
             return  # an object may leave out what it does not know
-        if not self._named and not self.columns.stream:
-            self.columns = structs.replace(self.columns, stream=sheet.stream(ROLES))
+        if not self._named:
+            stream = self.columns.stream or sheet.stream(ROLES)
+            self.columns = structs.replace(self.columns, stream=stream, time=sheet.time)
         missing = [name for name in self._wanted(sheet) if name not in header]
         if missing and not sheet.header and not self.columns.names and self._named:
             self._by_place(sheet)
