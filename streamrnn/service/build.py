@@ -33,6 +33,7 @@ from streamrnn.service.publish.publisher import Publisher
 from streamrnn.service.recovery import replay
 from streamrnn.service.storage.checkpoint import Checkpoint, Counts
 from streamrnn.service.storage.checkpoint_schedule import CheckpointSchedule
+from streamrnn.service.storage.incarnation import Incarnation
 from streamrnn.service.storage.journal import Journal, Write
 from streamrnn.service.storage.reserve import Reserve
 from streamrnn.service.storage.store import Store
@@ -64,8 +65,8 @@ def parts(core: Core, store: Store, source: Path | None) -> Parts:
     streams = Streams(core.engine, core.encoder, checkpoint, config.limits.max_streams, now)
     last_values = LastValues(core.engine, core.encoder, config.output.format)
     dead_letters = DeadLetters(config.limits.dead_letters_per_second, core.encoder, telemetry)
-    sockets = Sockets(last_values.answer, keys)
-    caught_up = _catchup(config, streams, journal, keys)
+    sockets, incarnation = Sockets(last_values.answer, keys), Incarnation()
+    caught_up = _catchup(config, streams, journal, keys, incarnation)
     publisher = Publisher(core.engine, core.encoder, sockets, caught_up, dead_letters)
     producers = ProducerSessions(store, config.limits)
     backlog, reserve = Backlog(), Reserve(store.path)
@@ -96,6 +97,7 @@ def parts(core: Core, store: Store, source: Path | None) -> Parts:
         publisher=publisher,
         disk_full=DiskFull(store, producers, sockets, reserve, telemetry.disk_full),
         backlog=backlog,
+        incarnation=incarnation,
         reserve=reserve,
     )
     _register(made)
@@ -112,13 +114,15 @@ def _append(
     return lsns
 
 
-def _catchup(config: Config, streams: Streams, journal: Journal, keys: Authenticator) -> Catchup | None:
+def _catchup(
+    config: Config, streams: Streams, journal: Journal, keys: Authenticator, incarnation: Incarnation
+) -> Catchup | None:
     """Who is asked for what was missed."""
     output = config.output
     if not output.catchup:
         return None
     asked = structs.replace(output, endpoint=output.catchup)
-    return Catchup(streams, lambda: journal.last, partial(keys.may_hear, asked))
+    return Catchup(streams, lambda: journal.last, partial(keys.may_hear, asked), incarnation)
 
 
 def _register(parts: Parts) -> None:

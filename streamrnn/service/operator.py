@@ -60,6 +60,7 @@ def status(started: Started) -> dict[str, Any]:
     stats = parts.journal.stats
     return {
         "version": __version__,
+        **parts.incarnation.told(),
         "ready": parts.telemetry.ready,
         "checks": dict(parts.telemetry.checks),
         "streams": len(parts.streams),

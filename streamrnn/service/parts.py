@@ -28,6 +28,7 @@ from streamrnn.service.publish.publisher import Publisher
 from streamrnn.service.recovery import replay
 from streamrnn.service.storage.checkpoint import Checkpoint
 from streamrnn.service.storage.checkpoint_schedule import CheckpointSchedule
+from streamrnn.service.storage.incarnation import Incarnation
 from streamrnn.service.storage.journal import Journal
 from streamrnn.service.storage.reserve import Reserve
 from streamrnn.service.storage.store import Store
@@ -72,6 +73,7 @@ class Parts:
     publisher: Publisher
     disk_full: DiskFull
     backlog: Backlog
+    incarnation: Incarnation
     reserve: Reserve
 
     @property
@@ -97,7 +99,7 @@ class Parts:
         self.dead_letters.follow(config.limits.dead_letters_per_second, core.encoder)
         self.last_values.follow(core.engine, core.encoder, config.output.format)
         self.publisher.follow(core.engine, core.encoder)
-        self.producers.follow(config.limits)
+        self.producers.follow(config.limits, self.incarnation.id)
 
     def settle(self, config: Config) -> None:
         """From now on the journal is written with `config`: no journaled frame is read by two configurations."""
@@ -117,6 +119,7 @@ class Parts:
             "version": __version__,
             "streams": len(self.streams),
             "lsn": self.journal.last,
+            **self.incarnation.told(),
             **more,
         }
         self.publisher.send([self.last_values.status(fields)])

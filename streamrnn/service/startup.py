@@ -95,6 +95,7 @@ def _start(
         losses.refuse(losses.of_store(store, config.model), accept_loss)
         parts = build.parts(build.core(config), store, source)
         held, refused = _recover(parts, history)
+        parts.incarnation.begin(store, parts.journal.last, parts.streams.all_counts)
         parts.follow(parts.core)
         parts.publisher.sent(parts.journal.last)  # or it is in `held`
         parts.sockets.open(config.input, config.output, config.limits)

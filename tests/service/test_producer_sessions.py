@@ -89,6 +89,7 @@ def test_a_conversation(turned: Make) -> None:
     producer.send(b"H")
     kind, epoch, seq, _, limits = producer.heard()
     assert (kind, epoch, seq) == ("W", 7, 0)
+    assert limits.pop("incarnation") == one.daemon.parts.incarnation.id != ""
     assert limits == {"window": 9, "max_bytes": 1_048_576, "max_observations": 4096, "ack_seconds": 0.0}
     producer.data(1, 1.0, 2.0)
     assert producer.acked() == 2

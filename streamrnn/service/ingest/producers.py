@@ -114,14 +114,15 @@ class ProducerSessions:
         """User, source, epoch and number of every source, sorted."""
         return sorted((m.user, m.source.decode(), m.epoch, m.seq) for m in self._marks.values() if m.epoch or m.seq)
 
-    def follow(self, limits: Limits) -> None:
-        """Keep to these limits from now on."""
+    def follow(self, limits: Limits, incarnation: str = "") -> None:
+        """Keep to these limits from now on, and tell who asks which incarnation of the state this is."""
         self._most = limits.max_producers
         welcome = {
             "window": limits.window,
             "max_bytes": limits.max_frame_bytes,
             "max_observations": limits.max_observations,
             "ack_seconds": self._interval,
+            "incarnation": incarnation,
         }
         self._welcome = json.dumps(welcome).encode()
 

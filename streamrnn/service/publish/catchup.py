@@ -10,7 +10,7 @@ and asks again.
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from streamrnn.service.ingest.subscriptions import Message
 from streamrnn.service.publish.ring import Ring
+from streamrnn.service.storage.incarnation import Incarnation
 from streamrnn.wire.topics import topic_of
 
 MOST, BYTES = 10_000, 64 * 1024 * 1024  # kept of a kind: the lesser of the two
@@ -42,12 +43,16 @@ class Request(Struct, forbid_unknown_fields=True):
     id: int = 0  # comes back in the answer
 
 
-class Head(Struct, omit_defaults=True):
+class Head(Struct, omit_defaults=True, rename={"begun": "from"}):
     """What stands before the messages of an answer."""
 
     id: int
+    incarnation: str = ""  # of the state: numbers of another one say nothing about these
+    session: str = ""  # new at every start
+    began: int = 0  # the lsn behind which the incarnation began
     lsn: int = 0
     at: dict[str, int] = {}  # snapshot: topic -> topic_seq of its last message
+    begun: dict[str, int] = {}  # snapshot: topic -> its number when the incarnation began, where that is not 0
     next: int | None = None  # snapshot: there is another page, from here
     more: bool = False  # replay: there are more
     error: str = ""
@@ -66,8 +71,14 @@ class Streams(Protocol):
 class Catchup:
     """`lsn`: how far the journal is. `may_hear`: whether who sent a frame may hear everything under a topic prefix."""
 
-    def __init__(self, streams: Streams, lsn: Callable[[], int], may_hear: Callable[[zmq.Frame, str], bool]) -> None:
-        self._streams, self._lsn, self._may_hear = streams, lsn, may_hear
+    def __init__(
+        self,
+        streams: Streams,
+        lsn: Callable[[], int],
+        may_hear: Callable[[zmq.Frame, str], bool],
+        incarnation: Incarnation,
+    ) -> None:
+        self._streams, self._lsn, self._may_hear, self._incarnation = streams, lsn, may_hear, incarnation
         self._rings: dict[bytes, Ring] = {}  # by the first part of the topic
 
     def keep(self, messages: Iterable[Message]) -> None:
@@ -108,7 +119,7 @@ class Catchup:
 
     def _snapshot(self, asked: Request, prefix: str) -> tuple[Head, list[Message]]:
         """Where each topic under a prefix is, and its last message if there is one."""
-        at, following, size = dict[str, int](), None, 0
+        at, begun, following, size = dict[str, int](), dict[str, int](), None, 0
         messages: list[Message] = []
         names, until = self._streams.names(), time.perf_counter() + SECONDS
         for row in range(max(0, asked.start), len(names)):
@@ -118,10 +129,12 @@ class Catchup:
                 break
             for topic, number, last in self._topics(names[row], prefix.encode()):
                 at[topic.decode()] = number
+                if first := self._first(names[row], topic):
+                    begun[topic.decode()] = first
                 if last is not None:
                     messages.append((topic, last))
                     size += len(last)
-        return Head(asked.id, self._lsn(), at, following), messages
+        return self._head(asked.id, at=at, begun=begun, next=following), messages
 
     def _topics(self, name: str, prefix: bytes) -> Iterator[tuple[bytes, int, bytes | None]]:
         """The topics of a stream under a prefix: how far they are, and their last message."""
@@ -148,7 +161,15 @@ class Catchup:
                 break
             messages.append((topic, body))
             size += len(body)
-        return Head(asked.id, self._lsn(), more=more), messages
+        return self._head(asked.id, more=more), messages
+
+    def _first(self, name: str, topic: bytes) -> int:
+        """The number that a topic had when the incarnation began."""
+        predictions, anomalies = self._incarnation.counts.get(name, (0, 0))
+        return {b"p": predictions, b"a": anomalies}.get(topic[:1], 0)
+
+    def _head(self, number: int, **more: Any) -> Head:
+        return Head(number, lsn=self._lsn(), **self._incarnation.told(), **more)
 
     def _ring(self, topic: bytes) -> Ring:
         """Where the messages of a topic's kind are kept."""

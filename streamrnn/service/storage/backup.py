@@ -1,10 +1,13 @@
 """A copy of the database while the daemon runs."""
 
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from streamrnn.errors import StorageError
 from streamrnn.service.storage.blame import blamed
+from streamrnn.service.storage.incarnation import KEY
 from streamrnn.service.storage.store import Store
 
 
@@ -22,6 +25,8 @@ def back_up(store: Store, path: Path) -> int:
         os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         try:
             store.connection.execute("VACUUM INTO ?", (str(new),))
+            with closing(sqlite3.connect(new)) as copy, copy:
+                copy.execute("DELETE FROM meta WHERE key = ?", (KEY,))  # put back, it is another incarnation
             _sync(new)
             new.rename(path)
             _sync(path.parent)

@@ -143,6 +143,10 @@ class Streams:
             return self._evicted[name].counts
         return self._encoder.counts(int(self._engine.admit([name])[0]))
 
+    def all_counts(self) -> dict[str, Counts]:
+        """`counts` of every stream."""
+        return {name: self.counts(name) for name in self.names() if name}
+
     def last(self, name: str) -> tuple[bytes, bytes] | None:
         """The last prediction of a stream again; None for one at rest."""
         outcomes = self._engine.outlook(name)
