@@ -84,7 +84,7 @@ class Outcomes(Struct, frozen=True):
     Two arrays, whose columns are the properties below: they are views, made when they are asked for.
     """
 
-    ints: Ints  # (n, 12)
+    ints: Ints  # (n, 13 + K)
     reals: Floats  # (n, 6 + 3 T K + 3 T + T (E + 1) + drift)
     targets: int  # T
     horizons: int  # K
@@ -152,6 +152,16 @@ class Outcomes(Struct, frozen=True):
     def muted(self) -> Ints:
         """(n) time until which no alarm is raised, 0: it was never asked for."""
         return self.ints[:, 11]
+
+    @property
+    def counted(self) -> Ints:
+        """(n) steps of the stream so far: a horizon's forecast is about so many more (kernels/step/gaps.py)."""
+        return self.ints[:, 12]
+
+    @property
+    def leads(self) -> Ints:
+        """(n, K) usual intervals that the horizons lie ahead: more than their steps before a usual silence."""
+        return self.ints[:, 13:]
 
     @property
     def time(self) -> Floats:

@@ -14,7 +14,7 @@ COLUMNS = tuple(name for name, member in vars(Outcomes).items() if isinstance(me
 def outcomes(n: int, targets: int, horizons: int) -> Outcomes:
     """An empty set of columns for n observations."""
     reals = np.full((n, ForecastReal.FORECAST + 3 * targets * (horizons + 1)), np.nan)
-    return Outcomes(np.zeros((n, ForecastInt.WIDTH), np.int64), reals, targets, horizons)
+    return Outcomes(np.zeros((n, ForecastInt.WIDTH + horizons), np.int64), reals, targets, horizons)
 
 
 def batch_of(times: Sequence[tuple[str, float]], bits: int = 0, columns: bool = False) -> Batch:

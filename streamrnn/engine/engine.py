@@ -252,7 +252,9 @@ class Engine:
         targets, horizons = len(self.targets), len(self.horizons)
         drifts = Drift.PUBLISHED if self.model.drift else 0
         width = ForecastReal.FORECAST + targets * (3 * (horizons + 1) + len(self.experts)) + drifts
-        return Outcomes(np.empty((n, ForecastInt.WIDTH), np.int64), np.empty((n, width)), targets, horizons, drifts)
+        return Outcomes(
+            np.empty((n, ForecastInt.WIDTH + horizons), np.int64), np.empty((n, width)), targets, horizons, drifts
+        )
 
 
 def _median(values: Floats) -> Floats:

@@ -1,9 +1,10 @@
 """How good forecasts were, in one pass and bounded memory: errors beside the naive forecasts, coverage and width.
 
-Every row of a stream has a position: one more than the row before, or as many more as regular steps have passed when
-some were skipped. A forecast of step h issued at position p is scored against the value at p + h; persistence is the
-value at p, the seasonal naive the value whole days before p + h. Older rows are kept in a ring per stream that reaches
-back as far as a forecast or a day; a batch is scored at once, not row by row.
+Every row of a stream has two places: the engine's count of steps, and a position, which also counts the regular times
+that are no steps. A forecast of step h issued at count c is scored against the value at c + h, step 1 against the next
+row; persistence is the value of the row that issued it, the seasonal naive the value whole days before, by position.
+Older rows are kept in a ring per stream that reaches back as far as a forecast or a day; a batch is scored at once, not
+row by row.
 """
 
 from dataclasses import dataclass
@@ -77,14 +78,16 @@ class Fresh:
 
     row: Ints
     position: Ints
+    count: Ints  # of steps
+    before: Ints  # count of the row before, -1 for the first
     value: Floats  # (n, T)
-    forecast: Floats  # (n, T, K, 3)
+    issued: Floats  # (n, T, 3 K + 1) forecasts, and the value that the row had
 
-    def find(self, position: Ints) -> tuple[Ints, Bools]:
-        """Index of the row of the same stream at each of these positions, and whether it is in the batch."""
-        key, wanted = self.row * STRIDE + self.position, self.row * STRIDE + position
+    def find(self, place: Ints, among: Ints) -> tuple[Ints, Bools]:
+        """Index of the row of the same stream at each of these places, and whether it is in the batch."""
+        key, wanted = self.row * STRIDE + among, self.row * STRIDE + place
         index = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
-        return index, (key[index] == wanted) & (position >= 0)
+        return index, (key[index] == wanted) & (place >= 0)
 
 
 class Score:
@@ -94,8 +97,9 @@ class Score:
         self.targets, self.horizons = targets, horizons
         reach = max(horizons) + 1
         self._values = Ring(reach, (len(targets),))
-        self._forecasts = Ring(reach, (len(targets), len(horizons), 3))
+        self._issued = Ring(reach, (len(targets), 3 * len(horizons) + 1))
         self._position = np.full(0, -1, np.int64)  # of each stream's last row
+        self._count = np.full(0, -1, np.int64)
         self._time = np.zeros(0)
         self._season = np.zeros(0, np.int64)  # steps of a day, 0 while unknown
         self._sums = np.zeros((len(horizons), len(targets), SUMS))
@@ -109,11 +113,14 @@ class Score:
         row = outcomes.row[order]
         self._grow(int(row[-1]) + 1)
         position = self._place(row, outcomes.time[order], outcomes.interval[order])
-        fresh = Fresh(row, position, outcomes.actual[order], outcomes.forecast[order])
+        value, forecast = outcomes.actual[order], outcomes.forecast[order]
+        issued = np.concatenate([forecast.reshape(*value.shape, -1), value[:, :, None]], axis=2)
+        count = outcomes.counted[order]
+        fresh = Fresh(row, position, count, self._before(row, count), value, issued)
         for k, step in enumerate(self.horizons):
             self._settle(k, step, fresh)
-        self._values.write(row, position, fresh.value)
-        self._forecasts.write(row, position, fresh.forecast)
+        self._values.write(row, position, value)
+        self._issued.write(row, count, issued)
 
     def steps(self) -> list[Step]:
         """The score of every target and horizon."""
@@ -161,13 +168,23 @@ class Score:
         self._values.fit(len(self._time), int(self._days(row[last]).max()) + 1)
         return position
 
+    def _before(self, row: Ints, count: Ints) -> Ints:
+        """The count of each row's predecessor in its stream, -1 for the first."""
+        first = np.flatnonzero(np.diff(row, prepend=-1))
+        before = np.concatenate([[-1], count[:-1]])
+        before[first] = self._count[row[first]]
+        last = np.append(first[1:], len(row)) - 1
+        self._count[row[last]] = count[last]
+        return before
+
     def _grow(self, streams: int) -> None:
         more = max(0, streams - len(self._time))
+        self._count = np.append(self._count, np.full(more, -1, np.int64))
         self._position = np.append(self._position, np.full(more, -1, np.int64))
         self._time = np.append(self._time, np.zeros(more))
         self._season = np.append(self._season, np.zeros(more, np.int64))
         self._values.fit(streams, 0)
-        self._forecasts.fit(streams, 0)
+        self._issued.fit(streams, 0)
 
     def _days(self, row: Ints, step: int | None = None) -> Ints:
         """Steps of the whole days that cover `step`, by default the longest horizon; 0 while unknown."""
@@ -177,16 +194,17 @@ class Score:
         return days
 
     def _value(self, fresh: Fresh, position: Ints) -> Floats:
-        index, known = fresh.find(position)
+        index, known = fresh.find(position, fresh.position)
         return np.where(known[:, None], fresh.value[index], self._values.read(fresh.row, position))
 
     def _settle(self, k: int, step: int, fresh: Fresh) -> None:
         """Score the forecasts of horizon k that this batch answers."""
-        actual, issue = fresh.value, fresh.position - step
-        index, known = fresh.find(issue)
-        older = self._forecasts.read(fresh.row, issue)[:, :, k]
-        forecast = np.where(known[:, None, None], fresh.forecast[index, :, k], older)
-        naive = self._value(fresh, fresh.position - max(step, 1))
+        actual, issue = fresh.value, fresh.before if step == 1 else fresh.count - step
+        index, known = fresh.find(issue, fresh.count)
+        issued = np.where(known[:, None, None], fresh.issued[index], self._issued.read(fresh.row, issue))
+        forecast, naive = issued[:, :, 3 * k : 3 * k + 3], issued[:, :, -1]
+        if step == 0:  # a label's: the one before it
+            naive = self._value(fresh, fresh.position - 1)
         days = self._days(fresh.row, step)
         seasonal = self._value(fresh, np.where(days > 0, fresh.position - days, -1))
         error, width = np.abs(forecast[:, :, 0] - actual), forecast[:, :, 2] - forecast[:, :, 1]

@@ -42,6 +42,7 @@ STREAM = labels(("seen", "step", "seq", "event", "ring", "phase", "lateness"))
 EVENT = labels(("open", "calm", "severity", "alarms", "loudest", "held"))
 TAPE = labels(("written", "position", "oldest", "newest", "labels", "fresh", "learned"))
 PLACE = labels(("step", "row", "ident"))
+HEAD = labels(("bins", "seconds", "steps"), 2)
 FEEDBACK = labels(("event", "said", "halvings", "before", "muted"))
 
 
@@ -114,7 +115,7 @@ def _numeric(old: _Old, timezone: str) -> Layout:
     old.record("scale with doubt", "scale", on.on_features, SCALE)
     old.record("target ", "target", targets, TARGET)
     old.put("experts ", slices.experts(on, before))
-    old.put("history ", slices.history(on, before))
+    old.put("history ", slices.history(on, before, HEAD))
     old.put("mix ", slices.mix(on))
     old.put("stats ", slices.stats(on, _units(old.rest("stats "))[0].level, STATS))
     if hours := old.rest("hours "):

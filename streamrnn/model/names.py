@@ -24,6 +24,7 @@ from streamrnn.kernels.core.layout import (
     Feedback,
     Filter,
     ForecastLatest,
+    Gaps,
     Loss,
     Peaks,
     Pending,
@@ -46,6 +47,7 @@ PLAIN = ("value", "change", "missing", "hour", "error", "elapsed")  # what a net
 CLOCK = fields(
     {"time": Clock.TIME, "interval": Clock.INTERVAL, "elapsed": Clock.ELAPSED, "intervals": Clock.RING}, Clock.WIDTH
 )
+GAPS = fields({"count": Gaps.COUNT, "any": Gaps.ANY, "day": Gaps.DAY, "week": Gaps.WEEK}, Gaps.WIDTH)
 SCALE = fields(
     {
         "mean": Scale.MEAN,
@@ -169,6 +171,7 @@ STREAM = fields(
         "ring": Count.RING_AT,
         "phase": Count.PHASE,
         "lateness": Count.LATENESS,
+        "passed": Count.PASSED,
     },
     Count.OF_STREAM,
 )
@@ -206,7 +209,7 @@ FEEDBACK = fields(
     },
     Feedback.WIDTH,
 )
-HEAD = fields({"bins": s.BINS, "seconds": s.SECONDS, "steps": s.STEPS}, s.HEAD)
+HEAD = fields({"bins": s.BINS, "seconds": s.SECONDS, "steps": s.STEPS, "passed": s.PASSED}, s.HEAD)
 
 
 class Names(NamedTuple):

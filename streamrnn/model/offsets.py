@@ -117,6 +117,7 @@ def reals(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> tuple[NDArray[np
     on, hours, e = sizes.names, sizes.conformal.hours, len(sizes.experts)
     answers = len(sizes.targets) * len(sizes.horizons)
     ints[Program.CLOCK] = f64.record("clock", names.CLOCK)
+    ints[Program.GAPS] = f64.record(on.zoned("gaps"), names.GAPS)
     ints[Program.SCALE] = f64.record("scale", on.on_features, names.SCALE)
     ints[Program.TARGET] = f64.record("target", on.on_targets, names.TARGET)
     table = _experts(sizes, ints, f64)
@@ -213,6 +214,7 @@ def counts(sizes: Sizes, ints: NDArray[np.int64], i64: Plane) -> NDArray[np.int6
     i64.record(f"tape {on.tape}", names.TAPE)
     ints[Program.PLACES] = i64.block(slices.places(on, slots), 1 + slots * Place.WIDTH) + 1 - base
     ints[Program.FEEDBACK] = i64.record("feedback", names.FEEDBACK) - base
+    ints[Program.LEADS] = i64.record("leads", on.on_horizons) - base
     ints[Program.TRACED] = ints[Program.DRAWN] = -1
     if sizes.delay >= 0:
         ints[Program.TRACED] = i64.add(f"traced {on._replace(by_input=False).tape}", 1) - base

@@ -6,12 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamrnn import spec
-from streamrnn.kernels.core.program import Program, Reals
+from streamrnn.kernels.core.program import Program, Reals, Steps
 from streamrnn.kernels.learning import learning_rate
 from streamrnn.model import covariances, covariates
 from streamrnn.model.parts import EXPERTS, HEADS, OPTIMISERS
 from streamrnn.model.sizes import Sizes, corrects
 
+STEPS = {"auto": Steps.AUTO, "observations": Steps.OBSERVATIONS, "time": Steps.TIME}
 SCHEDULES = {"constant": learning_rate.CONSTANT, "sqrt": learning_rate.SQRT, "plateau": learning_rate.PLATEAU}
 
 
@@ -50,6 +51,7 @@ def write_numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
         Program.QUIET: sizes.anomaly.quiet,
         Program.HOLDOFF: sizes.anomaly.holdoff,
         Program.COMING: len(sizes.coming),
+        Program.STEPS: STEPS[sizes.model.steps],
         **covariates.places(sizes.model, sizes.targets, len(sizes.coming) * len(sizes.horizons)),
     }
     for place, value in values.items():

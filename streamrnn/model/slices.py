@@ -65,9 +65,9 @@ def experts(on: Names, past: Past) -> Iterator[Entry]:
     return _side_by_side(found, on.on_targets)
 
 
-def history(on: Names, past: Past) -> Iterator[Entry]:
+def history(on: Names, past: Past, head: Labels = HEAD) -> Iterator[Entry]:
     """The last values, the profiles of both seasons, the last regressors of the linear experts."""
-    found: list[Piece] = [(f"seasons {on.season}", [HEAD]), (f"values {past.ring}", [plain(past.ring)])]
+    found: list[Piece] = [(f"seasons {on.season}", [head]), (f"values {past.ring}", [plain(past.ring)])]
     found += [(f"profile {n + 1} {on.season}", [plain(past.bins[n]), plain(2)]) for n in range(2)]
     scales = ("plain", "root") if past.rooted else ("plain",)
     found += [(f"regressors {on.zoned(past.name)} {scale}", [plain(past.kept)]) for scale in scales]

@@ -79,6 +79,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     prior: str = ""
     frozen: bool = False
     half_life: NonNegative = 0.0
+    steps: Literal["auto", "observations", "time"] = "auto"
     lateness: Seconds = 0.0
     silence: NonNegative = 0.0
     scale_rate: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.001

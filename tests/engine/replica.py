@@ -43,6 +43,7 @@ class Replica:
         self.outs: list[Array] = []
         self.keep: list[float] = []
         self.stood_on: list[list[tuple[float, float]]] = []  # base and unit of every row and horizon
+        self.told_before: list[float] = []  # what was published for the shortest horizon, by row
         self.due: dict[int, list[tuple[int, float]]] = {}  # horizon and standardised answer, by row
         self.labels, self.updates, self.fresh = 0, 0, True
         self.traced = 0  # rows that the influence matrix has passed
@@ -184,7 +185,8 @@ def stood_on(engine: Engine, step: int) -> list[tuple[float, float]]:
 def follow(engine: Engine, replica: Replica, values: Array, ends: set[int], gaps: dict[int, int] | None = None) -> None:
     """Feed both one by one and compare the weights after every observation.
 
-    Before some observations there is a gap of so many usual intervals; forecasts for what it skips have no answer.
+    Before some observations there is a gap of so many usual intervals; forecasts for what it skips have no answer, but
+    step 1 is the next observation: of its error the root of so many counts.
     """
     p = engine._plan.table.ints
     start, inputs = int(p[Program.BASE_F32] + p[Program.INPUT]), int(p[Program.INPUTS])
@@ -195,8 +197,12 @@ def follow(engine: Engine, replica: Replica, values: Array, ends: set[int], gaps
         seen, gap = t + 1, (gaps or {}).get(t, 1)
         steps.append(steps[-1] + gap)
         for k, h in enumerate(engine.horizons):
-            if steps[-1] - h in steps[1:] and seen >= TRAIN_FROM:
-                replica.label(steps.index(steps[-1] - h) - 1, k, float(y))
+            row = steps[1:].index(steps[-1] - h) if steps[-1] - h in steps[1:] else -1
+            row, answer = (t - 1, float(y)) if h == 1 and seen >= TRAIN_FROM else (row, float(y))
+            if h == 1 and gap > 1:
+                answer = replica.told_before[row] + (answer - replica.told_before[row]) / gap**0.5
+            if row >= 0 and seen >= TRAIN_FROM:
+                replica.label(row, k, answer)
         if seen % stride == 0 or t in ends:
             replica.learn()
         told = feed(engine, [y], time=[START + STEP * steps[-1]], bits=[m.END if t in ends else 0])
@@ -206,6 +212,7 @@ def follow(engine: Engine, replica: Replica, values: Array, ends: set[int], gaps
         kept = 0.5 ** ((gap - 1) / half) if half else 1.0
         replica.advance(engine._bank.planes.f32[start : start + inputs].copy(), kept)
         replica.stood_on.append(stood_on(engine, steps[-1]))
+        replica.told_before.append(float(told.forecast[0, 0, 0, 0]))
         if t in ends:
             replica.end()
         np.testing.assert_allclose(weights(engine), replica.w, rtol=2e-5, atol=2e-6)

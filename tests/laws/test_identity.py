@@ -2,6 +2,7 @@
 
 import json
 import lzma
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,7 @@ MODEL_TUNING: dict[str, Any] = {
     "feature": {"x": spec.Feature(lower=0.0, direction="up", least=1.0, mute=("02:00-03:00",))},
     "frozen": True,
     "half_life": 3.0,
+    "steps": "time",
     "lateness": 60.0,
     "silence": 3.0,
     "scale_rate": 0.01,
@@ -198,7 +200,8 @@ def test_a_setting_of_the_model_that_tunes_drops_nothing(setting: str) -> None:
     assert (moves.lost, moves.begun) == ((), ())
 
 
-ADDED = {"f64.peaks"}  # what 0.1.0 did not have: it begins anew beside what is kept, and nothing is lost for it
+# What 0.1.0 did not have: it begins anew beside what is kept, and nothing is lost for it.
+ADDED = re.compile(r"f64\.peaks|f64\.gaps\b.*|i64\.leads|i64\.stream: passed|f64\.seasons .*: passed")
 
 
 def released() -> list[Any]:
@@ -218,7 +221,7 @@ def test_every_slice_of_a_released_version_is_found_again(written: dict[str, Any
     plan = compose(before)
     moves = transfer(layout, plan.planes, before.timezone)
     assert [str(part) for part in moves.lost] == []
-    assert {str(part) for part in moves.begun} <= ADDED
+    assert [str(part) for part in moves.begun if not ADDED.fullmatch(str(part))] == []
 
 
 def _experts_of_release(before: spec.Model) -> Any:

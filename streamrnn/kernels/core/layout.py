@@ -16,6 +16,15 @@ class Clock(Record):
     INTERVALS = 15  # how many the running median looks at
 
 
+class Gaps(Record):
+    """f64: in which hours a stream is usually silent, as shares of the last times (see step/gaps.py)."""
+
+    COUNT: int  # gaps so far
+    ANY: int  # 1 where any share is high
+    DAY: int = many(24)
+    WEEK: int = many(168)
+
+
 class Scale(Record):
     """f64: running scale of a feature, and how far off its last values were."""
 
@@ -219,12 +228,13 @@ class Count(Record):
     """i64: counters of a stream, of its latest anomaly event, of its tape."""
 
     SEEN: int  # observations learned
-    STEP: int  # regular time steps, skipped ones too
+    STEP: int  # regular time steps, skipped ones too, but those at which it is usually silent
     SEQ: int  # the sender's last sequence number
     EVENT: int  # number of the latest anomaly event
     RING_AT: int  # intervals in Clock.RING so far
     PHASE: int  # observations by which updates are put off
     LATENESS: int  # late observations in a row
+    PASSED: int  # regular time steps that STEP does not count
     OPEN: int  # state of the event
     CALM: int  # observations of it in a row without surprise
     SEVERITY: int  # now
@@ -239,7 +249,7 @@ class Count(Record):
     FRESH: int  # 1: the state is to be reset
     LEARNT: int  # labels so far
     SLOT: int  # latest pending place
-    OF_STREAM = 7  # counters, from SEEN,
+    OF_STREAM = 8  # counters, from SEEN,
     OF_EVENT = 6  # from OPEN,
     OF_TAPE = 7  # from WRITTEN
 

@@ -68,6 +68,8 @@ class ForecastInt(OutInt):
     FEEDBACK_VERDICT: int  # Flag.TRUE_ALARM, FALSE_ALARM, IGNORE; 0: nothing
     ALERT_RATE_HALVINGS: int  # by feedback the alert rate is multiplied with 2^(-steps / 2)
     IGNORED_UNTIL: int  # seconds: until then no alarm is raised, 0: it was never asked for
+    STEP: int  # the stream's count of steps: see step/gaps.py
+    LEADS: int = many(0)  # usual intervals that each horizon lies ahead (K)
 
 
 class EventInt(OutInt):

@@ -135,6 +135,9 @@ class Program(Record):
     HEAD_INNOVATE: int  # part, by address
     CORRECTS: int  # what the network corrects: Corrects
     OWN_INPUTS: int  # inputs of the network before the experts' and the calendar
+    GAPS: int  # state f64: Gaps
+    LEADS: int  # state i64, from BASE_I64: regular times that each horizon lies ahead (K)
+    STEPS: int  # what of a gap counts: Steps
     SEES: int  # what of its inputs the network has: a sum of Sees
 
     SYMBOLS: int  # events: V
@@ -169,6 +172,12 @@ class Corrects(Record):
     """Values of Program.CORRECTS."""
 
     MIX, LAST, MEAN = range(3)
+
+
+class Steps(Record):
+    """Values of Program.STEPS: what of a gap counts, all but what is usual, nothing, all (see step/gaps.py)."""
+
+    AUTO, OBSERVATIONS, TIME = range(3)
 
 
 class Sees(Record):

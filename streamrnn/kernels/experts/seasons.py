@@ -25,7 +25,8 @@ from streamrnn.kernels.core.call import shift
 from streamrnn.kernels.core.jit import jit
 
 DAY, WEEK, YEAR = 86_400.0, 604_800.0, 31_556_952.0
-BINS, SECONDS, STEPS, HEAD = 0, 2, 4, 6  # of a history's head, each for both seasons
+BINS, SECONDS, STEPS = 0, 2, 4  # of a history's head, each for both seasons,
+PASSED, HEAD = 6, 7  # and the regular times that are no steps: the ring has them too
 RING, ROOM, REGRESSORS, LAGS, ROWS, PLAIN, ROOT, TABLE = 0, 1, 3, 4, 5, 6, 7, 8  # of the plan's `past`
 CONSTANT, LAG, SEASON_LAG, LEVEL, SINE, COSINE, COMING = range(7)
 WHAT, SEASON, A, B = range(4)
@@ -85,8 +86,8 @@ def tick(past, history, first, second, interval):
 def observe(past, history, y, time, step, skipped, first, second, interval, learn):
     """Take the value y at `step`, NaN when it is missing, after `skipped` steps without an observation.
 
-    Without `learn` it moves no level. The level of a bin moves by max(a, 1 / count); a is shared by the steps that fall
-    into one bin.
+    `step` counts all regular times. Without `learn` it moves no level. The level of a bin moves by max(a, 1 / count); a
+    is shared by the steps that fall into one bin.
     """
     size = past[RING]
     ring, head = carray(shift(history, HEAD), size), carray(history, HEAD)
@@ -119,6 +120,7 @@ def level(past, history, season, time, otherwise):
 def value(past, history, step, back, otherwise):
     """The value `back` steps before `step`, or `otherwise` where none is known."""
     size = past[RING]
+    step += int(history[PASSED])
     if back < 0 or back >= size or back > step:
         return otherwise
     y = history[HEAD + (step - back) % size]

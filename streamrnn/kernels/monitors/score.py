@@ -89,16 +89,23 @@ def watch(plan, row, scratch, j, y, expected, time, learn):
 
 
 @jit
+def nearer(expected, y, worth):
+    """What was expected, moved towards what came until a share of the error is left; with 1 it stays as it is."""
+    return expected if worth == 1.0 else y - worth * (y - expected)
+
+
+@jit
 def copy(source, target, n):
     """n numbers from one place to another."""
     carray(target, n)[:] = carray(source, n)
 
 
 @jit
-def judge(plan, row, scratch, learn, known):
+def judge(plan, row, scratch, worth, learn, known):
     """Anomaly score from what was expected and what came (2, T) of the row; returns the outcome's bits.
 
-    Without `learn` neither what is usual nor the threshold moves. What is muted surprises nobody, and is learned from.
+    `worth` is the share of an error of the forecast that counts: less than 1 after a gap. Without `learn` neither what
+    is usual nor the threshold moves. What is muted surprises nobody, and is learned from.
     """
     p, q, targets = plan.ints, row.count, plan.ints[Program.TARGETS]
     latest = carray(shift(row.real, p[Program.LATEST]), ForecastLatest.TARGETS + 3 * targets)
@@ -110,7 +117,7 @@ def judge(plan, row, scratch, learn, known):
         share[j] = 0.0
         if math.isnan(actual[j]):
             continue
-        value, loudest = watch(plan, row, scratch, j, actual[j], expected[j], local, learn)
+        value, loudest = watch(plan, row, scratch, j, actual[j], nearer(expected[j], actual[j], worth), local, learn)
         if row.real[p[Program.WATCH] + j * Watch.WIDTH + Watch.SEEN] < p[Program.WARMUP] or math.isnan(value):
             continue
         if p[Program.MUTED] >= 0 and known[p[Program.MUTED] + j] != 0.0:

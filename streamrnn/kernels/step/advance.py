@@ -177,7 +177,7 @@ def experts(plan, row, scratch, j, f, time, learn):
             shift(row.real, p[Program.EXPERT] + j * p[Program.EXPERT_LENGTH] + expert[Expert.STATE]),
             plan.past,
             history,
-            plan.horizons,
+            shift(row.count, p[Program.LEADS]),
             shift(f, e * p[Program.HORIZONS]),
             last,
             row.count[Count.STEP],

@@ -33,7 +33,7 @@ from streamrnn.kernels.core.layout import (
     Target,
     Watch,
 )
-from streamrnn.kernels.core.outcomes import Bit, ForecastInt
+from streamrnn.kernels.core.outcomes import Bit
 from streamrnn.kernels.core.program import Program
 from streamrnn.kernels.step.loop import borrow, emit, observe, view
 
@@ -182,6 +182,6 @@ def run(places, real, order, batch, changed, stamp, out_ints, out_reals, fresh32
             begin(plan, row, fresh32, fresh64, fresh_int)
         elif active:
             bits |= judge(plan, row, bits)
-        emit(plan, row, r, bits, lost, at(out_ints, i * ForecastInt.WIDTH), at(out_reals, i * out_reals.shape[1]))
+        emit(plan, row, r, bits, lost, at(out_ints, i * out_ints.shape[1]), at(out_reals, i * out_reals.shape[1]))
         if changed[r] == 0:
             changed[r] = stamp

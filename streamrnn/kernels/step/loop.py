@@ -35,7 +35,7 @@ from streamrnn.kernels.learning import ekf_learn, rtrl, tbptt
 from streamrnn.kernels.monitors import anomaly_event, feedback, outliers
 from streamrnn.kernels.monitors.hold_off import hold
 from streamrnn.kernels.monitors.score import judge, local_time
-from streamrnn.kernels.step import scale
+from streamrnn.kernels.step import gaps, scale
 from streamrnn.kernels.step.advance import advance
 from streamrnn.kernels.step.settle import (
     measure,
@@ -118,19 +118,20 @@ def learn_if_due(plan, row, scratch, end):
 
 
 @jit
-def receive(plan, row, scratch, values, odd, skipped, known, learn):
+def receive(plan, row, scratch, values, odd, gap, known, learn):
     """Forecast task: judge, settle, and let scalers and experts have the targets' values, unless they are held off.
 
     Without `learn` nothing is given to them either. What is not learned is still the last value, stands in the history,
-    and counts in the published figures; not so what is doubted. `odd`: something is.
+    and counts in the published figures; not so what is doubted. `odd`: something is. gap (2): regular times that were
+    skipped before it, and how many of them are steps.
     """
-    p = plan.ints
+    p, worth = plan.ints, gaps.worth(gap[1])
     latest, place = shift(row.real, p[Program.LATEST] + ForecastLatest.TARGETS), place_of(plan, row, 0)
     for j in range(p[Program.TARGETS]):
         y = values[plan.targets[j]]
         latest[j] = pending(plan, row, place, j)[Pending.MIXED] if place >= 0 and not math.isnan(y) else math.nan
         latest[p[Program.TARGETS] + j] = y
-    bits = judge(plan, row, scratch, learn, known)
+    bits = judge(plan, row, scratch, worth, learn, known)
     held, more = hold(plan, row) if learn else (False, 0)
     for j in range(p[Program.TARGETS]):
         y, error = values[plan.targets[j]], math.nan
@@ -141,9 +142,9 @@ def receive(plan, row, scratch, values, odd, skipped, known, learn):
             error = math.nan if held else measured
             row.real[p[Program.TARGET] + j * Target.WIDTH + Target.LAST] = y
         elif not math.isnan(y):
-            error = settle_due(plan, row, j, y)
+            error = settle_due(plan, row, j, y, worth)
             welcome(plan, row, j, y)
-        show(plan, row, j, y, skipped, local_time(plan, row, known), learn)
+        show(plan, row, j, y, gap[0], local_time(plan, row, known), learn)
         row.real[p[Program.TARGET] + j * Target.WIDTH + Target.ERROR] = 0.0 if math.isnan(error) else error
     return bits | more | (0 if held or odd or not learn else look(plan, row, scratch))
 
@@ -154,13 +155,13 @@ def receive_label(plan, row, scratch, place, label, known, learn):
     p = plan.ints
     latest, error = shift(row.real, p[Program.LATEST] + ForecastLatest.TARGETS), math.nan
     latest[0], latest[1] = pending(plan, row, place, 0)[Pending.MIXED], label
-    bits = judge(plan, row, scratch, learn, known)
+    bits = judge(plan, row, scratch, 1.0, learn, known)
     held, more = hold(plan, row) if learn else (False, 0)
     if held or not learn:
         measured = measure(plan, row, place, 0, 0, label)
         error = math.nan if held else measured
     else:
-        error = settle_one(plan, row, place, 0, 0, label)
+        error = settle_one(plan, row, place, 0, 0, label, 1.0)
         welcome(plan, row, 0, label)
     row.count[p[Program.PLACES] + Place.WIDTH * place + Place.STEP] = -1
     row.real[p[Program.TARGET] + Target.ERROR] = 0.0 if math.isnan(error) else error
@@ -249,7 +250,10 @@ def observe(plan, row, scratch, batch, i):
         clock[Clock.TIME] = time
     latest = shift(row.real, p[Program.LATEST])
     bits |= anomaly_event.heard(latest, q, deadline(plan, row), time, p[Program.QUIET])
+    before, usual = clock[Clock.TIME], clock[Clock.INTERVAL]
     skipped = scale.tick(clock, q, time)
+    local = local_time(plan, row, known)
+    steps = gaps.follow(plan, row, skipped, usual, local - (time - before), local, learn)
     q[Count.SEEN] += 1
     if skipped > 0:
         bits |= Bit.GAP
@@ -257,7 +261,7 @@ def observe(plan, row, scratch, batch, i):
     odd = outliers.look(plan, row, values)
     if odd:
         bits |= Bit.INVALID
-    end, local = flags & Flag.END != 0, local_time(plan, row, known)
+    end = flags & Flag.END != 0
     if p[Program.LABEL_TASK]:
         bits |= advance(plan, row, scratch, values, known, local, ident, learn)
         if not math.isnan(label):
@@ -269,7 +273,7 @@ def observe(plan, row, scratch, batch, i):
             )
             carray(shift(row.real, p[Program.LATEST] + ForecastLatest.TARGETS), 3)[:] = math.nan
     else:
-        bits |= receive(plan, row, scratch, values, odd, skipped, known, learn)
+        bits |= receive(plan, row, scratch, values, odd, (skipped, steps), known, learn)
     if learn:
         bits |= learn_if_due(plan, row, scratch, end)
     if not p[Program.LABEL_TASK]:
@@ -313,6 +317,9 @@ def emit(plan, row, r, bits, lost, out_ints, out_reals):
         own[Feedback.STEPS],
         own[Feedback.IGNORED_UNTIL],
     )
+    out_ints[ForecastInt.STEP] = q[Count.STEP]
+    for k in range(p[Program.HORIZONS]):
+        out_ints[ForecastInt.LEADS + k] = max(q[p[Program.LEADS] + k], plan.horizons[k])
     out_reals[OutReal.TIME] = row.real[p[Program.CLOCK] + Clock.TIME]
     out_reals[OutReal.INTERVAL] = row.real[p[Program.CLOCK] + Clock.INTERVAL]
     out_reals[OutReal.SCORE], out_reals[OutReal.TAIL] = latest[ForecastLatest.SCORE], latest[ForecastLatest.TAIL]
@@ -341,7 +348,7 @@ def run(places, real, order, batch, changed, stamp, out_ints, out_reals):
     `changed` are written.
 
     places: table.addresses; real: any array of the network's precision; batch: table.Batch; changed (streams): gets
-    `stamp` where it is 0; out_ints (N, OUT_WIDTH), out_reals (N, OUT_FORECAST + 3 T K + 3 T +
+    `stamp` where it is 0; out_ints (N, ForecastInt.LEADS + K), out_reals (N, OUT_FORECAST + 3 T K + 3 T +
     T (E + 1), and DRIFT_TOLD where there are detectors).
     """
     plan, planes, scratch = borrow(places, real, batch.time, batch.seq)
@@ -349,7 +356,7 @@ def run(places, real, order, batch, changed, stamp, out_ints, out_reals):
         r = batch.row[i]
         row = view(plan, planes, r)
         bits, lost = observe(plan, row, scratch, batch, i)
-        emit(plan, row, r, bits, lost, at(out_ints, i * ForecastInt.WIDTH), at(out_reals, i * out_reals.shape[1]))
+        emit(plan, row, r, bits, lost, at(out_ints, i * out_ints.shape[1]), at(out_reals, i * out_reals.shape[1]))
         if changed[r] == 0:
             changed[r] = stamp
 
@@ -360,7 +367,7 @@ def tell(places, real, rows, out_ints, out_reals):
     plan, planes, _ = borrow(places, real, out_reals, rows)
     for i in range(len(rows)):
         row = view(plan, planes, rows[i])
-        emit(plan, row, rows[i], 0, 0, at(out_ints, i * ForecastInt.WIDTH), at(out_reals, i * out_reals.shape[1]))
+        emit(plan, row, rows[i], 0, 0, at(out_ints, i * out_ints.shape[1]), at(out_reals, i * out_reals.shape[1]))
 
 
 @jit
@@ -380,7 +387,7 @@ def wait(places, real, rows, changed, stamp, out_ints, out_reals):
             if changed[rows[i]] == 0:
                 changed[rows[i]] = stamp
         reals = at(out_reals, i * out_reals.shape[1])
-        emit(plan, row, rows[i], bits, 0, at(out_ints, i * ForecastInt.WIDTH), reals)
+        emit(plan, row, rows[i], bits, 0, at(out_ints, i * out_ints.shape[1]), reals)
         reals[OutReal.TIME] = until
         n, behind = p[Program.TARGETS], ForecastReal.FORECAST + 3 * p[Program.TARGETS] * p[Program.HORIZONS]
         for j in range(n):

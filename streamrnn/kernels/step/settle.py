@@ -184,8 +184,32 @@ def measure(plan, row, place, j, k, y):
 
 
 @jit
-def settle_one(plan, row, place, j, k, y):
-    """Target j's forecast at horizon k has its answer y. Returns error over usual error; NaN if none was made."""
+def settle_experts(plan, row, place, j, k, y):
+    """The experts of target j learn from the answer y to what they said at a pending place."""
+    p, f = plan.ints, pending(plan, row, place, j)
+    for e in range(p[Program.EXPERTS]):
+        expert = shift(plan.experts, e * Expert.WIDTH)
+        call(
+            expert[Expert.SETTLE],
+            shift(expert, Expert.SHAPE),
+            shift(plan.settings, e * Expert.SETTINGS),
+            shift(row.real, p[Program.EXPERT] + j * p[Program.EXPERT_LENGTH] + expert[Expert.STATE]),
+            plan.past,
+            shift(row.real, p[Program.HISTORY] + j * p[Program.HISTORY_LENGTH]),
+            k,
+            y,
+            f[Pending.ANCHOR],
+            f[Pending.ISSUE],
+            row.count[p[Program.PLACES] + Place.WIDTH * place + Place.STEP],
+        )
+
+
+@jit
+def settle_one(plan, row, place, j, k, y, worth):
+    """Target j's forecast at horizon k has its answer y. Returns error over usual error; NaN if none was made.
+
+    Below 1, `worth` is the share of the error that all but the mix, the bounds and the published figures learn from.
+    """
     p = plan.ints
     f = pending(plan, row, place, j)
     mixed, unit = f[Pending.MIXED], f[Pending.UNIT]
@@ -215,32 +239,20 @@ def settle_one(plan, row, place, j, k, y):
         mix.FORGET,
     )
     mix.update(record[4 * experts :], shift(plan.priors, experts), final, mixed, y, size, age, ahead, mix.FORGET_LAST)
-    conformal.settle(stats, abs(y - mixed))
+    conformal.settle(stats, worth * abs(y - mixed))
     measure(plan, row, place, j, k, y)
     score = (y - mixed) / unit
     conformal.track(
         stats, score / breadth(plan, row, j, k, f[Pending.ISSUE], abs(score)), plan.reals[Reals.LEVEL], plan.horizons[k]
     )
-    for e in range(experts):
-        expert = shift(plan.experts, e * Expert.WIDTH)
-        call(
-            expert[Expert.SETTLE],
-            shift(expert, Expert.SHAPE),
-            shift(plan.settings, e * Expert.SETTINGS),
-            shift(row.real, p[Program.EXPERT] + j * p[Program.EXPERT_LENGTH] + expert[Expert.STATE]),
-            plan.past,
-            shift(row.real, p[Program.HISTORY] + j * p[Program.HISTORY_LENGTH]),
-            k,
-            y,
-            f[Pending.ANCHOR],
-            f[Pending.ISSUE],
-            row.count[p[Program.PLACES] + Place.WIDTH * place + Place.STEP],
-        )
+    if worth < 1.0:
+        y = mixed + worth * (y - mixed)
+    settle_experts(plan, row, place, j, k, y)
     anchor, scale_of = corrected(plan, row, j, k, f)
     teach(plan, row, place, j, k, y if p[Program.HEAD_ABSOLUTE] else (y - anchor) / scale_of, y)
     if p[Program.EKF]:
         learn_unit(plan, row, j, k, y - anchor)
-    return (y - mixed) / unit
+    return score
 
 
 @jit
@@ -258,12 +270,14 @@ def welcome(plan, row, j, y):
 def show(plan, row, j, y, skipped, local, learn):
     """Take this step's value y of target j, NaN when it is missing, into its history; `local` tells the season."""
     p, clock = plan.ints, shift(row.real, plan.ints[Program.CLOCK])
+    history = shift(row.real, p[Program.HISTORY] + j * p[Program.HISTORY_LENGTH])
+    history[seasons.PASSED] = row.count[Count.PASSED]
     seasons.observe(
         plan.past,
-        shift(row.real, p[Program.HISTORY] + j * p[Program.HISTORY_LENGTH]),
+        history,
         y,
         local,
-        row.count[Count.STEP],
+        row.count[Count.STEP] + row.count[Count.PASSED],
         skipped,
         plan.reals[Reals.SEASONS],
         plan.reals[Reals.SEASONS + 1],
@@ -274,22 +288,29 @@ def show(plan, row, j, y, skipped, local, learn):
 
 @jit
 def place_of(plan, row, k):
-    """Pending place of horizon k's forecast that falls due at this step, -1 if none was issued for it."""
+    """Pending place of horizon k's forecast that falls due at this step, -1 if none was issued for it.
+
+    Step 1 is the next observation, however long it took; of the first ones nobody knows what is usual.
+    """
     p, q = plan.ints, row.count
     h = plan.horizons[k]
     place = plan.slots[k] + q[Count.STEP] % h
     issued = q[p[Program.PLACES] + Place.WIDTH * place + Place.STEP]
-    return place if issued >= 0 and issued == q[Count.STEP] - h else -1
+    following = h == 1 and q[Count.SEEN] >= TRAIN_FROM
+    return place if issued >= 0 and (following or issued == q[Count.STEP] - h) else -1
 
 
 @jit
-def settle_due(plan, row, j, y):
-    """All forecasts of target j that fall due now. Returns the standardised error of the shortest horizon."""
+def settle_due(plan, row, j, y, worth):
+    """All forecasts of target j that fall due now. Returns the standardised error of the shortest horizon.
+
+    Step 1 may have taken longer than it should; then its error is learned from at this share of it.
+    """
     first = math.nan
     for k in range(plan.ints[Program.HORIZONS]):
         place = place_of(plan, row, k)
         if place >= 0:
-            error = settle_one(plan, row, place, j, k, y)
+            error = settle_one(plan, row, place, j, k, y, worth if plan.horizons[k] == 1 else 1.0)
             if k == 0:
                 first = error
     return first

@@ -192,7 +192,7 @@ class Forecasts:
         """The time that each horizon predicts (n, K), NaN while the interval between observations is unknown."""
         interval = np.where(outcomes.interval > 0.0, outcomes.interval, np.nan)[:, None]
         time = outcomes.time[:, None]
-        return np.where(self._steps > 0.0, time + self._steps * interval, time)
+        return np.where(self._steps > 0.0, time + np.maximum(outcomes.leads, self._steps) * interval, time)
 
     def _shares(self, shares: Floats) -> list[list[list[float]]]:
         """Shares (n, T, E + 1) by kind (n, T, kinds), in thousandths: what a reader is told of who predicts."""
