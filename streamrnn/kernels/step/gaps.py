@@ -5,7 +5,7 @@
     accident      Mon 9 10 11  .  .  . 15      step 1 of 11:00 is 15:00, the next value; step 4 is 15:00 too,
                                                for which it was published; steps 2 and 3 have no answer
     usual         Fri 16 17  . . . . .  Mon 8  step 1 of 17:00 is 8:00 on Monday, step 2 is 9:00: what is silent
-                                               every night or every weekend is no step, and is not foretold
+                                               every night or every weekend is no step, and is not predicted
 
 - Step 1 is the next observation, whenever it comes.
 - A larger step counts regular times (usual intervals), but those at which the stream is usually silent.
