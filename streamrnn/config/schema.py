@@ -88,7 +88,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     dead_letters_per_second: Annotated[float, Meta(ge=0.0)] = 100.0
     new_streams_per_second: Annotated[float, Meta(ge=0.0)] | None = None  # of one sender; None: 50 with a key
     max_connections: Annotated[int, Meta(ge=1, le=100_000)] = 1000  # of peers with a key
-    max_subscriptions: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000  # of one key
+    max_subscriptions: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000  # of one key or connection
 
 
 class Security(Struct, frozen=True, forbid_unknown_fields=True):

@@ -43,6 +43,7 @@ class Chores:
         """A round of what need not be done every turn. Raises StorageError."""
         parts = self._parts
         refuse_malformed(parts)
+        parts.sockets.end_slow()
         parts.telemetry.gather()
         parts.dead_letters.sum_up(now)
         parts.schedule.press(parts.journal.stats.bytes, parts.reserve.free + parts.store.free_bytes)

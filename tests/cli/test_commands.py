@@ -10,7 +10,7 @@ from streamrnn import __version__, cli
 from tests.cli.console import call
 
 ROOT = Path(__file__).parents[2]
-NAMES = "run check warm demo replay send tail keys bench state ctl"
+NAMES = "init run check warm demo replay send tail keys bench state ctl"
 COMMANDS = [*([name] for name in NAMES.split()), ["bench", "service"]]
 BAD = '[model]\nfeatures = ["flow"]\nhorizon = [1]\n'
 GOOD = '[model]\nfeatures = ["flow"]\n'
@@ -70,7 +70,7 @@ def test_an_impossible_model_is_78(monkeypatch, capsys, tmp_path):
     ("name", "text"),
     [
         ("gone.csv", None),
-        ("rows.txt", "time,flow\n0,1\n"),
+        ("rows.xls", "time,flow\n0,1\n"),
         ("rows.csv", "time,level\n0,1\n"),
         ("rows.csv", "time,flow\nyesterday,1\n"),
         ("rows.csv", ""),

@@ -133,8 +133,9 @@ def test_refused_rows_are_told(tmp_path, monkeypatch, capsys):
     file.write_text("time,pump,flow,level\n0,a,1,2\n1,a,inf,2\n2,a,1,2\n3,a,-inf,2\nsoon,a,1,2\n")
     code, out, err = call(monkeypatch, capsys, "replay", path, file)
     assert code == 0
-    assert "2 observations" in out
-    assert "left out 3 rows (not_finite 2, time 1); the first: line 3: not_finite: flow is inf" in err
+    assert "4 observations" in out
+    assert "left out 1 rows (time 1); the first: line 6: time: time is 'soon'" in err
+    assert "flow: 2 cells are no numbers and count as missing (flow is inf)" in err
 
 
 @pytest.mark.parametrize("target", ["flow", "temperature", "a_rather_long_name_of_a_sensor"])

@@ -162,6 +162,18 @@ def test_a_revoked_key_is_cut_off_while_it_talks_and_while_it_listens(house: Hou
     assert not listener.poll(0)
 
 
+def test_a_connection_of_a_revoked_key_that_never_said_anything_is_ended_too(house: House) -> None:
+    goes = house.let_in("goes")
+    served = house.open()
+    silent = house.peer(zmq.PUSH, goes)
+    served.until(lambda: house.count("accepted"))
+    served.until(lambda: served.daemon.parts.sockets.ports[0].peers.greeted == 1)
+    (house.path / "keys" / "goes.toml").unlink()
+    served.daemon.reload()
+    served.until(lambda: served.daemon.parts.sockets.ports[0].peers.greeted == 0)
+    silent.close()
+
+
 def test_a_message_of_a_revoked_key_that_is_on_its_way_is_dropped_and_counted(house: House) -> None:
     key = house.let_in("key")
     served = house.open()

@@ -485,3 +485,46 @@ def test_a_peer_that_is_half_open_is_dropped(room: Room, monkeypatch: pytest.Mon
         room.until(lambda: sockets.ports[0].peers.greeted)
         room.until(lambda: sockets.ended["cut"] == 1)
     assert len(sockets.ports[0].peers) == 0
+
+
+def test_subscriptions_of_a_peer_without_a_key_are_bounded_and_given_back(room: Room) -> None:
+    sockets = room.open(Input(endpoint=f"ipc://{room.path}/in"), max_subscriptions=3)
+    first = room.peer(zmq.SUB, sockets.endpoints[-1], *(f"{k}/" for k in range(5)))
+    room.until(lambda: sockets.authenticator.denied["too_many_subscriptions"] == 2)
+    assert sockets.subscribed == 3
+    second = room.peer(zmq.SUB, sockets.endpoints[-1], "other/")
+    room.until(lambda: sockets.subscribed == 4)
+    topics = sockets.ports[-1].peers.topics
+    assert topics.bytes == len("0/1/2/other/")
+    first.unsubscribe("0/")
+    room.until(lambda: topics.bytes == len("1/2/other/"))
+    first.close()
+    second.close()
+    room.until(lambda: topics.bytes == 0)
+
+
+def test_a_subscriber_that_does_not_read_is_ended_before_it_takes_the_memory(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WAITING_BYTES", 8_000_000)
+    endpoint = f"ipc://{room.path}/out"
+    sockets = room.open(Input(endpoint=f"ipc://{room.path}/in"), output=Output(endpoint=endpoint, high_water=100_000))
+    idle, reader = plain.socket(plain.AF_UNIX), room.subscribe(b"a")
+    idle.connect(f"{room.path}/out")  # ZMTP by hand: it greets and subscribes, and never reads
+    idle.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(48))
+    room.until(lambda: sockets.connections == 2)
+    assert len(idle.recv(64, plain.MSG_WAITALL)) == 64
+    idle.sendall(b"\x04\x19\x05READY\x0bSocket-Type" + b"\x00\x00\x00\x03SUB" + b"\x00\x02\x01b")
+    room.until(lambda: sockets.subscribed == 2)
+    heard = 0
+    deadline = time.monotonic() + PATIENCE
+    while not sockets.ended["slow"]:
+        assert time.monotonic() < deadline
+        sockets.send([(topic, bytes(100_000)) for topic in (b"a", b"b")])
+        received(reader)
+        heard += 1
+        sockets.end_slow()
+        room.arrived += sockets.poll(0)
+    assert sockets.ended == {"slow": 1}
+    assert heard > 2
+    idle.close()

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families as families
 from streamrnn import messages
 from streamrnn.errors import StreamrnnError
 from streamrnn.messages import EventHealth, Health
+from streamrnn.service.operations import web as module
 from streamrnn.service.operations.telemetry import METRICS, Telemetry
 from streamrnn.service.operations.web import CONNECTIONS, Web
 from tests.columns import outcomes
@@ -186,6 +187,28 @@ def test_clients_that_say_nothing_leave_when_they_go(web: Web) -> None:
             return
         except (urllib.error.URLError, ConnectionError):  # their places are not free yet
             assert time.monotonic() < deadline
+
+
+def test_a_connection_that_sends_a_byte_now_and_then_has_its_time_too(
+    telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SECONDS", 0.3)
+    served = Web("127.0.0.1", 0, telemetry)
+    host, port = served.address.removeprefix("http://").split(":")
+    slow, deadline = socket.create_connection((host, int(port))), time.monotonic() + 10.0
+    slow.settimeout(0.05)
+    while True:  # each byte comes long before the limit of one read
+        assert time.monotonic() < deadline
+        try:
+            slow.sendall(b"G")
+            if slow.recv(1) == b"":
+                break
+        except TimeoutError:
+            continue
+        except OSError:
+            break
+    slow.close()
+    served.close()
 
 
 def test_a_port_that_is_taken(telemetry: Telemetry, web: Web) -> None:

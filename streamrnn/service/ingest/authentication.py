@@ -49,11 +49,10 @@ class Authenticator:
     pair: Pair | None = None
     asks: bool = False  # for keys, where we listen
     grants: Mapping[str, Grant] = field(default_factory=dict)  # by public key
-    most: int = 1000  # subscriptions a key may hold
+    most: int = 1000  # subscriptions that a key, or a connection without one, may hold
     full: Callable[[], bool] = lambda: False  # whether there are as many connections as there may be
     handshakes: Counter[str] = field(default_factory=Counter)  # by RESULTS
     denied: Counter[str] = field(default_factory=Counter)  # by DENIALS
-    _held: dict[str, set[bytes]] = field(default_factory=dict)  # key -> topics it has subscribed to
 
     def guards(self, spec: Input | Output) -> bool:
         """Whether peers of an endpoint have to show a key."""
@@ -138,29 +137,16 @@ class Authenticator:
         return not self.guards(spec) or ((key := self.key(part)) != "" and self.grants[key].may_hear(topic))
 
     def may_subscribe(self, key: str, topic: bytes) -> bool:
-        """Whether a subscription is granted; if so it is held against the key until `unsubscribed`."""
+        """Whether a key may hear a topic."""
         if key not in self.grants or not self.grants[key].may_hear(topic.decode("utf-8", "surrogateescape")):
             self.denied["subscription"] += 1
             return False
-        held = self._held.setdefault(key, set())
-        if topic not in held and len(held) >= self.most:
-            self.denied["too_many_subscriptions"] += 1
-            return False
-        held.add(topic)
         return True
-
-    def unsubscribed(self, topic: bytes) -> None:
-        """A subscription ended; libzmq does not tell whose when the peer has left."""
-        for held in self._held.values():
-            held.discard(topic)
 
     def change_grants(self, grants: Mapping[str, Grant]) -> list[str]:
         """Other keys from now on; those that may do less than before, whose connections have to go."""
         before, self.grants = self.grants, grants
-        gone = [key for key, grant in before.items() if grants.get(key) != grant]
-        for key in gone:
-            self._held.pop(key, None)
-        return gone
+        return [key for key, grant in before.items() if grants.get(key) != grant]
 
     def _reply(self, request: list[bytes]) -> list[bytes]:
         """The answer to one handshake: whatever goes wrong is a refusal."""

@@ -9,22 +9,36 @@ There are only so many connections, greeted or not: libzmq ends the process when
 descriptor left. One too many is ended at once.
 """
 
+import fcntl
 import os
 import socket
 import stat
+import struct
+import termios
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
+from typing import NamedTuple
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-REASONS = ("closed", "cut", "handshake", "full", "unknown")
+from streamrnn.service.ingest.topics import Topics
+
+REASONS = ("closed", "cut", "handshake", "full", "slow", "unknown")
+ROOMY = 64 * 1024  # bytes that wait in the system for a peer: one with fewer reads what it is sent
 
 _FAILED = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 _OPENED = zmq.EVENT_ACCEPTED | zmq.EVENT_CONNECTED
 _EVENTS = _OPENED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | _FAILED
 _MOST = 1000  # events taken at a time; libzmq holds as many and then makes new connections wait
+
+
+class Sent(NamedTuple):
+    """What an output has published so far."""
+
+    messages: int
+    bytes: int
 
 
 class Connections:
@@ -37,10 +51,12 @@ class Connections:
         self._ended = ended
         self._held: dict[int, int] = {}  # libzmq's descriptor -> ours
         self._full = full
-        self._rejected: set[int] = set()
+        self._rejected: dict[int, str] = {}  # that we have ended, and why
+        self._roomy: dict[int, Sent] = {}  # what had been sent when a connection last had room
         self._failed = False
         self._greeted = 0
         self.keys: dict[int, str] = {}  # libzmq's descriptors, and the key that each has shown
+        self.topics = Topics()  # that they are subscribed to
 
     def __len__(self) -> int:
         """Connections, greeted or not."""
@@ -60,12 +76,29 @@ class Connections:
         """A connection has shown this key."""
         self.keys[descriptor] = key
 
-    def end(self, key: str) -> int:
-        """End all connections that have shown a key; how many there were."""
-        theirs = [descriptor for descriptor, shown in self.keys.items() if shown == key]
+    def end(self, keys: Collection[str]) -> int:
+        """End all connections that have shown one of these keys, and those that have shown none: whose they are is not
+        known. How many there were."""
+        theirs = [descriptor for descriptor in self._held if self.keys.get(descriptor, "") in ("", *keys)]
         for descriptor in theirs:
             self.shut(descriptor)
         return len(theirs)
+
+    def end_slow(self, sent: Sent, high_water: int, most: int) -> None:
+        """End the connections for which more than about `most` bytes must be waiting, of `high_water` messages at most.
+
+        libzmq does not tell how much waits for a peer; the system tells whether it reads at all.
+        """
+        for descriptor, held in self._held.items():
+            waiting = _waiting(held)
+            before = self._roomy.setdefault(descriptor, sent)
+            if waiting < ROOMY:
+                self._roomy[descriptor] = sent
+                continue
+            count, size = sent.messages - before.messages, sent.bytes - before.bytes
+            if size * min(1.0, high_water / max(1, count)) > most:
+                self._rejected[descriptor] = "slow"
+                self.shut(descriptor)
 
     def shut(self, descriptor: int) -> None:
         """End one connection."""
@@ -96,7 +129,7 @@ class Connections:
         if event & _OPENED:
             self._hold(descriptor)
             if event & zmq.EVENT_ACCEPTED and self._full():
-                self._rejected.add(descriptor)
+                self._rejected[descriptor] = "full"
                 self.shut(descriptor)
         elif event & _FAILED:
             self._failed = True  # its DISCONNECTED follows
@@ -104,12 +137,11 @@ class Connections:
             self._greeted += 1  # whose it was is not said: the end of one that has not comes right behind its failure
         else:
             self._greeted = max(0, self._greeted - (not self._failed))
+            self._roomy.pop(descriptor, None)
+            self.topics.end(descriptor)
             self.keys.pop(descriptor, None)
-            reason = self._end(descriptor)
-            if descriptor in self._rejected:
-                self._rejected.discard(descriptor)
-                reason = "full"
-            self._ended["handshake" if self._failed and reason != "full" else reason] += 1
+            reason, ours = self._end(descriptor), self._rejected.pop(descriptor, "")
+            self._ended[ours or ("handshake" if self._failed else reason)] += 1
             self._failed = False
 
     def _hold(self, descriptor: int) -> None:
@@ -130,3 +162,11 @@ class Connections:
                 return "cut"
             except OSError:
                 return "closed"  # reset
+
+
+def _waiting(descriptor: int) -> int:
+    """Bytes that the system holds for a peer."""
+    try:
+        return int(struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)))[0])
+    except OSError:  # it is gone
+        return 0

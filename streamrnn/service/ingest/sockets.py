@@ -21,7 +21,7 @@ from streamrnn.config.validate import IPC_BYTES
 from streamrnn.errors import StreamrnnError
 from streamrnn.service.ingest import bind
 from streamrnn.service.ingest.authentication import Authenticator
-from streamrnn.service.ingest.connections import Connections
+from streamrnn.service.ingest.connections import Connections, Sent
 from streamrnn.service.ingest.ports import (
     COMMON,
     ROUTER,
@@ -39,6 +39,7 @@ from streamrnn.wire.frames import Frame, Refusal
 
 MOST_LEFT = 1 << 20, 1 << 40  # frames and bytes taken out of an input at a change, should its senders never rest
 TURN_BYTES = 256 * 1024  # taken a turn, or a frame an input: some 10 ms of reading what is refused in the end
+WAITING_BYTES = 64 * 1024 * 1024  # for one subscriber: one that does not read is ended
 CROWD = 2  # connections, as multiples of those that may have greeted
 
 _NOBLOCK = int(zmq.NOBLOCK)  # plain integers: an enum costs pyzmq a conversion a call
@@ -57,6 +58,7 @@ class Auxiliary:
     socket: zmq.Socket[bytes]
     peers: Connections
     serve: Callable[[zmq.Socket[bytes]], None]
+    guarded: bool  # by keys
 
     def close(self) -> None:
         self.peers.close()
@@ -74,6 +76,7 @@ class Sockets:
         self._subscriptions = Subscriptions(self.authenticator, answer)
         self._max_batch = self._most = 0
         self._paused = False
+        self._sent = self._sent_bytes = 0  # published
         self._ports: list[Port] = []  # the inputs in order, then the output
         self._auxiliary: list[Auxiliary] = []
 
@@ -160,10 +163,12 @@ class Sockets:
 
     def send(self, messages: Iterable[Message]) -> None:
         """Publish. A subscriber whose queue is full loses the message, which it can tell by its topic_seq."""
-        send = self._send
+        send, count, size = self._send, 0, 0
         for topic, body in messages:
             send(topic, _MORE)
             send(body, _NOBLOCK)
+            count, size = count + 1, size + len(body)
+        self._sent, self._sent_bytes = self._sent + count, self._sent_bytes + size
 
     def reply(self, origin: int, route: bytes, frame: bytes) -> None:
         """Answer a peer of a `router`. One that is gone, or does not read, asks again when it is back."""
@@ -188,7 +193,8 @@ class Sockets:
         socket = self._context.socket(zmq.ROUTER)
         for option, value in {**COMMON, **tcp_options(endpoint), **ROUTER, **options}.items():
             socket.setsockopt(option, value)
-        made = Auxiliary(socket, Connections(socket, self.ended, (lambda: False) if always else self._crowded), serve)
+        peers = Connections(socket, self.ended, (lambda: False) if always else self._crowded)
+        made = Auxiliary(socket, peers, serve, bool(options.get(zmq.CURVE_SERVER)))
         try:
             bind.bind(socket, endpoint)
         except (zmq.ZMQError, OSError) as error:
@@ -224,9 +230,20 @@ class Sockets:
         self._listen()
 
     def change_grants(self, grants: Mapping[str, Grant]) -> int:
-        """Other keys from now on; connections of keys that may do less than before are ended. Returns how many."""
+        """Other keys from now on; connections of keys that may do less than before are ended. Returns how many.
+
+        So are those that have shown no key yet, as they may be of such a key; others come back at once.
+        """
         gone = self.authenticator.change_grants(grants)
-        return sum(port.peers.end(key) for port in self._ports for key in gone)
+        guarded = [port.peers for port in self._ports if self.authenticator.guards(port.wanted[0])]
+        guarded += [each.peers for each in self._auxiliary if each.guarded]
+        return sum(peers.end(gone) for peers in guarded) if gone else 0
+
+    def end_slow(self) -> None:
+        """End the subscribers for which more waits than memory should hold."""
+        spec = self._subscribers.wanted[0]
+        high_water = spec.high_water if isinstance(spec, Output) else 0
+        self._subscribers.peers.end_slow(Sent(self._sent, self._sent_bytes), high_water, WAITING_BYTES)
 
     def close(self) -> None:
         """Close all; what was published is still sent to subscribers that take it within a second."""

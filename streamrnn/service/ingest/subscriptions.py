@@ -19,7 +19,11 @@ _log = structlog.get_logger("streamrnn")
 
 
 class Subscriptions:
-    """Serves one output; `answer` tells what a new subscriber is sent at once."""
+    """Serves one output; `answer` tells what a new subscriber is sent at once.
+
+    What a key, or a connection without one, may hold is bounded in number, and what all hold in bytes: libzmq needs
+    some 90 bytes for each byte of a topic.
+    """
 
     def __init__(self, authenticator: Authenticator, answer: Answer) -> None:
         self.read = 0  # subscriptions honoured so far
@@ -36,15 +40,19 @@ class Subscriptions:
                     self._subscribe(port, part, request[1:])
                 elif request[:1] == b"\x00":
                     output.setsockopt(zmq.UNSUBSCRIBE, request[1:])
-                    self._authenticator.unsubscribed(request[1:])
+                    port.peers.topics.release(_descriptor(part), request[1:])
         except zmq.Again:
             pass
 
     def _subscribe(self, port: Port, part: zmq.Frame, topic: bytes) -> None:
         port.peers.serve()  # its connection is known from here on, so what follows is not thought unheard
-        if self._authenticator.guards(port.wanted[0]) and not self._authenticator.may_subscribe(
-            self._authenticator.shown(port.peers, part), topic
-        ):
+        guarded = self._authenticator.guards(port.wanted[0])
+        if guarded and not self._authenticator.may_subscribe(self._authenticator.shown(port.peers, part), topic):
+            return
+        descriptor = _descriptor(part)
+        owner = port.peers.keys.get(descriptor) or descriptor
+        if not port.peers.topics.hold(descriptor, owner, topic, self._authenticator.most):
+            self._authenticator.denied["too_many_subscriptions"] += 1
             return
         port.socket.setsockopt(zmq.SUBSCRIBE, topic)
         self.read += 1
@@ -62,3 +70,11 @@ class Subscriptions:
         output.send(message[1], _NOBLOCK)
         output.setsockopt(zmq.XPUB_MANUAL_LAST_VALUE, 0)  # this ends XPUB_MANUAL too
         output.setsockopt(zmq.XPUB_MANUAL, 1)
+
+
+def _descriptor(part: zmq.Frame) -> int:
+    """Of the connection that a subscription came over; -1 where libzmq does not tell."""
+    try:
+        return int(part.get(zmq.SRCFD))
+    except (zmq.ZMQError, ValueError):
+        return -1

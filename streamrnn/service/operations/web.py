@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -76,6 +77,17 @@ class _Page(BaseHTTPRequestHandler):
     server_version = "streamrnn"
     sys_version = ""
 
+    def setup(self) -> None:
+        """A connection has SECONDS in all, however it spreads what it sends."""
+        super().setup()
+        self._end = threading.Timer(SECONDS, _shut, [self.connection])  # a daemon, as the thread that makes it
+        self._end.start()
+
+    def finish(self) -> None:
+        """Nothing is left to do for it."""
+        self._end.cancel()
+        super().finish()
+
     def do_GET(self) -> None:
         page = _PAGES.get(self.path.partition("?")[0], _absent)
         try:
@@ -94,6 +106,11 @@ class _Page(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing is logged per request."""
+
+
+def _shut(connection: socket.socket) -> None:
+    with suppress(OSError):  # it has gone
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Server(ThreadingHTTPServer):
