@@ -4,55 +4,57 @@ A batch is a list of *runs*: consecutive observations of one stream that came in
 run of one). Missing is NaN, never zero; the engine turns it into a mask. All arrays are C-contiguous.
 """
 
+from collections.abc import Iterator
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from streamrnn.kernels.core.outcomes import Bit, EventInt, EventReal, Flag, ForecastInt, ForecastReal
+from streamrnn.kernels.core.record import Record
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# Bits of an observation on its way in.
-END = 1  # the sequence ends here: the hidden state is reset afterwards, and only it
-LABEL_ONLY = 2  # a label for an earlier observation, no values
-STAMPED = 4  # the sender gave no time: it is the time of arrival
-FREEZE = 8  # nothing is to be learned from it; the engine sets it
-# A word on an alarm, no values: `ident` is the number of the event.
-TRUE_ALARM = 16
-FALSE_ALARM = 32
-IGNORE = 64  # until `time`
+# Bits of an observation on its way in, and of an outcome: what they mean stands where they are defined.
+END = Flag.END
+LABEL_ONLY = Flag.LABEL_ONLY
+STAMPED = Flag.STAMPED
+FREEZE = Flag.FREEZE
+TRUE_ALARM = Flag.TRUE_ALARM
+FALSE_ALARM = Flag.FALSE_ALARM
+IGNORE = Flag.IGNORE
 WORDS = {"true_alarm": TRUE_ALARM, "false_alarm": FALSE_ALARM, "ignore": IGNORE}
 
-# Bits of an outcome.
-LEARNED = 1  # settled and taken into the statistics, the experts and the tape
-LATE = 2  # older than the stream's watermark: answered, not learned
-DUPLICATE = 4  # the sender's sequence number was seen before: answered again, not learned
-ANOMALY = 8  # anomaly_score >= 0.5
-WARMING = 16  # too few observations yet for an anomaly score
-OPENED = 32  # an anomaly event opened,
-WORSENED = 64  # rose to a higher severity,
-CLOSED = 128  # or closed with this observation
-UPDATED = 256  # the optimiser moved the weights
-SKIPPED = 512  # the firewall refused a non-finite gradient
-ROLLED_BACK = 1024  # the row was put back to its last good weights
-MISSING = 2048  # at least one value was missing
-GAP = 4096  # one or more regular time steps were skipped before this observation
-UNMATCHED = 8192  # a late label whose observation is not remembered any more
-SETTLED = 16384  # a late label settled an earlier observation
-RESTED = 32768  # an update was not taken: the network had to be put back too often
-REGIME = 65536  # the event ended: what surprised is the new level from here on
-HELD_OFF = 131072  # not learned, because it surprised
-DRIFT_FOUND = 262144  # the forecasts have become worse for good
-STRANGE = 524288  # the session that ended here was surprising as a whole
-SILENCE = 1048576  # nothing had come for too long: an anomaly event opened, or was taken over
-FROZEN = 2097152  # not learned, because the model is frozen
-INVALID = 4194304  # a value is out of range or beyond all measure, and counts as missing; in a batch the engine sets it
-JUDGED = 8388608  # a word on an alarm was taken
-UNJUDGED = 16777216  # there is no such event
-TOOK_OVER = 33554432  # a challenger serves from here on
-WITHDRAWN = 67108864  # a challenger was not better in time
+LEARNED = Bit.LEARNED
+LATE = Bit.LATE
+DUPLICATE = Bit.DUPLICATE
+ANOMALY = Bit.ANOMALY
+WARMING = Bit.WARMING
+OPENED = Bit.OPENED
+WORSENED = Bit.WORSENED
+CLOSED = Bit.CLOSED
+UPDATED = Bit.UPDATED
+SKIPPED = Bit.SKIPPED
+ROLLED_BACK = Bit.ROLLED_BACK
+MISSING = Bit.MISSING
+GAP = Bit.GAP
+UNMATCHED = Bit.UNMATCHED
+SETTLED = Bit.SETTLED
+RESTED = Bit.RESTED
+REGIME = Bit.REGIME
+HELD_OFF = Bit.HELD_OFF
+DRIFT_FOUND = Bit.DRIFT_FOUND
+STRANGE = Bit.STRANGE
+SILENCE = Bit.SILENCE
+FROZEN = Bit.FROZEN
+INVALID = Bit.INVALID
+JUDGED = Bit.JUDGED
+UNJUDGED = Bit.UNJUDGED
+TOOK_OVER = Bit.TOOK_OVER
+WITHDRAWN = Bit.WITHDRAWN
 
 SEVERITIES = ("none", "minor", "major", "critical")
 
@@ -78,126 +80,61 @@ class Batch(Struct, frozen=True):
         return len(self.time)
 
 
-class Outcomes(Struct, frozen=True):
-    """What the engine says of each of n observations; T targets, K horizons. Filled by one compiled call.
+def _columns(record: type[Record]) -> Iterator[tuple[str, int]]:
+    """Names and places of the columns of an outcome, those of the records it goes on from too; no blocks."""
+    for each in record.__mro__:
+        for name in vars(each).get("__annotations__", {}):
+            if getattr(each, name) < record.WIDTH:
+                yield name.lower(), getattr(each, name)
 
-    Two arrays, whose columns are the properties below: they are views, made when they are asked for.
+
+class Told(Struct, frozen=True):
+    """What the engine says of each of n observations, filled by one compiled call.
+
+    Its columns are attributes, named after the fields of the records that define them (kernels/core/outcomes.py): row,
+    bits, seq, score, ... They are views, made when they are asked for.
     """
 
-    ints: Ints  # (n, 13 + K)
-    reals: Floats  # (n, 6 + 3 T K + 3 T + T (E + 1) + drift)
-    targets: int  # T
-    horizons: int  # K
-    drifts: int = 0  # columns of `drift`: none in a model that does not look for it
+    ints: Ints  # (n, width of the record)
+    reals: Floats
 
     def __len__(self) -> int:
         return len(self.ints)
 
-    @property
-    def row(self) -> Ints:
-        """(n) row of the stream in the bank."""
-        return self.ints[:, 0]
+    if TYPE_CHECKING:
 
-    @property
-    def bits(self) -> Ints:
-        """(n) see above."""
-        return self.ints[:, 1]
+        def __getattr__(self, name: str) -> NDArray[Any]: ...
 
-    @property
-    def seq(self) -> Ints:
-        """(n) the stream's own count of learned observations, from 1."""
-        return self.ints[:, 2]
 
-    @property
-    def severity(self) -> Ints:
-        """(n) index into SEVERITIES."""
-        return self.ints[:, 3]
+def _named(outcomes: type[Told], ints: type[Record], reals: type[Record]) -> None:
+    """Give a class of outcomes a property for every column of its records."""
+    for plane, record in (("ints", ints), ("reals", reals)):
+        for name, place in _columns(record):
+            setattr(outcomes, name, _view(plane, place))
 
-    @property
-    def event(self) -> Ints:
-        """(n) number of the stream's latest anomaly event, 0 before the first."""
-        return self.ints[:, 4]
 
-    @property
-    def learned(self) -> Ints:
-        """(n) labels the network has been given so far, over all horizons and targets."""
-        return self.ints[:, 5]
+def _view(plane: str, place: int) -> property:
+    """One column."""
+    return property(lambda told: getattr(told, plane)[:, place])
 
-    @property
-    def lost(self) -> Ints:
-        """(n) sender's sequence numbers skipped just before this one."""
-        return self.ints[:, 6]
 
-    @property
-    def monitor(self) -> Ints:
-        """(n) index of the monitor that was most surprised, -1 while there was none."""
-        return self.ints[:, 7]
+class Outcomes(Told, frozen=True):
+    """Of numbers: T targets, K horizons; behind the columns of every task what differs from model to model."""
 
-    @property
-    def spoken(self) -> Ints:
-        """(n) number of the event that feedback spoke of last, 0: of none."""
-        return self.ints[:, 8]
-
-    @property
-    def word(self) -> Ints:
-        """(n) what was said of it: TRUE_ALARM, FALSE_ALARM, IGNORE; 0: nothing."""
-        return self.ints[:, 9]
-
-    @property
-    def steps(self) -> Ints:
-        """(n) by feedback the alert rate asked for is multiplied with 2^(-steps / 2)."""
-        return self.ints[:, 10]
-
-    @property
-    def muted(self) -> Ints:
-        """(n) time until which no alarm is raised, 0: it was never asked for."""
-        return self.ints[:, 11]
-
-    @property
-    def counted(self) -> Ints:
-        """(n) steps of the stream so far: a horizon's forecast is about so many more (kernels/step/gaps.py)."""
-        return self.ints[:, 12]
+    targets: int  # T
+    horizons: int  # K
+    drifts: int = 0  # columns of `drift`: none in a model that does not look for it
 
     @property
     def leads(self) -> Ints:
         """(n, K) usual intervals that the horizons lie ahead: more than their steps before a usual silence."""
-        return self.ints[:, 13:]
-
-    @property
-    def time(self) -> Floats:
-        """(n) seconds; the stream's clock: of this observation, of the latest one when this one was late."""
-        return self.reals[:, 0]
-
-    @property
-    def interval(self) -> Floats:
-        """(n) running median of the seconds between observations, 0 while unknown."""
-        return self.reals[:, 1]
-
-    @property
-    def score(self) -> Floats:
-        """(n) anomaly score, 0..1; NaN while warming up or not scored."""
-        return self.reals[:, 2]
-
-    @property
-    def tail(self) -> Floats:
-        """(n) estimated probability of an error at least this large."""
-        return self.reals[:, 3]
-
-    @property
-    def started(self) -> Floats:
-        """(n) time at which the latest anomaly event opened."""
-        return self.reals[:, 4]
-
-    @property
-    def skill(self) -> Floats:
-        """(n) 1 - error / error of persistence, running, shortest horizon; NaN while unknown."""
-        return self.reals[:, 5]
+        return self.ints[:, ForecastInt.LEADS :]
 
     @property
     def forecast(self) -> Floats:
         """(n, T, K, 3) yhat, yhat_lower, yhat_upper; NaN while unknown."""
         t, k = self.targets, self.horizons
-        return self.reals[:, 6 : 6 + 3 * t * k].reshape(len(self), t, k, 3)
+        return self.reals[:, ForecastReal.FORECAST :][:, : 3 * t * k].reshape(len(self), t, k, 3)
 
     @property
     def expected(self) -> Floats:
@@ -218,7 +155,7 @@ class Outcomes(Struct, frozen=True):
     def shares(self) -> Floats:
         """(n, T, E + 1) share of every expert, then of the network, in the forecast for the shortest horizon."""
         end = self.reals.shape[1] - self.drifts
-        rest = self.reals[:, 6 + 3 * self.targets * (self.horizons + 1) : end]
+        rest = self.reals[:, ForecastReal.FORECAST + 3 * self.targets * (self.horizons + 1) : end]
         return rest.reshape(len(self), self.targets, rest.shape[1] // self.targets)
 
     @property
@@ -229,7 +166,7 @@ class Outcomes(Struct, frozen=True):
 
     def _target(self, number: int) -> Floats:
         """One of the three blocks of T columns behind the forecasts."""
-        start = 6 + self.targets * (3 * self.horizons + number)
+        start = ForecastReal.FORECAST + self.targets * (3 * self.horizons + number)
         return self.reals[:, start : start + self.targets]
 
 
@@ -240,90 +177,22 @@ def digest(symbol: str | int) -> int:
     return int.from_bytes(blake2b(raw, digest_size=8, person=kind).digest()) >> 1 or 1
 
 
-class EventOutcomes(Struct, frozen=True):
-    """What the engine says of each of n events: two arrays, whose columns `column` finds by name."""
-
-    ints: Ints  # (n, 18 + shown)
-    reals: Floats  # (n, 23 + shown)
-
-    def __len__(self) -> int:
-        return len(self.ints)
-
-    def __getattr__(self, name: str) -> NDArray[Any]:
-        """A column: EVENT_INTS and EVENT_REALS say which there are."""
-        if name in EVENT_INTS:
-            return self.ints[:, EVENT_INTS[name]]
-        if name in EVENT_REALS:
-            return self.reals[:, EVENT_REALS[name]]
-        raise AttributeError(name)
+class EventOutcomes(Told, frozen=True):
+    """Of events; a symbol is its number in the vocabulary of the row, 0 is "unseen"."""
 
     @property
     def following(self) -> Ints:
         """(n, shown) the likeliest next symbols, likeliest first; -1 where there are no more."""
-        return self.ints[:, len(EVENT_INTS) :]
+        return self.ints[:, EventInt.NEXT :]
 
     @property
     def shares(self) -> Floats:
         """(n, shown) their probabilities."""
-        return self.reals[:, len(EVENT_REALS) :]
+        return self.reals[:, EventReal.NEXT_SHARES :]
 
 
-# Columns of EventOutcomes; symbols are numbers in the vocabulary of the row, 0 is "unseen".
-EVENT_INTS = {
-    name: number
-    for number, name in enumerate(
-        (
-            "row",  # of the stream in the bank
-            "bits",  # see above
-            "seq",  # the stream's own count of learned events, from 1
-            "severity",  # index into SEVERITIES
-            "event",  # number of the stream's latest anomaly event, 0 before the first
-            "learned",  # events the network has been given
-            "lost",  # sender's sequence numbers skipped just before this one
-            "monitor",  # 0
-            "symbol",  # that came
-            "rank",  # it had among the known symbols, from 1
-            "known",  # symbols in the vocabulary, "unseen" among them
-            "admitted",  # the symbol's number if it entered the vocabulary with this event, else 0
-            "predicted",  # the symbol that was likeliest
-            "length",  # events of the session so far
-            "worst_place",  # which of them was the most surprising, from 1; length + 1: that it ended
-            "worst_symbol",  # what came there
-            "worst_predicted",  # the symbol that was likeliest there
-            "session_severity",  # of a session that has ended, as `severity`
-        )
-    )
-}
-EVENT_REALS = {
-    name: number
-    for number, name in enumerate(
-        (
-            "time",  # seconds; the stream's clock
-            "interval",  # running median of the seconds between events
-            "score",  # anomaly score, 0..1; NaN while warming up
-            "tail",  # estimated probability of an event at least this surprising
-            "started",  # time at which the latest anomaly event opened
-            "skill",  # 1 - bits / bits of the best table, running
-            "share",  # probability that the symbol had been given
-            "surprise",  # -log2 of it
-            "surprise_network",  # the same of the network alone,
-            "surprise_table",  # and of the longest table alone
-            "share_predicted",  # probability of the likeliest symbol
-            "lateness",  # log of the elapsed time, in standard deviations from what was predicted; NaN unknown
-            "by_time",  # share of the time in the anomaly score
-            "total",  # bits of the session so far
-            "worst",  # most bits of one event of it
-            "session_score",  # anomaly score of the session when it has ended, NaN before
-            "session_tail",
-            "worst_share_predicted",  # probability of `worst_predicted`
-            "began",  # time of the session's first event
-            "by_worst",  # share of the worst event, not of all together, in the session's score
-            "share_end",  # probability that had been given to the session's end instead of the event
-            "expected",  # time at which the next event is expected (median), NaN unknown
-            "overdue",  # time by which it should have come, at the alert rate
-        )
-    )
-}
+_named(Outcomes, ForecastInt, ForecastReal)
+_named(EventOutcomes, EventInt, EventReal)
 
 
 class EventHealth(Struct, frozen=True):

@@ -126,7 +126,7 @@ def _cell(kind: str, size: int, stride: int, seconds: float, rate: float) -> lis
 
 def _alone(engine: Any, seconds: float) -> float:
     """Seconds an observation takes the learner: the median call of 64 observations."""
-    from streamrnn.kernels.learning import network_only
+    from streamrnn.kernels.step import network_only
 
     n = 64
     inputs = np.sin(np.arange(n)[:, None] / 7 + np.arange(INPUTS)).astype(np.float32)

@@ -27,7 +27,6 @@ from streamrnn.recordings.source import FileError
 if TYPE_CHECKING:
     from streamrnn.config.schema import Config
     from streamrnn.engine.engine import Engine
-    from streamrnn.engine.tasks import AnyEngine
     from streamrnn.evaluation.event_score import EventScore
     from streamrnn.evaluation.forecast_picture import Picture
 
@@ -81,10 +80,9 @@ def command(
     refuse_unwritable(output, None if str(summary) == "-" else summary, plot)
     picture = None if plot is None else _picture(read)
     from streamrnn.config import resources
-    from streamrnn.engine import tasks
 
     with naming(files[0]), compiling():
-        engine = tasks.build(read.model, read.limits.max_streams, read.limits.threads, **resources.of(read.model))
+        engine = Engine(read.model, read.limits.max_streams, threads=read.limits.threads, **resources.of(read.model))
     told = scored(engine, long)
     watch = Watch(engine)
     with open_outcomes(output, told.header, told.spell) as write, progress("replaying", rows.bytes) as advance:
@@ -162,12 +160,11 @@ class Scored:
     spell: Spell
 
 
-def scored(engine: "AnyEngine", long: bool = False) -> Scored:
+def scored(engine: "Engine", long: bool = False) -> Scored:
     """That of an engine's task."""
-    from streamrnn.engine.event_engine import EventEngine
     from streamrnn.evaluation import event_score, score_table
 
-    if isinstance(engine, EventEngine):
+    if engine.model.task == "events":
         events = event_score.EventScore(engine.shown)
         spell = partial(event_score.rows_of, engine)
         return Scored(events, events.found, events.show, event_score.COLUMNS, spell)
@@ -183,7 +180,7 @@ def scored(engine: "AnyEngine", long: bool = False) -> Scored:
 
 
 def replay(
-    engine: "AnyEngine",
+    engine: "Engine",
     rows: Rows,
     score: Any,
     write: Write,

@@ -293,6 +293,12 @@ def _columns(batch: Batch, name: str, features: tuple[str, ...], part: slice) ->
         message["values"] = {f: [_given(x) for x in column] for f, column in zip(features, columns, strict=True)}
     if max(seq) >= 0:
         message["seq"] = [number if number >= 0 else None for number in seq]
+    return message | _rare_columns(batch, part)
+
+
+def _rare_columns(batch: Batch, part: slice) -> dict[str, Any]:
+    """Labels, ids and ends, where there are any."""
+    message: dict[str, Any] = {}
     if not np.isnan(batch.label[part]).all():
         message["label"] = [_given(x) for x in batch.label[part].tolist()]
     if batch.ids:

@@ -26,11 +26,11 @@ def command(config: Annotated[Path, typer.Argument(help="The TOML file.", show_d
     model = configuration.load(config).model
     begin = time.perf_counter()
     from streamrnn.config import resources
-    from streamrnn.engine import tasks
+    from streamrnn.engine.engine import Engine
     from streamrnn.kernels.core.jit import CACHE
 
     with naming(config):
-        tasks.build(model, capacity=1, **resources.of(model))
+        Engine(model, capacity=1, **resources.of(model))
     seconds = time.perf_counter() - begin
     if CACHE is None:
         raise StreamrnnError("compiled, but there is nowhere to keep it", "set NUMBA_CACHE_DIR to a private directory")

@@ -212,6 +212,10 @@ class Subscriber:
                 self._settle()
             if not STATUS.startswith(self._topics):
                 return
+        self._place(topic, fields)
+
+    def _place(self, topic: str, fields: dict[str, Any]) -> None:
+        """Deliver a message behind those of its topic that came before it, or drop one that came already."""
         seq, mark = fields.get("topic_seq", 0), self._at.get(topic)
         again = fields.get("retained") or fields.get("replayed")
         if mark is None:

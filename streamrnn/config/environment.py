@@ -29,7 +29,11 @@ def fill(type_: inspect.Type, raw: Any, environment: dict[str, str]) -> Any:
         return [fill(item_of(type_), value, environment) for value in raw]
     if not isinstance(raw, str):
         return raw
-    text = _VARIABLE.sub(lambda match: _lookup(match[1], environment), raw)
+    return _scalar(type_, raw, _VARIABLE.sub(lambda match: _lookup(match[1], environment), raw), unit)
+
+
+def _scalar(type_: inspect.Type, raw: str, text: str, unit: str | None) -> Any:
+    """What `text`, which was written as `raw`, means where a value of this type stands."""
     kinds = [bare(each) for each in getattr(type_, "types", (type_,))]
     if any(isinstance(kind, inspect.StrType | inspect.AnyType) for kind in kinds):
         return text

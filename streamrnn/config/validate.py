@@ -90,10 +90,7 @@ def _input(path: str, spec: "Input") -> None:
 def _endpoint(path: str, endpoint: str, bind: bool) -> None:
     scheme, _, rest = endpoint.partition("://")
     if scheme == "ipc":
-        if not 0 < len(rest.encode()) <= IPC_BYTES:
-            raise ConfigError(f"{path}: {endpoint!r} has no path of 1 to {IPC_BYTES} bytes", ENDPOINT_HINT)
-        if rest.startswith("@"):
-            raise ConfigError(f"{path}: {endpoint!r} is abstract, and open to everybody here", ENDPOINT_HINT)
+        _socket(path, endpoint, rest)
         return
     host, _, port = rest.rpartition(":")
     if scheme != "tcp" or not host or any(letter.isspace() or letter == "/" for letter in rest):
@@ -102,6 +99,14 @@ def _endpoint(path: str, endpoint: str, bind: bool) -> None:
         return
     if not (port.isascii() and port.isdecimal() and (0 if bind else 1) <= int(port) <= 65535):
         raise ConfigError(f"{path}: {endpoint!r} has no port of {0 if bind else 1} to 65535", ENDPOINT_HINT)
+
+
+def _socket(path: str, endpoint: str, file: str) -> None:
+    """Refuse what cannot be the path of a Unix socket."""
+    if not 0 < len(file.encode()) <= IPC_BYTES:
+        raise ConfigError(f"{path}: {endpoint!r} has no path of 1 to {IPC_BYTES} bytes", ENDPOINT_HINT)
+    if file.startswith("@"):
+        raise ConfigError(f"{path}: {endpoint!r} is abstract, and open to everybody here", ENDPOINT_HINT)
 
 
 def _clashes(config: "Config") -> None:
@@ -134,6 +139,11 @@ def _doors(config: "Config") -> None:
         if not guarded and not local(endpoint):
             hint = "set security.keys (see `streamrnn keys --help`), or listen on 127.0.0.1 or ipc://"
             raise ConfigError(f"{path}: {endpoint} can be reached by others, and asks for no key", hint)
+    _connecting(config)
+
+
+def _connecting(config: "Config") -> None:
+    """Refuse inputs that connect to another machine and cannot know which."""
     for i, each in enumerate(config.input):
         if each.server_key and (binds(each) or not each.endpoint.startswith("tcp:")):
             raise ConfigError(f"input[{i}].server_key on an endpoint that does not connect over TCP", "leave it out")

@@ -1,3 +1,3 @@
-"""Floor 3: the engine (engine, event_engine), which of them serves a task (tasks), its rows (bank), and observations
-that come out of order (reorder).
+"""Floor 3: the engine (engine), what each task does in its own way (tasks, with forecasts and events), its rows (bank),
+the texts of symbols (symbols), and observations that come out of order (reorder).
 """

@@ -48,6 +48,7 @@ class Bank:
             ) from None
         self._fresh = (first.real(plan), first.count(plan))
         self._prior = None if prior is None else self._given(prior)
+        self.challenger = self._half(dtype) if plan.table.ints[Program.HALF_F32] else None
         self.changed = np.zeros(capacity, np.int64)  # when each row was first changed since it was taken; 0: not
         self._touches = 0
         self._pool = first.learned(plan, POOL, dtype) if plan.pooled else None
@@ -63,7 +64,7 @@ class Bank:
         """What one stream's row takes."""
         return int(self._f32.itemsize * self.plan.f32.width + 8 * (self.plan.f64.width + self.plan.i64.width))
 
-    def half(self, dtype: str) -> tuple[NDArray[Any], Floats, Ints]:
+    def _half(self, dtype: str) -> tuple[NDArray[Any], Floats, Ints]:
         """A challenger that has seen nothing: half a row, in each plane; all begin with the same weights."""
         p = self.plan.table.ints
         first, (real, count) = np.zeros(int(p[Program.HALF_F32]), dtype), self._fresh

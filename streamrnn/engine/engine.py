@@ -1,30 +1,33 @@
 """Floor 3: the engine. Batches of observations in, outcomes out; no sockets, clock, files or logging.
 
 `step` is one compiled call for a whole batch. A stream's results depend on its own messages alone: not on how they
-are batched, on other streams (with private weights), or on restarts. `outlook` and `health` only read.
+are batched, on other streams (with private weights), or on restarts. `outlook` and `health` only read. What a task does
+in its own way is an entry of `tasks`.
 """
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamrnn import spec
+from streamrnn.engine import events
 from streamrnn.engine.bank import Bank
+from streamrnn.engine.symbols import Symbols
+from streamrnn.engine.tasks import TASKS
+from streamrnn.errors import ConfigError
 from streamrnn.kernels.core import arrays, jit
-from streamrnn.kernels.core.layout import Drift, Stats, Target
-from streamrnn.kernels.core.outcomes import ForecastInt, ForecastReal
-from streamrnn.kernels.core.program import Program, Reals
-from streamrnn.kernels.step import challenger, loop
-from streamrnn.messages import FREEZE, WARMING, Batch, Floats, Health, Ints, Outcomes
-from streamrnn.model import plan as plans
+from streamrnn.kernels.core.program import Reals
+from streamrnn.messages import FREEZE, Batch, EventHealth, EventOutcomes, Floats, Health, Ints, Outcomes
 from streamrnn.model.covariates import NONE, Border, Zone
 from streamrnn.model.layout import Layout
 from streamrnn.model.prior import Prior, answers
 
 ALONE = np.zeros(1, np.int64)  # the order of a single observation
 SHARED = 64  # observations from which on a batch is shared among threads; handing over costs about 20 us
+Told = Outcomes | EventOutcomes
 
 
 class Engine:
@@ -41,23 +44,21 @@ class Engine:
     ) -> None:  # fmt: skip
         self.model = model
         self.capacity = capacity
-        self._plan = plans.compose(model)
+        self._task = task = TASKS[model.task]
+        self._plan = task.compose(model)
         if prior is not None:
             self._plan.table.reals[Reals.AGE] = answers(self._plan, prior)
-        self._bank = Bank(self._plan, capacity, dtype, prior=prior)
-        plans.link(self._plan, dtype)
-        self._half = self._bank.half(dtype) if plans.challenged(model) else None
-        f32, f64 = self._plan.scratch
+        self._bank = Bank(self._plan, capacity, dtype, task.first, prior)
+        task.link(self._plan, dtype)
+        self._symbols = Symbols(self._plan, self._bank) if model.task == "events" else None
         self._threads = 1 if self._plan.pooled else threads
         self._pool = ThreadPoolExecutor(self._threads - 1, "step") if self._threads > 1 else None
-        self._scratch = [arrays.Scratch(np.zeros(f32, dtype), np.zeros(f64)) for _ in range(self._threads)]
-        self.targets = self._plan.sizes.targets
-        self.horizons = self._plan.sizes.horizons
-        self._border = Border(model, self.targets, self._plan.table.ints, zone)
+        self._scratch = [task.scratch(self._plan, dtype) for _ in range(self._threads)]
         self.frozen = model.frozen  # while it is, nothing is learned
-        self.level = self._plan.sizes.conformal.level
-        self.experts = (*(str(expert.__struct_config__.tag) for expert in self._plan.sizes.experts), "network")
-        self.monitors = tuple(str(monitor.__struct_config__.tag) for monitor in self._plan.sizes.watching)
+        sizes = self._plan.sizes
+        self.targets, self.horizons, self.level = sizes.targets, sizes.horizons, sizes.level
+        self.experts, self.monitors, self.shown = sizes.titles, sizes.watched, sizes.shown
+        self._border = Border(model, self.targets, self._plan.table.ints, zone)
         self._places = [arrays.addresses(self._plan.table, self._bank.planes, scratch) for scratch in self._scratch]
         self.warm()
 
@@ -99,12 +100,9 @@ class Engine:
     @property
     def bytes_total(self) -> int:
         """Memory of all planes at full capacity, the pool's row and the scratch, in bytes."""
-        pool = 0 if not self._plan.pooled else len(self._bank.export(""))
-        return (
-            self.capacity * self.bytes_per_stream
-            + pool
-            + sum(part.nbytes for scratch in self._scratch for part in scratch)
-        )
+        pool = len(self._bank.export("")) if self._plan.pooled else 0
+        room: int = sum(part.nbytes for scratch in self._scratch for part in scratch)
+        return self.capacity * self.bytes_per_stream + pool + room
 
     def known(self, name: str) -> bool:
         """Whether a stream has a row."""
@@ -118,15 +116,15 @@ class Engine:
         """Make do with the calling thread from now on: in a forked process there are no others."""
         self._pool = None
 
-    def step(self, batch: Batch, rows: Ints) -> Outcomes:
+    def step(self, batch: Batch, rows: Ints) -> Any:
         """Observe a batch; `rows` (m) is the row of each run, as `admit` gave it. One outcome an observation."""
         n = len(batch)
         each = rows if len(rows) == n else np.repeat(rows, batch.lengths)
         bits = batch.bits | FREEZE if self.frozen else batch.bits
         values, bits = self._border.valid(batch.values, bits)
         known = self._border.known(batch)
-        columns = arrays.Batch(each, batch.ident, batch.seq, bits, batch.time, batch.label, values, known)
-        told = self._room(n)
+        columns = arrays.Batch(each, self._task.ident(batch), batch.seq, bits, batch.time, batch.label, values, known)
+        told = self._task.room(self._plan, n)
         order, stamp = self._order(each), self._bank.stamp()
         if self._pool is None or n < SHARED:
             self._run(0, order, columns, stamp, told)
@@ -139,29 +137,59 @@ class Engine:
             self._run(0, order[shard == 0], columns, stamp, told)
             for other in others:
                 other.result()
+        if self._symbols is not None:
+            self._symbols.admit(batch, told)
         return told
 
-    def outlook(self, name: str) -> Outcomes | None:
+    def outlook(self, name: str) -> Any:
         """The outcome of a stream's last observation again, from its row alone; None for an unknown stream."""
         row = self._bank.find(name)
         if row is None:
             return None
-        told = self._room(1)
-        loop.tell(self._places[0], self._scratch[0].f32, np.array([row]), told.ints, told.reals)
+        told = self._task.room(self._plan, 1)
+        self._task.tell(*self.places, np.array([row]), told.ints, told.reals)
         return told
 
-    def wait(self, rows: Ints) -> Outcomes:
+    def wait(self, rows: Ints) -> Any:
         """Nothing has come from the streams of `rows` (N) in the time `patience` gave them: their outcomes say so."""
-        told = self._room(len(rows))
-        loop.wait(
-            self._places[0], self._scratch[0].f32, rows, self._bank.changed, self._bank.stamp(), told.ints, told.reals
-        )
+        told, bank = self._task.room(self._plan, len(rows)), self._bank
+        self._task.wait(*self.places, rows, bank.changed, bank.stamp(), told.ints, told.reals)
         return told
 
-    def patience(self, outcomes: Outcomes) -> Floats:
+    def patience(self, outcomes: Told) -> Floats:
         """Seconds (n) after each observation in which another should come; infinite where none is due."""
-        due = (outcomes.bits & WARMING == 0) & (outcomes.interval > 0.0)
-        return np.where(due & (self.model.silence > 0.0), self.model.silence * outcomes.interval, np.inf)
+        return self._task.due(self.model, outcomes)  # type: ignore[no-any-return]
+
+    def symbol(self, row: int, number: int) -> str | int | None:
+        """Task "events": the symbol of that number in the vocabulary of a row, as it was first sent; None for "unseen",
+        "" for the end of a session, which no sender can send."""
+        return self._vocabularies.text(row, number)
+
+    def symbols(self, row: int) -> int:
+        """Task "events": symbols in the vocabulary of a row, "unseen" among them."""
+        return self._vocabularies.count(row)
+
+    def generate(self, name: str, length: int, seed: int, temperature: float = 1.0, top_p: float = 1.0,
+                 prime: Sequence[str | int] = ()) -> list[str | int | None]:  # fmt: skip
+        """Task "events": `length` symbols that may follow stream `name`, after the symbols of `prime`; what it learns
+        stays as it is.
+
+        `temperature` sharpens (below 1) or flattens the distributions; of each, the likeliest symbols that have
+        together `top_p` take part. "Unseen" is not drawn; a session ends with "", and another begins.
+        Raises KeyError for an unknown stream, ConfigError for a symbol of `prime` that is not in the vocabulary or for
+        settings out of range.
+        """
+        symbols, row = self._vocabularies, self._bank.find(name)
+        if row is None:
+            raise KeyError(name)
+        drawing = events.Drawing(length, seed, temperature, top_p)
+        return events.generate(self._bank, symbols, self.places, row, drawing, prime)
+
+    @property
+    def _vocabularies(self) -> Symbols:
+        if self._symbols is None:
+            raise ConfigError(f"task {self.model.task!r} has no events to generate", 'model.task = "events"')
+        return self._symbols
 
     def take_dirty(self, limit: int) -> list[str]:
         """Names of at most `limit` streams that changed since they were last taken."""
@@ -181,60 +209,41 @@ class Engine:
 
     def restore(self, name: str, blob: bytes, layout: Layout) -> list[str]:
         """Put an exported row back; returns the names of slices that no longer fit. Raises SnapshotError."""
+        if self._symbols is not None:
+            self._symbols.clear()
         return self._bank.restore(name, blob, layout)
 
     def forget(self, name: str) -> int | None:
         """Let go of a stream; the row it had, or None for an unknown one. With pooled weights what it taught stays."""
+        self._lose_symbols(name)
         return self._bank.forget(name)
 
     def reset(self, name: str) -> bool:
         """Make a stream as it was before its first observation; False for an unknown one."""
+        self._lose_symbols(name)
         return self._bank.reset(name)
 
-    def health(self) -> Health:
-        """How good the forecasts are now, over all streams."""
-        p, n = self._plan.table.ints, len(self._bank.names)
-        targets, horizons = len(self.targets), len(self.horizons)
-        plane = self._bank.planes.f64.reshape(self.capacity, -1)[:n]
-        start = int(p[Program.STATS])
-        stats = plane[:, start : start + targets * horizons * Stats.WIDTH]
-        stats = stats.reshape(n, targets, horizons, Stats.WIDTH).copy()
-        stats[stats[..., Stats.COUNT] == 0] = np.nan
-        start = int(p[Program.TARGET])
-        target = plane[:, start : start + targets * Target.WIDTH].reshape(n, targets, Target.WIDTH)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            sd = np.sqrt(target[..., Target.VARIANCE])[..., None]
-            relative = {name: stats[..., name] / sd for name in (Stats.ERROR, Stats.BREADTH, Stats.WINKLER)}
-            last = 1.0 - stats[..., Stats.ERROR] / stats[..., Stats.ERROR_LAST]
-            seasonal = 1.0 - stats[..., Stats.ERROR] / stats[..., Stats.ERROR_SEASONAL]
-        return Health(
-            steps=self.horizons,
-            level=self.level,
-            error=_median(relative[Stats.ERROR]),
-            skill_persistence=_median(last),
-            skill_seasonal=_median(seasonal),
-            below_persistence=_share_below_zero(last),
-            coverage=_median(stats[..., Stats.COVERED]),
-            width=_median(relative[Stats.BREADTH]),
-            winkler=_median(relative[Stats.WINKLER]),
-        )
+    def _lose_symbols(self, name: str) -> None:
+        row = self._bank.find(name)
+        if row is not None and self._symbols is not None:
+            self._symbols.clear(row)
+
+    def health(self) -> Health | EventHealth:
+        """How good the predictions are now, over all streams."""
+        return self._task.health(self._plan, self._bank)  # type: ignore[no-any-return]
 
     def warm(self) -> None:
         """Compile the step, or load it from the cache, by running it over no observation at all."""
-        none, floats, told = np.empty(0, np.int64), np.empty(0), self._room(0)
+        none, floats, told = np.empty(0, np.int64), np.empty(0), self._task.room(self._plan, 0)
         values = np.empty((0, len(self.model.features)))
         self._run(0, none, arrays.Batch(none, none, none, none, floats, floats, values, NONE), 0, told)
-        loop.tell(self._places[0], self._scratch[0].f32, none, told.ints, told.reals)
+        self._task.tell(*self.places, none, told.ints, told.reals)
         if self.model.silence:
             self.wait(none)
 
-    def _run(self, thread: int, order: Ints, columns: arrays.Batch, stamp: int, told: Outcomes) -> None:
-        places, real = self._places[thread], self._scratch[thread].f32
-        if self._half is None:
-            loop.run(places, real, order, columns, self._bank.changed, stamp, told.ints, told.reals)
-        else:
-            changed, half = self._bank.changed, self._half
-            challenger.run(places, real, order, columns, changed, stamp, told.ints, told.reals, *half)
+    def _run(self, thread: int, order: Ints, columns: arrays.Batch, stamp: int, told: Any) -> None:
+        places = self._places[thread], self._scratch[thread].f32
+        self._task.run(self._bank, places, order, columns, told, stamp)
 
     def _order(self, rows: Ints) -> Ints:
         """The order in which to step through observations of `rows`: stream by stream, while it is in the cache.
@@ -246,31 +255,3 @@ class Engine:
         if self._plan.pooled:
             return np.arange(len(rows))
         return np.argsort(rows, kind="stable")
-
-    def _room(self, n: int) -> Outcomes:
-        """Outcomes for n observations, to be filled."""
-        targets, horizons = len(self.targets), len(self.horizons)
-        drifts = Drift.PUBLISHED if self.model.drift else 0
-        width = ForecastReal.FORECAST + targets * (3 * (horizons + 1) + len(self.experts)) + drifts
-        return Outcomes(
-            np.empty((n, ForecastInt.WIDTH + horizons), np.int64), np.empty((n, width)), targets, horizons, drifts
-        )
-
-
-def _median(values: Floats) -> Floats:
-    """Median over streams and targets (N, T, K) -> (K); NaN where nothing is known."""
-    return np.array([_finite_median(values[..., k]) for k in range(values.shape[-1])])
-
-
-def _finite_median(values: NDArray[np.float64]) -> float:
-    known = values[np.isfinite(values)]
-    return float(np.median(known)) if len(known) else float("nan")
-
-
-def _share_below_zero(values: Floats) -> Floats:
-    """Share of streams below 0 per horizon, of those where it is known."""
-    shares = []
-    for k in range(values.shape[-1]):
-        known = values[..., k][np.isfinite(values[..., k])]
-        shares.append(float(np.mean(known < 0)) if len(known) else float("nan"))
-    return np.array(shares)

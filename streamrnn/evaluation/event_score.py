@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from streamrnn.engine.event_engine import EventEngine
+from streamrnn.engine.engine import Engine
 from streamrnn.evaluation.show import number, percent, table
-from streamrnn.messages import ANOMALY, LEARNED, Batch, EventOutcomes
+from streamrnn.messages import ANOMALY, FROZEN, LEARNED, Batch, EventOutcomes
 
 COLUMNS = [
     *("stream", "seq", "time", "event", "expected", "probability", "rank", "bits", "anomaly_score", "is_anomaly"),
     *("next_time", "session_score"),
 ]
-_COSTS = {"mix": "surprise", "network": "surprise_network", "table": "surprise_table"}
+_COSTS = {"mix": "surprise", "network": "network", "table": "table"}
 
 
 class EventScore:
@@ -28,7 +28,7 @@ class EventScore:
 
     def add(self, outcomes: EventOutcomes) -> None:
         """Score a batch."""
-        use = outcomes.bits & LEARNED != 0
+        use = outcomes.bits & (LEARNED | FROZEN) != 0
         rank, session = outcomes.rank[use], outcomes.session_score[use]
         self.scored += int(use.sum())
         known = outcomes.symbol[use] != 0  # that something new would come is no hit
@@ -65,7 +65,7 @@ class EventScore:
             Console().print(f"{self.strange} of {self.sessions} scored sessions are anomalous", highlight=False)
 
 
-def rows_of(engine: EventEngine, batch: Batch, outcomes: EventOutcomes, names: list[str]) -> Iterator[list[Any]]:
+def rows_of(engine: Engine, batch: Batch, outcomes: EventOutcomes, names: list[str]) -> Iterator[list[Any]]:
     """The rows of an outcomes file; None is unknown."""
     assert batch.event is not None
     anomalous = (outcomes.bits & ANOMALY != 0).tolist()

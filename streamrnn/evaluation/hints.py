@@ -7,7 +7,7 @@ import numpy as np
 from streamrnn.messages import EventOutcomes, Outcomes
 
 if TYPE_CHECKING:
-    from streamrnn.engine.tasks import AnyEngine
+    from streamrnn.engine.engine import Engine
     from streamrnn.spec import Model
 
 NEW = 0.5  # share of events outside the vocabulary above which they are no kinds of events
@@ -16,7 +16,7 @@ NEW = 0.5  # share of events outside the vocabulary above which they are no kind
 class Watch:
     """Least values and forecasts of each target, and how many events were new."""
 
-    def __init__(self, engine: "AnyEngine") -> None:
+    def __init__(self, engine: "Engine") -> None:
         self._targets: tuple[str, ...] = getattr(engine, "targets", ())
         self._least = np.full(len(self._targets), np.inf)
         self._below = np.zeros(len(self._targets), np.int64)  # forecasts below 0

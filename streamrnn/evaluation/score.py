@@ -115,7 +115,7 @@ class Score:
         position = self._place(row, outcomes.time[order], outcomes.interval[order])
         value, forecast = outcomes.actual[order], outcomes.forecast[order]
         issued = np.concatenate([forecast.reshape(*value.shape, -1), value[:, :, None]], axis=2)
-        count = outcomes.counted[order]
+        count = outcomes.step[order]
         fresh = Fresh(row, position, count, self._before(row, count), value, issued)
         for k, step in enumerate(self.horizons):
             self._settle(k, step, fresh)

@@ -1,17 +1,21 @@
 """Floor 1: from a spec to a plan. Plain Python; here and nowhere else is decided what is where in a row.
 
-parts.py        the tables of parts: a new layer, expert, head, monitor or optimiser is one entry
+parts.py        the tables of parts: a new expert, head, monitor or optimiser is one entry
+layers.py       the table of layers, with their sizes
+weights.py      their first weights
 plan.py         the plan of a numeric model, put together from
 presets.py      parts of a model that names none of its own
 sizes.py        the spec with its defaults filled in, and the sizes that follow
 offsets.py      where everything of a row stands
 settings.py     settings as the numbers that kernels read
 event_plan.py   the same for task "events"
+event_refuse.py  what such a model cannot be
 refuse.py       combinations that cannot be
 history.py      what the experts of a target share: its last values, the regressors of the linear ones
 traces.py       what the rules that learn forward in time need
+covariances.py  what the filter needs of a row: groups of weights, their covariances
 covariates.py   what is known of features, and what comes beside an observation
-covariances.py  the blocks of the second-order filter
+room.py         the sections of the scratch
 layout.py       widths and offsets of slices, their axes
 names.py        what slices and their labels are called; begin here to give a new part's state a name
 slices.py       the slices that stand inside one another

@@ -1,8 +1,5 @@
 """What the filter (optimiser `ekf`) needs of a row: its groups of weights, their covariances, what the network sees."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,20 +8,9 @@ from streamrnn.errors import ConfigError
 from streamrnn.kernels.core import simd
 from streamrnn.kernels.core.program import Corrects, Layer, Program, Sees
 from streamrnn.kernels.experts import gate
+from streamrnn.model.layers import LAYERS
 from streamrnn.model.names import PLAIN
 
-# Groups of a layer of H units: weight i of group u is number i groups + u of the layer's parameters.
-GROUPS: dict[type[Any], Callable[[int], int]] = {
-    spec.Elman: lambda h: h,
-    spec.Gru: lambda h: h,
-    spec.GruBefore: lambda h: h,
-    spec.Lstm: lambda h: h,
-    spec.Peephole: lambda h: h,
-    spec.Lru: lambda h: h // 2,
-    spec.Dense: lambda h: h,
-    spec.Conv: lambda h: h,
-    spec.Norm: lambda h: h,
-}
 SEES = {
     "value": Sees.VALUE,
     "change": Sees.CHANGE,
@@ -36,7 +22,7 @@ SEES = {
     "calendar": Sees.CALENDAR,
 }
 CORRECTS = {"mix": Corrects.MIX, "last": Corrects.LAST, "mean": Corrects.MEAN}
-RULE, LAYERS = spec.Tbptt(8, 1), (spec.Gru(8),)  # what a model with the filter has where it names none
+RULE, DEFAULT = spec.Tbptt(8, 1), (spec.Gru(8),)  # what a model with the filter has where it names none
 
 
 def refuse(model: spec.Model, layers: tuple[spec.Layer, ...], rule: spec.Rule) -> None:
@@ -48,7 +34,7 @@ def refuse(model: spec.Model, layers: tuple[spec.Layer, ...], rule: spec.Rule) -
             )
         return
     for layer in layers:
-        if type(layer) not in GROUPS:
+        if LAYERS[type(layer)].groups is None:
             name = str(layer.__struct_config__.tag)
             raise ConfigError(f"model.optimiser 'ekf' with layer '{name}'", "use 'adam', or a recurrent or dense layer")
     if isinstance(model.head, spec.Quantile):
@@ -94,7 +80,9 @@ def lay_out(
     parts = []
     largest = int(ints[Program.TOP]) + 1
     for row, kind, end in zip(layers, kinds, ends, strict=True):
-        groups = GROUPS[type(kind)](int(row[Layer.SHAPE + 1]))
+        divide = LAYERS[type(kind)].groups
+        assert divide is not None
+        groups = divide(int(row[Layer.SHAPE + 1]))
         size = (end - int(row[Layer.PARAMS])) // groups
         row[Layer.GROUPS], row[Layer.GROUP_SIZE] = groups, size
         parts.append((row[Layer.COVARIANCE : Layer.COVARIANCE + 1], groups, size))

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from streamrnn.kernels.core.layout import Calibration, Contexts, Count, EventLatest, EventTail, Session
 from streamrnn.kernels.core.program import Layer, Program
 from streamrnn.model.event_plan import Plan
-from streamrnn.model.initial import WEIGHTS, generator
+from streamrnn.model.initial import generator
+from streamrnn.model.parts import LAYERS
 
 Array = NDArray[Any]
 START_TAIL = 3.0  # bits, or standard deviations
@@ -23,7 +24,7 @@ def learned(plan: Plan, name: str, dtype: str) -> tuple[Array, NDArray[np.int64]
     params: list[Array] = []
     for layer, entry in zip(sizes.layers, plan.table.layers, strict=True):
         inputs, units = entry[Layer.SHAPE : Layer.SHAPE + 2].tolist()
-        params += WEIGHTS[type(layer)](random, layer, inputs, units)
+        params += LAYERS[type(layer)].first(random, layer, inputs, units)
     flat = np.concatenate([part.ravel() for part in params])
     row = np.zeros(int(p[Program.BASE_F32] or plan.learned.width), dtype)
     for start in (int(p[Program.PARAMS]), int(p[Program.GOOD])):

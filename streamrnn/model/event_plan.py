@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamrnn import spec
-from streamrnn.errors import ConfigError
 from streamrnn.kernels.core import arrays
 from streamrnn.kernels.core.layout import (
     Calibration,
@@ -27,8 +26,10 @@ from streamrnn.kernels.core.layout import (
 )
 from streamrnn.kernels.core.program import Layer, Order, Program, Reals
 from streamrnn.model import names, slices
+from streamrnn.model.event_refuse import refuse
 from streamrnn.model.layout import Plane, labels, plain
 from streamrnn.model.parts import HEADS, LAYERS, OPTIMISERS
+from streamrnn.model.room import Room
 
 PRESETS: dict[str, dict[str, Any]] = {
     "light": {
@@ -61,6 +62,16 @@ class Sizes:
     vocabulary: spec.Vocabulary
     rule: spec.Tbptt
     anomaly: spec.Anomaly
+    targets: tuple[str, ...] = ()  # of numbers: there are none
+    horizons: tuple[int, ...] = ()
+    level: float = math.nan
+    titles: tuple[str, ...] = ("context", "network")
+    watched: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> int:
+        """Likeliest symbols that an outcome tells."""
+        return self.vocabulary.shown
 
     @property
     def symbols(self) -> int:
@@ -111,7 +122,7 @@ class Plan:
     i64: Plane
     learned: Plane
     counts: Plane
-    scratch: tuple[int, int, int]  # numbers of float32, float64 and int64
+    scratch: tuple[Room, Room, Room]  # of float32, float64 and int64
 
     @property
     def pooled(self) -> bool:
@@ -130,7 +141,7 @@ def resolve(model: spec.Model) -> Sizes:
     layers = model.layers or preset["layers"]
     experts = model.experts or preset["experts"]
     rule = model.rule or preset["rule"]
-    _refuse(model, layers, experts, rule)
+    refuse(model, layers, experts, rule)
     context = experts[0]
     assert isinstance(context, spec.Context) and isinstance(rule, spec.Tbptt)
     return Sizes(
@@ -141,51 +152,6 @@ def resolve(model: spec.Model) -> Sizes:
         rule=rule,
         anomaly=next((m for m in model.monitors if isinstance(m, spec.Anomaly)), spec.Anomaly()),
     )
-
-
-def _refuse(model: spec.Model, layers: Any, experts: Any, rule: Any) -> None:
-    first, others = layers[0] if layers else None, layers[1:]
-    rules = [
-        (len(set(model.features)) < len(model.features), "model.features has a name twice", "name each once"),
-        (len(model.features) > 256, "more than 256 features", "leave features out"),
-        (model.timezone != "UTC", "model.timezone with task 'events'", "leave it out: it has no seasons"),
-        (model.frozen, "model.frozen with task 'events'", "leave it out: vocabulary and tables live from what comes"),
-        (bool(model.prior), "model.prior with task 'events'", "leave it out: every stream has symbols of its own"),
-        (bool(model.feature), "model.feature with task 'events'", "leave it out: nothing of the context is predicted"),
-        (model.targets is not None, "model.targets with task 'events'", "leave targets out: it is the next event"),
-        (model.horizons != (1,), "model.horizons with task 'events'", "leave horizons out"),
-        (
-            isinstance(model.optimiser, spec.Ekf),
-            "model.optimiser 'ekf' with task 'events'",
-            "a symbol of a vocabulary is many answers at once: use 'adam'",
-        ),
-        (model.inputs is not None, "model.inputs with task 'events'", "leave inputs out: it sees symbols"),
-        (model.corrects is not None, "model.corrects with task 'events'", "leave corrects out"),
-        (
-            getattr(model.optimiser, "schedule", "constant") != "constant",
-            "model.optimiser.schedule with task 'events'",
-            "leave schedule out",
-        ),
-        (model.head != spec.Gaussian(), "model.head with task 'events'", "leave head out: it is categorical"),
-        (
-            not isinstance(first, spec.Embedding) or not others or any(isinstance(x, spec.Embedding) for x in others),
-            "model.layers with task 'events' do not begin with their one embedding",
-            'write layers = [{ kind = "embedding" }, { kind = "gru" }], or leave it out for the preset\'s',
-        ),
-        (
-            len(experts) != 1 or not isinstance(experts[0], spec.Context),
-            "model.experts with task 'events' is not one of kind 'context'",
-            'write experts = [{ kind = "context" }], or leave it out for the preset\'s',
-        ),
-        (
-            not isinstance(rule, spec.Tbptt) or rule.recompute,
-            "model.rule with task 'events' is not plain tbptt",
-            "leave rule or its recompute out",
-        ),
-    ]
-    for wrong, message, hint in rules:
-        if wrong:
-            raise ConfigError(message, hint)
 
 
 def compose(model: spec.Model) -> Plan:
@@ -326,30 +292,29 @@ def _own(sizes: Sizes, ints: NDArray[np.int64], f64: Plane, i64: Plane) -> None:
     i64.record("event", names.EVENT)
     i64.record(f"tape {_net_name(sizes)} {sizes.rows} rows", names.TAPE)
     i64.add("session", EventCount.WIDTH - Count.SLOT)
+    ints[Program.FEEDBACK] = i64.record("feedback", names.FEEDBACK) - base
     ints[Program.RECENT] = i64.add(f"history of {on}", Contexts.REACH) - base
 
 
-def _scratch(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64]) -> tuple[int, int, int]:
+def _scratch(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64]) -> tuple[Room, Room, Room]:
     """Room for one update and for all members' distributions."""
     rows, symbols = sizes.rows, sizes.symbols
     widest = max(sizes.joined, *(int(size) for row in layers for size in row[Layer.SHAPE : Layer.SHAPE + 2]))
     pairs = zip(layers, sizes.layers, strict=True)
     own = max(LAYERS[type(layer)].scratch(rows, *_shape(row)) for row, layer in pairs)
-    length = 0
-    for place, size in (
-        (Program.SCRATCH_GRADIENT, int(ints[Program.PARAMS_LENGTH])),
-        (Program.SCRATCH_DY, rows * widest),
-        (Program.SCRATCH_DX, rows * widest),
-        (Program.SCRATCH_LAYER, own),
-        (Program.SCRATCH_DELTA, rows * max(sizes.outputs, widest)),
-        (Program.SCRATCH_SHARES, (sizes.members + 1) * symbols),
-        (Program.SCRATCH_LOGS, sizes.members * symbols),
-        (Program.SCRATCH_MIXED, symbols),
-        (Program.SCRATCH_FINAL, symbols),
-    ):
-        ints[place] = length
-        length += -(-size // 16) * 16
-    return length, 1 + len(sizes.model.features), 3 + 2 * sizes.tables
+    f32, f64, i64 = Room(ints, align=16), Room(ints), Room(ints)
+    f32.section(Program.SCRATCH_GRADIENT, int(ints[Program.PARAMS_LENGTH]))
+    f32.section(Program.SCRATCH_DY, rows * widest)
+    f32.section(Program.SCRATCH_DX, rows * widest)
+    f32.section(Program.SCRATCH_LAYER, own)
+    f32.section(Program.SCRATCH_DELTA, rows * max(sizes.outputs, widest))
+    f32.section(Program.SCRATCH_SHARES, (sizes.members + 1) * symbols)
+    f32.section(Program.SCRATCH_LOGS, sizes.members * symbols)
+    f32.section(Program.SCRATCH_MIXED, symbols)
+    f32.section(Program.SCRATCH_FINAL, symbols)
+    f64.section(None, 1 + len(sizes.model.features))
+    i64.section(None, 3 + 2 * sizes.tables)
+    return f32, f64, i64
 
 
 def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
@@ -387,6 +352,7 @@ def _reals(sizes: Sizes) -> NDArray[np.float64]:
     own = OPTIMISERS[type(optimiser)].reals(optimiser)
     reals[Reals.FIRST : Reals.FIRST + len(own)] = own
     reals[Reals.VALUE], reals[Reals.CAP] = optimiser.clip_value, optimiser.cap or np.inf
-    reals[Reals.SILENCE_AFTER] = sizes.model.silence
+    reals[Reals.SILENCE_AFTER], reals[Reals.HALF_LIFE] = sizes.model.silence, sizes.model.half_life
+    reals[Reals.SCALE_RATE] = sizes.model.scale_rate
     reals[Reals.START_QUANTILE] = statistics.NormalDist().inv_cdf(1.0 - sizes.vocabulary.alert_rate)
     return reals

@@ -1,5 +1,6 @@
 """What the experts of a target share: the shape of its history, and the regressors of its linear experts."""
 
+from collections.abc import Set
 from typing import NamedTuple
 
 import numpy as np
@@ -78,14 +79,7 @@ def past(experts: tuple[spec.Expert, ...], horizons: tuple[int, ...], history: i
         "profile": _profile(horizons),
         "calendar": _calendar(horizons),
     }
-    rows: list[Row] = []
-    prefix: dict[str, int] = {}
-    for name in spec.INPUTS if linear else ():
-        rows += blocks[name]
-        rows += [(s.LAG, 0, 0, 0)] * (-len(rows) % 4)  # P is stored in blocks of four; lag 0 is no change at all
-        prefix[name] = len(rows)
-        if name not in inputs and not inputs & set(spec.INPUTS[spec.INPUTS.index(name) :]):
-            break
+    rows, prefix = _regressors(inputs, blocks)
     widest = max((prefix[name] for name in inputs), default=0)
     return Past(
         ring=max(history, lags + 1) if looks else lags + 1,
@@ -96,6 +90,19 @@ def past(experts: tuple[spec.Expert, ...], horizons: tuple[int, ...], history: i
         prefix=prefix,
         rooted=any(expert.root for expert in linear),
     )
+
+
+def _regressors(inputs: Set[str], blocks: dict[str, list[Row]]) -> tuple[list[Row], dict[str, int]]:
+    """Rows of the regressors' table as far as they are needed, and how many of them each kind of inputs takes."""
+    rows: list[Row] = []
+    prefix: dict[str, int] = {}
+    for name in spec.INPUTS if inputs else ():
+        rows += blocks[name]
+        rows += [(s.LAG, 0, 0, 0)] * (-len(rows) % 4)  # P is stored in blocks of four; lag 0 is no change at all
+        prefix[name] = len(rows)
+        if name not in inputs and not inputs & set(spec.INPUTS[spec.INPUTS.index(name) :]):
+            break
+    return rows, prefix
 
 
 def _anchors(horizons: tuple[int, ...]) -> list[int]:

@@ -1,20 +1,18 @@
 """The first content of a row. Random numbers come from (seed, stream) alone."""
 
 import hashlib
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamrnn import spec
 from streamrnn.kernels.core.layout import Count, ForecastLatest, Pending, Place, Scale, Stats, Target
 from streamrnn.kernels.core.program import Layer, Program, Reals
 from streamrnn.kernels.experts import seasons
+from streamrnn.model.parts import LAYERS
 from streamrnn.model.plan import Plan
 
 Array = NDArray[Any]
-Weights = Callable[[np.random.Generator, Any, int, int], list[Array]]  # of a layer with I inputs and H units
 FIRST_VARIANCE = 1e-6  # of the aggregation's V and M, which must not start at 0
 
 
@@ -24,78 +22,6 @@ def generator(seed: int, name: str) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
 
 
-def glorot(random: np.random.Generator, inputs: int, units: int) -> Array:
-    """Uniform with variance 2 / (inputs + units) (Glorot and Bengio 2010, eq. 16)."""
-    bound = np.sqrt(6.0 / (inputs + units))
-    return random.uniform(-bound, bound, (inputs, units))
-
-
-def orthogonal(random: np.random.Generator, units: int) -> Array:
-    """A random orthogonal matrix (Saxe et al. 2014)."""
-    q, r = np.linalg.qr(random.standard_normal((units, units)))
-    return np.asarray(q * np.sign(np.diag(r)))
-
-
-def _gated(gates: int) -> Weights:
-    def weights(random: np.random.Generator, layer: Any, inputs: int, units: int) -> list[Array]:
-        w = np.hstack([glorot(random, inputs, units) for _ in range(gates)])
-        u = np.hstack([orthogonal(random, units) for _ in range(gates)])
-        b = np.zeros(gates * units)
-        if gates > 1:
-            b[units : 2 * units] = 1.0  # GRU: keep gate z; LSTM: forget gate f: remember at first
-        return [w, u, b]
-
-    return weights
-
-
-def _ring(random: np.random.Generator, layer: spec.Lru, inputs: int, units: int) -> list[Array]:
-    """Eigenvalues spread evenly over a ring of the complex plane (Orvieto et al. 2023, lemma 3.2)."""
-    low, high = layer.r_min**2, layer.r_max**2
-    size = np.sqrt(np.maximum(low + (high - low) * random.uniform(size=units // 2), 1e-12))
-    nu = np.log(-np.log(size))
-    theta = layer.phase * random.uniform(size=units // 2)
-    return [random.standard_normal((inputs, units)) / np.sqrt(2 * inputs), nu, theta]
-
-
-def _gru_before(random: np.random.Generator, layer: Any, inputs: int, units: int) -> list[Array]:
-    w, u, b = _gated(3)(random, layer, inputs, units)
-    return [w[:, : 2 * units], w[:, 2 * units :], u[:, : 2 * units], u[:, 2 * units :], b]
-
-
-def _dense(random: np.random.Generator, layer: Any, inputs: int, units: int) -> list[Array]:
-    return [glorot(random, inputs, units), np.zeros(units)]
-
-
-def _attention(random: np.random.Generator, layer: spec.Attention, inputs: int, units: int) -> list[Array]:
-    """At first the weights are even, and the mean counts as much as the input itself."""
-    blank = [np.zeros((inputs, inputs)), np.zeros(layer.span)]
-    return [*blank, glorot(random, 2 * inputs, units), np.zeros(units)]
-
-
-def _memory(random: np.random.Generator, layer: spec.Memory, inputs: int, units: int) -> list[Array]:
-    """At first it asks for what came after inputs like this one, which counts as much as the input itself."""
-    return [2.0 * np.eye(inputs), glorot(random, 2 * inputs, units), np.zeros(units)]
-
-
-WEIGHTS: dict[type[Any], Weights] = {
-    spec.Elman: _gated(1),
-    spec.Gru: lambda random, layer, inputs, units: [*_gated(3)(random, layer, inputs, units), np.zeros(units)],
-    spec.Lstm: _gated(4),
-    spec.GruBefore: _gru_before,
-    spec.Peephole: lambda random, layer, inputs, units: [*_gated(4)(random, layer, inputs, units), np.zeros(3 * units)],
-    spec.Lru: _ring,
-    spec.Dense: _dense,
-    spec.Conv: lambda random, layer, inputs, units: _dense(random, layer, layer.span * inputs, units),
-    spec.Attention: _attention,
-    spec.Memory: _memory,
-    spec.Dropout: lambda random, layer, inputs, units: [],
-    spec.Norm: lambda random, layer, inputs, units: [np.ones(units), np.zeros(units)],
-    spec.Embedding: lambda random, layer, inputs, units: [
-        random.uniform(-1.0, 1.0, (inputs, units)) * np.sqrt(3.0 / units)
-    ],
-}
-
-
 def learned(plan: Plan, name: str, dtype: str) -> tuple[Array, NDArray[np.int64]]:
     """First weights (also the last good ones), empty optimiser, zero counts; the readout is zero: no opinion yet."""
     random = generator(plan.sizes.model.seed, name)
@@ -103,7 +29,7 @@ def learned(plan: Plan, name: str, dtype: str) -> tuple[Array, NDArray[np.int64]
     params: list[Array] = []
     for layer, row in zip(plan.sizes.layers, plan.table.layers, strict=True):
         inputs, units = row[Layer.SHAPE : Layer.SHAPE + 2].tolist()
-        params += WEIGHTS[type(layer)](random, layer, inputs, units)
+        params += LAYERS[type(layer)].first(random, layer, inputs, units)
     flat = np.concatenate([part.ravel() for part in params])
     row = np.zeros(int(p[Program.BASE_F32] or plan.learned.width), dtype)
     for start in (int(p[Program.PARAMS]), int(p[Program.GOOD])):

@@ -26,10 +26,7 @@ MIX, LAST, PENDING, ROUND = "f64.mix", "f64.last round ", "f64.pending by expert
 def welcome(plan: Any, moved: Transfer, planes: dict[str, Numbers]) -> None:
     """Set right what has begun anew inside slices of which something was taken over; `planes`: the row, by plane."""
     slices: Layout = {name: place for plane in plan.planes for name, place in plane.slices.items()}
-    for part in moved.begun:
-        plane = part.slice.rpartition("32.")[0] + "32" if part.slice.startswith(WEIGHTS) else ""
-        if part.label != WHOLE and plane in planes:
-            planes[plane][indices(slices[part.slice], part.label)] = 0.0
+    _silence(slices, moved, planes)
     if "f64" not in planes or MIX not in slices:
         return
     experts, last = len(plan.sizes.experts), next(name for name in slices if name.startswith(LAST))
@@ -40,6 +37,14 @@ def welcome(plan: Any, moved: Transfer, planes: dict[str, Numbers]) -> None:
     for part in moved.begun:
         if part.slice in (PENDING, ROUND) and part.label in axes(slices[part.slice])[-1][1]:
             planes["f64"][indices(slices[part.slice], part.label)] = planes["f64"][base]
+
+
+def _silence(slices: Layout, moved: Transfer, planes: dict[str, Numbers]) -> None:
+    """What is new in weights that were taken over says nothing yet: its weights are zero."""
+    for part in moved.begun:
+        plane = part.slice.rpartition("32.")[0] + "32" if part.slice.startswith(WEIGHTS) else ""
+        if part.label != WHOLE and plane in planes:
+            planes[plane][indices(slices[part.slice], part.label)] = 0.0
 
 
 def _places(place: list[Any], begun: tuple[Part, ...], name: str) -> NDArray[np.int64]:

@@ -19,6 +19,7 @@ from streamrnn.kernels.drift import contract
 from streamrnn.model import covariances, names, slices, traces
 from streamrnn.model.layout import Plane, digest, labels, numbers, plain, unique
 from streamrnn.model.parts import DETECTORS, EXPERTS, LAYERS, MONITORS, OPTIMISERS, REACTIONS
+from streamrnn.model.room import Room
 from streamrnn.model.sizes import Sizes, corrects
 
 
@@ -223,27 +224,25 @@ def counts(sizes: Sizes, ints: NDArray[np.int64], i64: Plane) -> NDArray[np.int6
     return np.array([0, *np.cumsum(sizes.horizons)[:-1]], np.int64)
 
 
-def scratch(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64]) -> tuple[int, int]:
+def scratch(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64]) -> tuple[Room, Room]:
     """Room for one update: gradient, dy, dx, a layer's own; and for the experts' forecasts."""
     rows = sizes.rows
     widest = max(int(size) for row in layers for size in row[Layer.SHAPE : Layer.SHAPE + 2])
     pairs = zip(layers, sizes.layers, strict=True)
     own = max(LAYERS[type(layer)].scratch(rows, *_shape(row)) for row, layer in pairs)
-    room = [own, *traces.scratch(sizes.rule, sizes.layers, layers)]
-    ints[Program.SCRATCH_GRADIENT] = 0
-    ints[Program.SCRATCH_DY] = ints[Program.PARAMS_LENGTH]
-    ints[Program.SCRATCH_DX] = ints[Program.SCRATCH_DY] + rows * widest
-    ints[Program.SCRATCH_LAYER] = ints[Program.SCRATCH_DX] + rows * widest
-    ints[Program.SCRATCH_STATE] = ints[Program.SCRATCH_LAYER] + max(room)
-    ints[Program.SCRATCH_CUT] = ints[Program.SCRATCH_STATE] + ints[Program.MEMORY_LENGTH]
-    ints[Program.SCRATCH_FILTER] = ints[Program.SCRATCH_CUT] + rows
-    room32, room64 = covariances.scratch(layers, ints, sizes.answers, sizes.logits) if sizes.filtered else (0, 0)
-    ints[Program.SCRATCH_KEPT] = ints[Program.SCRATCH_FILTER] + room32
-    room32 += int(ints[Program.TRACES_LENGTH]) if sizes.filtered else 0
-    outputs = len(sizes.targets) * len(sizes.experts) * len(sizes.horizons)
-    ints[Program.SCRATCH_FORECASTS] = len(sizes.targets)
-    ints[Program.SCRATCH_REGRESSORS] = ints[Program.SCRATCH_FORECASTS] + outputs
-    ints[Program.SCRATCH_COMING] = ints[Program.SCRATCH_REGRESSORS] + len(sizes.past.table)
-    ints[Program.SCRATCH_DERIVATIVES] = ints[Program.SCRATCH_COMING] + len(sizes.coming) * (len(sizes.horizons) + 1)
-    reals = int(ints[Program.SCRATCH_DERIVATIVES]) + room64
-    return int(ints[Program.SCRATCH_FILTER]) + room32, max(reals, contract.WIDTH, 1 + int(ints[Program.MONITOR_LENGTH]))
+    label32, label64 = covariances.scratch(layers, ints, sizes.answers, sizes.logits) if sizes.filtered else (0, 0)
+    f32, f64 = Room(ints), Room(ints)
+    f32.section(Program.SCRATCH_GRADIENT, int(ints[Program.PARAMS_LENGTH]))
+    f32.section(Program.SCRATCH_DY, rows * widest)
+    f32.section(Program.SCRATCH_DX, rows * widest)
+    f32.section(Program.SCRATCH_LAYER, max(own, *traces.scratch(sizes.rule, sizes.layers, layers), 0))
+    f32.section(Program.SCRATCH_STATE, int(ints[Program.MEMORY_LENGTH]))
+    f32.section(Program.SCRATCH_CUT, rows)
+    f32.section(Program.SCRATCH_FILTER, label32)
+    f32.section(Program.SCRATCH_KEPT, int(ints[Program.TRACES_LENGTH]) if sizes.filtered else 0)
+    f64.section(None, max(len(sizes.targets), contract.WIDTH, 1 + int(ints[Program.MONITOR_LENGTH])))
+    f64.section(Program.SCRATCH_FORECASTS, len(sizes.targets) * len(sizes.experts) * len(sizes.horizons))
+    f64.section(Program.SCRATCH_REGRESSORS, len(sizes.past.table))
+    f64.section(Program.SCRATCH_COMING, len(sizes.coming) * (len(sizes.horizons) + 1))
+    f64.section(Program.SCRATCH_DERIVATIVES, label64)
+    return f32, f64

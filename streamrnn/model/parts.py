@@ -1,4 +1,4 @@
-"""The tables of parts: a new layer, expert, head or optimiser is a few functions and one entry here."""
+"""The tables of parts: a new expert, head or optimiser is a few functions and one entry here; a layer in layers.py."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -7,42 +7,15 @@ from streamrnn import spec
 from streamrnn.kernels.drift import adwin, page_hinkley, reactions
 from streamrnn.kernels.experts import linear, naive, smooth
 from streamrnn.kernels.heads import binary, gaussian, quantile, student
-from streamrnn.kernels.layers import (
-    attention,
-    conv,
-    dense,
-    dropout,
-    elman,
-    embedding,
-    gru,
-    gru_before,
-    lru,
-    lstm,
-    memory,
-    norm,
-    peephole,
-)
 from streamrnn.kernels.learning import optimisers
 from streamrnn.kernels.monitors import kinds
 from streamrnn.model.history import Past
+from streamrnn.model.layers import LAYERS
 from streamrnn.model.layout import plain
 
+__all__ = ["DETECTORS", "EXPERTS", "HEADS", "LAYERS", "MONITORS", "OPTIMISERS", "REACTIONS"]
+
 Labels = dict[str, int]
-
-
-class Layer(NamedTuple):
-    """A layer kind: its two parts; its sizes, in numbers, for I inputs, H units and its own setting M; what M is."""
-
-    forward: Any
-    backward: Any
-    params: Callable[[int, int, int], int]
-    state: Callable[[int, int, int], int]  # what the layer carries from row to row; its output comes first
-    tape: Callable[[int, int, int], tuple[int, ...]]  # width of each block of the tape
-    scratch: Callable[[int, int, int, int], int]  # for that many rows back, I, H, M
-    own: Callable[[Any], int] = lambda it: 0
-    units: Callable[[Any, int], int] = lambda it, inputs: int(it.size)
-    by_input: bool = True  # its weights begin with a matrix (I, m H), and its first block of the tape is its inputs
-    train: Any = None  # instead of `forward` when a window is run again (the rule's `recompute`)
 
 
 Piece = tuple[str, list[dict[str, int]]]  # of a state: its name beside the part's identity, and its nested axes
@@ -137,127 +110,6 @@ def _linear(expert: Any, past: Past, horizons: Labels) -> list[Piece]:
         (f"gains {seen}", [plain(past.rows), plain(n)]),
     ]
 
-
-LAYERS: dict[type[Any], Layer] = {
-    spec.Elman: Layer(
-        elman.forward,
-        elman.backward,
-        lambda i, h, m: (i + h + 1) * h,
-        lambda i, h, m: h,
-        lambda i, h, m: (i, h, h),
-        lambda rows, i, h, m: (rows + 1) * h,
-    ),
-    spec.Gru: Layer(
-        gru.forward,
-        gru.backward,
-        lambda i, h, m: (i + h + 1) * 3 * h + h,
-        lambda i, h, m: h,
-        lambda i, h, m: (i, h, 3 * h, h),
-        lambda rows, i, h, m: (6 * rows + 7) * h,
-    ),
-    spec.Lstm: Layer(
-        lstm.forward,
-        lstm.backward,
-        lambda i, h, m: (i + h + 1) * 4 * h,
-        lambda i, h, m: 2 * h,
-        lambda i, h, m: (i, h, h, 4 * h, h),
-        lambda rows, i, h, m: (4 * rows + 6) * h,
-    ),
-    spec.GruBefore: Layer(
-        gru_before.forward,
-        gru_before.backward,
-        lambda i, h, m: (i + h + 1) * 3 * h,
-        lambda i, h, m: h,
-        lambda i, h, m: (i, h, 2 * h, h, h),
-        lambda rows, i, h, m: (3 * rows + 3) * h,
-        by_input=False,
-    ),
-    spec.Peephole: Layer(
-        peephole.forward,
-        peephole.backward,
-        lambda i, h, m: (i + h + 1) * 4 * h + 3 * h,
-        lambda i, h, m: 2 * h,
-        lambda i, h, m: (i, h, h, 4 * h, h, h),
-        lambda rows, i, h, m: (4 * rows + 4) * h,
-    ),
-    spec.Dense: Layer(
-        dense.forward,
-        dense.backward,
-        lambda i, h, m: (i + 1) * h,
-        lambda i, h, m: h,
-        lambda i, h, m: (i, h),
-        lambda rows, i, h, m: (rows + 1) * h,
-        lambda it: {"tanh": dense.TANH, "relu": dense.RELU, "linear": dense.LINEAR}[it.activation],
-    ),
-    spec.Conv: Layer(
-        conv.forward,
-        conv.backward,
-        lambda i, h, m: (i * m + 1) * h,
-        lambda i, h, m: h + (m - 1) * i,
-        lambda i, h, m: (i * m, h),
-        lambda rows, i, h, m: (rows + 1) * h + 2 * m * i,
-        lambda it: int(it.span),
-        by_input=False,
-    ),
-    spec.Attention: Layer(
-        attention.forward,
-        attention.backward,
-        lambda i, h, m: i * i + m + (2 * i + 1) * h,
-        lambda i, h, m: h + (m - 1) * (i + 1),
-        lambda i, h, m: (m * i, i, i, m, i, h),
-        lambda rows, i, h, m: (rows + 1) * (h + i) + (2 * i + 2) * m,
-        lambda it: int(it.span),
-        by_input=False,
-    ),
-    spec.Memory: Layer(
-        memory.forward,
-        memory.backward,
-        lambda i, h, m: i * i + (2 * i + 1) * h,
-        lambda i, h, m: h + i + 1 + m * (2 * i + 1),
-        lambda i, h, m: (i, i, i, i, *2 * (memory.READS * i,), *2 * (memory.READS,), 1, h),
-        lambda rows, i, h, m: (rows + 1) * (h + i) + 3 * i + m * (2 * i + 1),
-        lambda it: int(it.slots),
-        by_input=False,
-    ),
-    spec.Norm: Layer(
-        norm.forward,
-        norm.backward,
-        lambda i, h, m: 2 * i,
-        lambda i, h, m: i,
-        lambda i, h, m: (i, 1),
-        lambda rows, i, h, m: 0,
-        units=lambda it, inputs: inputs,
-        by_input=False,
-    ),
-    spec.Dropout: Layer(
-        dropout.forward,
-        dropout.backward,
-        lambda i, h, m: 0,
-        lambda i, h, m: i,
-        lambda i, h, m: (i,),
-        lambda rows, i, h, m: 0,
-        lambda it: round(it.share * dropout.UNITS),
-        units=lambda it, inputs: inputs,
-        train=dropout.train,
-        by_input=False,
-    ),
-    spec.Lru: Layer(
-        lru.forward,
-        lru.backward,
-        lambda i, h, m: (i + 1) * h,
-        lambda i, h, m: h,
-        lambda i, h, m: (i, h, h),
-        lambda rows, i, h, m: (rows + 4) * h,
-    ),
-    spec.Embedding: Layer(
-        embedding.forward,
-        embedding.backward,
-        lambda i, h, m: i * h,
-        lambda i, h, m: h,
-        lambda i, h, m: (i,),
-        lambda rows, i, h, m: 0,
-    ),
-}
 
 EXPERTS: dict[type[Any], Expert] = {
     spec.Last: Expert(naive.ignore, naive.forecast_last, _none, _unset, _stateless, 1.0, 0.3),

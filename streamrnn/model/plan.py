@@ -10,6 +10,7 @@ from streamrnn.kernels.core.program import Detector, Expert, Layer, Monitor, Pro
 from streamrnn.model import covariates, offsets, settings, traces
 from streamrnn.model.layout import Plane
 from streamrnn.model.parts import DETECTORS, EXPERTS, HEADS, LAYERS, MONITORS, OPTIMISERS, REACTIONS
+from streamrnn.model.room import Room
 from streamrnn.model.sizes import Sizes, resolve
 
 
@@ -24,7 +25,7 @@ class Plan:
     i64: Plane
     learned: Plane  # f32 and i64 themselves when weights are private
     counts: Plane
-    scratch: tuple[int, int]  # numbers of float32 and float64
+    scratch: tuple[Room, Room]  # of float32 and float64
 
     @property
     def pooled(self) -> bool:

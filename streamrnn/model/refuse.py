@@ -19,7 +19,6 @@ def _events(model: spec.Model) -> list[Refusal]:
     """What only task events has."""
     experts = model.experts or ()
     return [
-        (model.task == "events", "model.task 'events' is not served here", "use streamrnn.event_engine.EventEngine"),
         (model.vocabulary is not None, "model.vocabulary without task 'events'", "leave vocabulary out"),
         (
             any(isinstance(layer, spec.Embedding) for layer in model.layers or ()),
@@ -119,9 +118,10 @@ def _ascend(low: float | None, high: float | None) -> bool:
 
 
 def _labels(model: spec.Model) -> list[Refusal]:
-    """What task label has no use for."""
+    """What task label has no use for, or it alone."""
     if model.task != "label":
-        return []
+        other = model.label_memory != spec.Model().label_memory
+        return [(other, "model.label_memory without task 'label'", "leave label_memory out: no label is waited for")]
     experts = model.experts or ()
     return [
         (
@@ -135,6 +135,14 @@ def _labels(model: spec.Model) -> list[Refusal]:
             "leave experts out",
         ),
         (model.horizons != (1,), "model.horizons with task 'label'", "leave horizons out"),
+        (
+            model.seasons is not None,
+            "model.seasons with task 'label'",
+            "leave seasons out: no expert looks back",
+        ),
+        (model.history is not None, "model.history with task 'label'", "leave history out: no expert looks back"),
+        (model.steps != "auto", "model.steps with task 'label'", "leave steps out: no step ahead is predicted"),
+        (bool(model.gate), "model.gate with task 'label'", "leave gate out: there is one expert, nothing to weigh"),
         (
             any(isinstance(monitor, spec.Mean | spec.Hours) for monitor in model.monitors),
             "only the monitor 'residual' works on labels",

@@ -74,6 +74,26 @@ class Sizes:
         return 1 if self.labelled else max(self.horizons) - 1
 
     @property
+    def level(self) -> float:
+        """Coverage that is asked of intervals."""
+        return self.conformal.level
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """The kinds of the experts, then the network."""
+        return (*(str(expert.__struct_config__.tag) for expert in self.experts), "network")
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """The kinds of the monitors."""
+        return tuple(str(monitor.__struct_config__.tag) for monitor in self.watching)
+
+    @property
+    def shown(self) -> int:
+        """Likeliest symbols that an outcome tells: none, for they are numbers."""
+        return 0
+
+    @property
     def labelled(self) -> bool:
         return self.model.task == "label"
 
@@ -106,10 +126,8 @@ def resolve(model: spec.Model) -> Sizes:
     refuse(model)
     preset = PRESETS[model.preset]
     labelled = model.task == "label"
-    experts = model.experts or ((spec.Last(),) if labelled else preset["experts"])
     filtered = isinstance(model.optimiser, spec.Ekf)
-    rule = model.rule or (covariances.RULE if filtered else preset["rule"])
-    layers = model.layers or (covariances.LAYERS if filtered else preset["layers"])
+    layers, experts, rule = _parts(model)
     traces.refuse(model, rule, layers)
     covariances.refuse(model, layers, rule)
     targets = (LABEL,) if labelled else (model.targets or model.features)
@@ -137,6 +155,14 @@ def resolve(model: spec.Model) -> Sizes:
         kept=_span(rule, horizons, filtered) + max(min(horizons), 1),
         coming=coming,
     )
+
+
+def _parts(model: spec.Model) -> tuple[tuple[spec.Layer, ...], tuple[spec.Expert, ...], spec.Rule]:
+    """Layers, experts and rule: the model's, or else the preset's."""
+    preset, filtered = PRESETS[model.preset], isinstance(model.optimiser, spec.Ekf)
+    experts = model.experts or ((spec.Last(),) if model.task == "label" else preset["experts"])
+    rule = model.rule or (covariances.RULE if filtered else preset["rule"])
+    return model.layers or (covariances.DEFAULT if filtered else preset["layers"]), experts, rule
 
 
 def _gated(model: spec.Model, rule: spec.Rule) -> bool:

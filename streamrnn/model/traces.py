@@ -1,55 +1,25 @@
 """What the rules that learn forward in time need of a row, and what they refuse."""
 
-from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
 from streamrnn import spec
 from streamrnn.errors import ConfigError
 from streamrnn.kernels.core.program import Layer, Program
-from streamrnn.kernels.learning import rtrl_lru, snap1_elman, snap1_gru, snap1_lstm
+from streamrnn.model.layers import LAYERS, Trace
 from streamrnn.model.layout import Plane
-
-
-class Trace(NamedTuple):
-    """How a recurrent layer learns forward in time: its part, and its sizes for I inputs and H units."""
-
-    follow: Any
-    size: Callable[[int, int], int]
-    scratch: Callable[[int], int]  # H
-    exact: bool  # whether nothing is left out: rule `rtrl`; otherwise it is SnAp-1
-
-
-TRACES: dict[type[Any], Trace] = {
-    spec.Elman: Trace(snap1_elman.follow, lambda i, h: (i + h + 1) * h, lambda h: 3 * h, False),
-    spec.Gru: Trace(snap1_gru.follow, lambda i, h: (i + h + 1) * 3 * h + h, lambda h: 15 * h, False),
-    spec.Lstm: Trace(snap1_lstm.follow, lambda i, h: (i + h + 1) * 7 * h, lambda h: 13 * h, False),
-    spec.Lru: Trace(rtrl_lru.follow, lambda i, h: (i + 2) * h, lambda h: 5 * h, True),
-}
-
-# What a layer knows of the rows before: its own state, their inputs, or nothing.
-MEMORY: dict[type[Any], Literal["inputs", "nothing"]] = {
-    spec.Dense: "nothing",
-    spec.Norm: "nothing",
-    spec.Dropout: "nothing",
-    spec.Conv: "inputs",
-    spec.Attention: "inputs",
-    spec.Memory: "inputs",
-}
 
 RULES = (spec.Rtrl, spec.Snap1, spec.Immediate)
 
 
 def recurrent(layer: spec.Layer) -> bool:
     """Whether a layer has a state of its own."""
-    return type(layer) not in MEMORY
+    return LAYERS[type(layer)].memory == "state"
 
 
 def trace(rule: spec.Rule, layer: spec.Layer) -> Trace | None:
     """What the layer needs to learn by the rule."""
-    return TRACES.get(type(layer)) if isinstance(rule, spec.Rtrl | spec.Snap1) else None
+    return LAYERS[type(layer)].trace if isinstance(rule, spec.Rtrl | spec.Snap1) else None
 
 
 def scratch(rule: spec.Rule, layers: tuple[spec.Layer, ...], table: NDArray[np.int64]) -> list[int]:
@@ -71,7 +41,7 @@ def refuse(model: spec.Model, rule: spec.Rule, layers: tuple[spec.Layer, ...]) -
         )
     for number, layer in enumerate(layers):
         found = trace(rule, layer)
-        if MEMORY.get(type(layer)) == "inputs" and number > 0:
+        if LAYERS[type(layer)].memory == "inputs" and number > 0:
             raise ConfigError(
                 f"model.rule '{name}' with layer '{spec.kind(layer)}' above another",
                 "the gradient cannot reach the rows it looks back on: put it first, or use 'tbptt'",

@@ -9,10 +9,8 @@ from msgspec import structs
 
 from streamrnn.config import resources as given
 from streamrnn.config.schema import Config
-from streamrnn.engine import tasks
-from streamrnn.engine.event_engine import EventEngine
+from streamrnn.engine.engine import Engine
 from streamrnn.engine.reorder import Reorder
-from streamrnn.engine.tasks import AnyEngine
 from streamrnn.errors import ConfigError
 from streamrnn.model import covariates
 from streamrnn.service.gauges import measure
@@ -147,10 +145,10 @@ def _register(parts: Parts) -> None:
     telemetry.measure_with(lambda: measure(parts))
 
 
-def engine(config: Config) -> AnyEngine:
+def engine(config: Config) -> Engine:
     """The engine; an allocation that fails anywhere on the way is the operator's to mend, not the daemon's end."""
     try:
-        return tasks.build(config.model, rows(config), config.limits.threads, **given.of(config.model))
+        return Engine(config.model, rows(config), threads=config.limits.threads, **given.of(config.model))
     except MemoryError:
         hint = "lower limits.max_streams, or use a smaller model"
         raise ConfigError(f"no memory for {rows(config)} streams of this model", hint) from None
@@ -179,9 +177,9 @@ def decoder(config: Config) -> Decoder:
     return Decoder(model.features, model.task, replay.sources(config), config.limits.max_observations, binary, *ahead)
 
 
-def encoder(engine: AnyEngine, config: Config) -> Encoder:
+def encoder(engine: Engine, config: Config) -> Encoder:
     """What writes the answers."""
-    if isinstance(engine, EventEngine):
+    if engine.model.task == "events":
         return Encoder(Events(engine.symbol), config.output.format)
     nulls = config.output.format == "msgpack"
     form = Forecasts(engine.targets, engine.horizons, engine.level, engine.monitors, nulls, engine.experts)

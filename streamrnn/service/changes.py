@@ -3,14 +3,15 @@
 from typing import Any
 
 from streamrnn.config.schema import Config
-from streamrnn.engine.tasks import AnyEngine, compose
+from streamrnn.engine.engine import Engine
+from streamrnn.engine.tasks import compose
 from streamrnn.errors import ConfigError
 from streamrnn.model.transfer import WHOLE, Part, is_width, transfer
 from streamrnn.service import build
 from streamrnn.service.recovery import losses
 
 
-def report(engine: AnyEngine, streams: int, before: Config, after: Config) -> dict[str, Any]:
+def report(engine: Engine, streams: int, before: Config, after: Config) -> dict[str, Any]:
     """The inputs opened and closed, the slices of a stream's state that are kept, dropped and new, and what only a
     restart changes. Raises ConfigError for a configuration that would be refused."""
     if after.limits.max_streams < streams:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from streamrnn import __version__
 from streamrnn.config.schema import Config
+from streamrnn.engine.engine import Engine
 from streamrnn.engine.reorder import Reorder
-from streamrnn.engine.tasks import AnyEngine
 from streamrnn.service.ingest.authentication import Authenticator
 from streamrnn.service.ingest.backlog import Backlog
 from streamrnn.service.ingest.disk_full import DiskFull
@@ -42,7 +42,7 @@ class Core(NamedTuple):
     """What a configuration makes; exchanged as one."""
 
     config: Config
-    engine: AnyEngine
+    engine: Engine
     decoder: Decoder
     encoder: Encoder
 
@@ -82,7 +82,7 @@ class Parts:
         return self.core.config
 
     @property
-    def engine(self) -> AnyEngine:
+    def engine(self) -> Engine:
         """The one that serves."""
         return self.core.engine
 

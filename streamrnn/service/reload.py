@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 
 from streamrnn.config.schema import Config, load
-from streamrnn.engine.tasks import AnyEngine
+from streamrnn.engine.engine import Engine
 from streamrnn.errors import ConfigError, FullError, StreamrnnError
 from streamrnn.service import build, changes
 from streamrnn.service.chores import refuse_malformed
@@ -96,7 +96,7 @@ def _change(parts: Parts, config: Config) -> dict[str, Any]:
     return told
 
 
-def _encoder(before: Core, engine: AnyEngine, config: Config) -> Encoder:
+def _encoder(before: Core, engine: Engine, config: Config) -> Encoder:
     """What writes the answers of an engine: the one that does, or a new one that counts on."""
     if engine is before.engine and config.output.format == before.config.output.format:
         return before.encoder
@@ -118,7 +118,7 @@ def _refuse(parts: Parts, config: Config) -> None:
         raise ConfigError(f"limits.max_streams is below the {len(parts.streams)} streams that are known")
 
 
-def _engine(parts: Parts, config: Config) -> AnyEngine:
+def _engine(parts: Parts, config: Config) -> Engine:
     """The engine of another configuration: the one that serves, or a new one without streams. Raises ConfigError."""
     engine, before = parts.engine, parts.config
     if (config.model, build.rows(config)) == (before.model, build.rows(before)):

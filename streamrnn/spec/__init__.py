@@ -5,108 +5,30 @@
     layers.py heads.py experts.py monitors.py drift.py optimisers.py rules.py
 
 Every Struct here is plain data with a default that works. Whether a combination is possible is decided by
-`model.sizes`, which refuses with a hint. A new part is one Struct here and one entry in the tables of `model.parts`;
-what a new setting does to stored state is decided here too, see part.py.
+`model.sizes`, which refuses with a hint. A new part is one Struct here, named in its module's `__all__`, and one entry
+in the tables of `model.parts` or `model.layers`; what a new setting does to stored state is decided here too, see
+part.py.
 """
 
-from streamrnn.spec.drift import Adwin, Detector, Drift, PageHinkley
-from streamrnn.spec.experts import (
-    INPUTS,
-    Change,
-    Context,
-    Expert,
-    Last,
-    Level,
-    Linear,
-    Profile,
-    Season,
-    Seasonal,
-    Smooth,
-)
-from streamrnn.spec.heads import Binary, Gaussian, Head, Quantile, Student
-from streamrnn.spec.layers import (
-    Attention,
-    Conv,
-    Dense,
-    Dropout,
-    Elman,
-    Embedding,
-    Gru,
-    GruBefore,
-    Layer,
-    Lru,
-    Lstm,
-    Memory,
-    Norm,
-    Peephole,
-)
-from streamrnn.spec.model import Feature, Model, Name, Steps, Vocabulary, Window
-from streamrnn.spec.monitors import Anomaly, Conformal, Flat, Hours, Mean, Monitor, Residual
-from streamrnn.spec.optimisers import Adam, Descent, Ekf, Obgd, Optimiser, RmsProp, Sgd
-from streamrnn.spec.part import ALWAYS, Part, kind
-from streamrnn.spec.rules import Immediate, Rtrl, Rule, Snap1, Tbptt
+from streamrnn.spec import drift, experts, heads, layers, model, monitors, optimisers, part, rules
+from streamrnn.spec.drift import *
+from streamrnn.spec.experts import *
+from streamrnn.spec.heads import *
+from streamrnn.spec.layers import *
+from streamrnn.spec.model import *
+from streamrnn.spec.monitors import *
+from streamrnn.spec.optimisers import *
+from streamrnn.spec.part import *
+from streamrnn.spec.rules import *
 
-__all__ = [
-    "ALWAYS",
-    "INPUTS",
-    "Adam",
-    "Adwin",
-    "Anomaly",
-    "Attention",
-    "Binary",
-    "Change",
-    "Conformal",
-    "Context",
-    "Conv",
-    "Dense",
-    "Descent",
-    "Detector",
-    "Drift",
-    "Dropout",
-    "Ekf",
-    "Elman",
-    "Embedding",
-    "Expert",
-    "Feature",
-    "Flat",
-    "Gaussian",
-    "Gru",
-    "GruBefore",
-    "Head",
-    "Hours",
-    "Immediate",
-    "Last",
-    "Layer",
-    "Level",
-    "Linear",
-    "Lru",
-    "Lstm",
-    "Mean",
-    "Memory",
-    "Model",
-    "Monitor",
-    "Name",
-    "Norm",
-    "Obgd",
-    "Optimiser",
-    "PageHinkley",
-    "Part",
-    "Peephole",
-    "Profile",
-    "Quantile",
-    "Residual",
-    "RmsProp",
-    "Rtrl",
-    "Rule",
-    "Season",
-    "Seasonal",
-    "Sgd",
-    "Smooth",
-    "Snap1",
-    "Steps",
-    "Student",
-    "Tbptt",
-    "Vocabulary",
-    "Window",
-    "kind",
-]
+__all__ = (
+    drift.__all__
+    + experts.__all__
+    + heads.__all__
+    + layers.__all__
+    + model.__all__
+    + monitors.__all__
+    + optimisers.__all__
+    + part.__all__
+    + rules.__all__
+)

@@ -6,6 +6,8 @@ from msgspec import Meta
 
 from streamrnn.spec.part import ALWAYS, Fraction, Meaning, NonNegative, Part, Positive
 
+__all__ = ["Adwin", "Detector", "Drift", "PageHinkley"]
+
 
 class Adwin(Part, frozen=True, tag="adwin"):
     """Drift detector: a window that ends where its mean has changed (Bifet and Gavalda 2007).

@@ -6,6 +6,20 @@ from msgspec import Meta
 
 from streamrnn.spec.part import ALWAYS, Meaning, Part, Period
 
+__all__ = [
+    "INPUTS",
+    "Change",
+    "Context",
+    "Expert",
+    "Last",
+    "Level",
+    "Linear",
+    "Profile",
+    "Season",
+    "Seasonal",
+    "Smooth",
+]
+
 Season = Annotated[int, Meta(ge=1, le=2)]
 INPUTS = ("lags", "profile", "calendar")  # of a linear expert: each sees what the ones before it see
 

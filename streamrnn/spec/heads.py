@@ -6,6 +6,8 @@ from msgspec import Meta
 
 from streamrnn.spec.part import ALWAYS, Fraction, Meaning, Part
 
+__all__ = ["Binary", "Gaussian", "Head", "Quantile", "Student"]
+
 
 class Gaussian(Part, frozen=True, tag="gaussian"):
     """Mean and log standard deviation per target and horizon, trained by likelihood."""

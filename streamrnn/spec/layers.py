@@ -6,6 +6,23 @@ from msgspec import Meta
 
 from streamrnn.spec.part import ALWAYS, Fraction, Meaning, Part, Size
 
+__all__ = [
+    "Attention",
+    "Conv",
+    "Dense",
+    "Dropout",
+    "Elman",
+    "Embedding",
+    "Gru",
+    "GruBefore",
+    "Layer",
+    "Lru",
+    "Lstm",
+    "Memory",
+    "Norm",
+    "Peephole",
+]
+
 
 class Elman(Part, frozen=True, tag="elman"):
     """Vanilla recurrent layer, tanh (Elman 1990)."""

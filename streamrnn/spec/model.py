@@ -13,6 +13,8 @@ from streamrnn.spec.optimisers import Adam, Optimiser
 from streamrnn.spec.part import ALWAYS, Fraction, Meaning, NonNegative, Part, Period, Seconds
 from streamrnn.spec.rules import Rule
 
+__all__ = ["Feature", "Model", "Name", "Steps", "Vocabulary", "Window"]
+
 Steps = Annotated[int, Meta(ge=1, le=4096)]
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
 _DAY, _CLOCK = "(mon|tue|wed|thu|fri|sat|sun)", "[0-2][0-9]:[0-5][0-9]"

@@ -6,6 +6,8 @@ from msgspec import Meta
 
 from streamrnn.spec.part import ALWAYS, Fraction, Meaning, Part, Positive
 
+__all__ = ["Anomaly", "Conformal", "Flat", "Hours", "Mean", "Monitor", "Residual"]
+
 
 class Conformal(Part, frozen=True, tag="conformal"):
     """Adaptive conformal intervals (quantile tracking, Angelopoulos et al. 2023) at coverage `level`.

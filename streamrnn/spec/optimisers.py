@@ -6,6 +6,8 @@ from msgspec import Meta
 
 from streamrnn.spec.part import Fraction, NonNegative, Part, Positive
 
+__all__ = ["Adam", "Descent", "Ekf", "Obgd", "Optimiser", "RmsProp", "Sgd"]
+
 
 class Descent(Part, frozen=True, kw_only=True):
     """What all optimisers share: limits on the mean gradient and on a weight's move (0: none), and the rate's schedule.

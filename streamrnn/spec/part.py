@@ -17,6 +17,8 @@ from typing import Annotated, Any, ClassVar, Final
 
 from msgspec import Meta, Struct
 
+__all__ = ["ALWAYS", "Part", "kind"]
+
 ALWAYS: Final = object()  # a setting that every identity of its kind names
 
 Meaning = dict[str, Any]  # setting -> the value at which it is not named

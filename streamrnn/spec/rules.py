@@ -6,6 +6,8 @@ from msgspec import Meta
 
 from streamrnn.spec.part import Meaning, Part, Stride
 
+__all__ = ["Immediate", "Rtrl", "Rule", "Snap1", "Tbptt"]
+
 
 class Tbptt(Part, frozen=True, tag="tbptt"):
     """Truncated back-propagation through time, BPTT(h; h') of Williams and Peng 1990: h = `window`, h' = `stride`.

@@ -11,7 +11,7 @@ import time
 import numpy as np
 
 from streamrnn import events, spec
-from streamrnn.engine.event_engine import EventEngine
+from streamrnn.engine.engine import Engine
 from streamrnn.evaluation.figures import Figure
 from tests.benchmarks.command import finish, reader
 
@@ -41,7 +41,7 @@ def measure(length: int, preset: str, seed: int) -> tuple[float, float, float]:
         optimiser=spec.Adam(0.005),
         seed=seed,
     )
-    engine = EventEngine(model, CASES)
+    engine = Engine(model, CASES)
     cases, activities, end = process(length + 2 * CASES, np.random.default_rng(seed))
     spent, costs = 0.0, []
     for start in range(0, len(cases), BATCH):

@@ -20,7 +20,7 @@ import numpy as np
 from msgspec import structs
 
 from streamrnn import spec
-from streamrnn.engine.event_engine import EventEngine
+from streamrnn.engine.engine import Engine
 from streamrnn.evaluation.figures import Figure
 from tests.benchmarks.command import finish, reader
 from tests.benchmarks.keys import Event, beside, engine_of, feed
@@ -80,7 +80,7 @@ def events_of(pieces: list[list[Note]], spell: Callable[[Note], str], bass: bool
     return events
 
 
-def measure(name: str, events: list[Event], engines: list[EventEngine]) -> list[Figure]:
+def measure(name: str, events: list[Event], engines: list[Engine]) -> list[Figure]:
     """Figures of one way to spell a note."""
     told, tables = [feed(engine, events) for engine in engines], [beside(events, k) for k in range(6)]
     return [
@@ -120,7 +120,7 @@ def main() -> None:
         sys.exit("music21 is not there, and the chorales come with it: pip install music21")
     pieces = [notes for notes in melodies(music21) if notes]
     figures = [Figure("chorales.notes", float(sum(map(len, pieces))), "notes")]
-    engines: list[EventEngine] = []
+    engines: list[Engine] = []
     for name, spell, model in SPELLINGS:
         events = events_of(pieces, spell, model is WITH_BASS)
         engines = [engine_of(model, len(pieces), seed) for seed in range(1, given.seeds + 1)]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamrnn import events, spec
-from streamrnn.engine.event_engine import EventEngine
+from streamrnn.engine.engine import Engine
 from streamrnn.evaluation.figures import Figure
 from tests.benchmarks.command import finish, reader
 
@@ -60,7 +60,7 @@ def stream(length: int, endings: int, random: np.random.Generator) -> tuple[list
 def measure(length: int, endings: int, seed: int) -> tuple[float, float, float, float]:
     """Final share of hits before the change, elements to learn it; the same after the change."""
     elements, lasts = stream(length, endings, np.random.default_rng(seed))
-    engine = EventEngine(MODEL, 1)
+    engine = Engine(MODEL, 1)
     batch = events(["a"] * length, elements)
     told = engine.step(batch, engine.admit(batch.names))
     hit = (told.rank[lasts] <= endings).astype(float)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 import streamrnn
 from streamrnn import spec
-from streamrnn.engine.event_engine import EventEngine
+from streamrnn.engine.engine import Engine
 from tests.benchmarks.tables import WittenBell
 
 MODEL = spec.Model(
@@ -34,7 +34,7 @@ class Event(NamedTuple):
 
 class Told(NamedTuple):
     """Of every event (n): bits by mix, network and longest table, and its rank; of its session so far, of which the
-    end is predicted too: all bits and the worst.
+    end is predicted too: all bits and the worst; and the session's tail probability where it has ended.
 
     Bits and rank are those among events: tables run beside know nothing of ends, and an event is none.
     """
@@ -42,8 +42,9 @@ class Told(NamedTuple):
     bits: NDArray[np.float64]
     network: NDArray[np.float64]
     table: NDArray[np.float64]
-    total: NDArray[np.float64]
+    sum: NDArray[np.float64]
     worst: NDArray[np.float64]
+    tail: NDArray[np.float64]
     rank: NDArray[np.int64]
 
 
@@ -52,12 +53,12 @@ def run(events: Sequence[Event], model: spec.Model, seed: int = 1, chunk: int = 
     return feed(engine_of(model, len({event.case for event in events}), seed), events, chunk)
 
 
-def engine_of(model: spec.Model, cases: int, seed: int) -> EventEngine:
+def engine_of(model: spec.Model, cases: int, seed: int) -> Engine:
     """A new engine of the model with this seed."""
-    return EventEngine(structs.replace(model, seed=seed), cases)
+    return Engine(structs.replace(model, seed=seed), cases)
 
 
-def feed(engine: EventEngine, events: Sequence[Event], chunk: int = 512) -> Told:
+def feed(engine: Engine, events: Sequence[Event], chunk: int = 512) -> Told:
     """One pass of an engine."""
     columns, ranks = [], []
     for start in range(0, len(events), chunk):
@@ -74,15 +75,16 @@ def feed(engine: EventEngine, events: Sequence[Event], chunk: int = 512) -> Told
         columns.append(
             np.stack(
                 [
-                    told.surprise + np.log2(1.0 - told.share_end),
-                    told.surprise_network,
-                    told.surprise_table,
-                    told.total,
+                    told.surprise + np.log2(1.0 - told.end_share),
+                    told.network,
+                    told.table,
+                    told.sum,
                     told.worst,
+                    told.session_tail,
                 ]
             )
         )
-        ranks.append(told.rank - (told.share_end > told.share))
+        ranks.append(told.rank - (told.end_share > told.share))
     return Told(*np.concatenate(columns, axis=1), rank=np.concatenate(ranks))
 
 

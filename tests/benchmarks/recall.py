@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import streamrnn
 from streamrnn import spec
-from streamrnn.engine.event_engine import EventEngine
+from streamrnn.engine.engine import Engine
 from streamrnn.evaluation.figures import Figure
 from tests.benchmarks.command import finish, reader
 
@@ -71,10 +71,10 @@ def measure(task: str, lag: int, name: str, length: int, seed: int) -> float:
         seed=seed,
     )
     events, scored = TASKS[task](length, lag, np.random.default_rng(seed))
-    engine = EventEngine(model, 1)
+    engine = Engine(model, 1)
     batch = streamrnn.events(["a"] * length, events)
     told = engine.step(batch, engine.admit(batch.names))
-    return float(told.surprise_network[scored & (np.arange(length) >= 0.8 * length)].mean())
+    return float(told.network[scored & (np.arange(length) >= 0.8 * length)].mean())
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from streamrnn import events, spec
-from streamrnn.engine.event_engine import EventEngine
+from streamrnn.engine.engine import Engine
 from streamrnn.evaluation.figures import Figure
 from tests.benchmarks.command import finish, reader, recorded
 from tests.benchmarks.tables import WittenBell
@@ -39,7 +39,7 @@ GOALS = {
 
 def measure(name: str, data: bytes, seed: int) -> list[Figure]:
     """One pass over a file."""
-    engine = EventEngine(spec.Model(**{**_fields(MODEL), "seed": seed}), 1)
+    engine = Engine(spec.Model(**{**_fields(MODEL), "seed": seed}), 1)
     rows = engine.admit(["file"])
     columns, seconds = [], 0.0
     for start in range(0, len(data), CHUNK):
@@ -50,7 +50,7 @@ def measure(name: str, data: bytes, seed: int) -> list[Figure]:
         seconds += time.process_time() - began
         new = np.where(told.symbol == 0, np.log2(np.maximum(257 - told.known + 1, 1)), 0.0)
         new[told.admitted > 0] = np.log2(257 - told.known[told.admitted > 0] + 1)
-        columns.append(np.stack([told.surprise, told.surprise_network, told.surprise_table]) + new)
+        columns.append(np.stack([told.surprise, told.network, told.table]) + new)
     mixed, network, table = np.concatenate(columns, axis=1)
     half = len(data) // 2
     return [

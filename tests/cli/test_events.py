@@ -10,8 +10,7 @@ from streamrnn import events
 from streamrnn.cli.send import messages_of, open_rows
 from streamrnn.config import schema
 from streamrnn.config.schema import Columns
-from streamrnn.engine import tasks
-from streamrnn.engine.event_engine import EventEngine
+from streamrnn.engine.engine import Engine
 from streamrnn.errors import StreamrnnError
 from streamrnn.messages import END, STAMPED
 from streamrnn.recordings.rows import Form, Rows
@@ -160,7 +159,7 @@ def test_replay_is_the_engine_over_the_file(process, tmp_path, monkeypatch, caps
     code, out, err = call(monkeypatch, capsys, "replay", path, file, "--output", output, "--json", summary)
     assert code == 0, err
     assert "Bits an event" in out
-    engine = EventEngine(schema.load(path).model, 40)
+    engine = Engine(schema.load(path).model, 40)
     _, batch = read(Rows(file, schema.load(path).columns, (), True))
     told = engine.step(batch, engine.admit(batch.names))
     rows = [json.loads(line) for line in output.read_text().splitlines()]
@@ -187,7 +186,7 @@ def test_replay_of_bytes_and_of_what_is_no_event(process, tmp_path, monkeypatch,
 
 def test_the_engine_is_chosen_by_the_task():
     model = schema.parse(CONFIG).model
-    engine = tasks.build(model, 2)
-    assert isinstance(engine, EventEngine)
+    engine = Engine(model, 2)
+    assert isinstance(engine, Engine)
     batch = events(["a"], ["x"])
     assert len(engine.step(batch, engine.admit(batch.names))) == 1

@@ -9,7 +9,6 @@ import pytest
 from streamrnn import events, messages
 from streamrnn.cli.demo import MODEL
 from streamrnn.config import schema
-from streamrnn.engine import tasks
 from streamrnn.engine.engine import Engine
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -63,7 +62,7 @@ def test_it_is_loaded_built_and_run(name):
 def test_one_of_events_is_loaded_built_and_run(name):
     """A word that comes again and again, of each stream, in sessions."""
     read = schema.load(CONFIG / f"{name}.toml")
-    engine = tasks.build(read.model, STREAMS)
+    engine = Engine(read.model, STREAMS)
     word = [ord(letter) for letter in "streams of events "]
     n = STREAMS * ROWS
     step = np.repeat(np.arange(ROWS), STREAMS)

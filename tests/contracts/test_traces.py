@@ -8,12 +8,13 @@ import pytest
 from numpy.typing import NDArray
 
 from streamrnn import spec
-from streamrnn.model.parts import LAYERS
-from streamrnn.model.traces import MEMORY, TRACES
+from streamrnn.model.layers import LAYERS
 from tests.contracts.test_layers import CASES, ROWS, WIDTHS, Case, close
 from tests.naive import cells, rules
 
 Array = NDArray[Any]
+TRACES = {kind: entry.trace for kind, entry in LAYERS.items() if entry.trace}
+MEMORY = {kind: entry.memory for kind, entry in LAYERS.items() if entry.memory != "state"}
 TRACED = [layer for layer in CASES if type(layer) in TRACES]
 EXACT = [layer for layer in TRACED if TRACES[type(layer)].exact]
 CHUNKS = [(0, ROWS), (0, 4, 5, ROWS), tuple(range(ROWS + 1))]

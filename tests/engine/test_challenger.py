@@ -90,8 +90,8 @@ def test_feedback_and_events_outlive_the_change(served: tuple[Engine, m.Outcomes
     step(engine, batch(["a"], [np.nan], bits=[m.FALSE_ALARM], ident=[number]))
     rest = feed(engine, values[over - 50 :], time=START + STEP * np.arange(over - 50, 4000))
     assert has(rest, m.TOOK_OVER).any()
-    assert rest.spoken[-1] == number
-    assert rest.steps[-1] == 2
+    assert rest.feedback_event[-1] == number
+    assert rest.alert_rate_halvings[-1] == 2
     assert (rest.event >= number).all()
 
 

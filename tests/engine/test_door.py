@@ -86,7 +86,7 @@ def test_a_sender_that_starts_anew_is_heard() -> None:
     feed(engine, noise(20), seq=range(100, 120))
     told = feed(engine, noise(5), seq=range(5), time=START + STEP * np.arange(20, 25))
     assert has(told, m.LEARNED).all()
-    assert not told.lost.any()
+    assert not told.sequence_gap.any()
 
 
 def test_a_repeat_stamped_with_its_arrival_is_a_duplicate() -> None:
@@ -98,7 +98,7 @@ def test_a_repeat_stamped_with_its_arrival_is_a_duplicate() -> None:
 
 def test_lost_sequence_numbers_are_counted_once() -> None:
     told = feed(Engine(tiny(), 1), noise(6), seq=[7, 8, 11, 12, 12, 20])
-    assert told.lost.tolist() == [0, 0, 2, 0, 0, 7]
+    assert told.sequence_gap.tolist() == [0, 0, 2, 0, 0, 7]
 
 
 def test_a_gap_settles_the_skipped_steps_as_missing() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from streamrnn import events, messages, spec
-from streamrnn.engine.event_engine import EventEngine
+from streamrnn.engine.engine import Engine
 from streamrnn.errors import ConfigError
 from streamrnn.kernels.core.program import Program
 from tests.naive import events as naive
@@ -22,7 +22,7 @@ POOLED = spec.Model(task="events", preset="light", weights="pooled", vocabulary=
 @pytest.fixture(scope="module")
 def light():
     """A model that many tests may use, one after the other, each with streams of its own."""
-    return EventEngine(spec.Model(task="events", preset="light", vocabulary=spec.Vocabulary(symbols=32)), 40)
+    return Engine(spec.Model(task="events", preset="light", vocabulary=spec.Vocabulary(symbols=32)), 40)
 
 
 def sequence(n, seed=0, alphabet="abcdef"):
@@ -47,7 +47,7 @@ def test_bits_are_those_of_the_naive_twin():
     """Tables, mix, vocabulary, network, learning and sessions together, for 200 events in float64."""
     symbols = sequence(200)
     end = [i % 37 == 36 for i in range(200)]
-    engine = EventEngine(SMALL, 1, "float64")
+    engine = Engine(SMALL, 1, "float64")
     engine.admit(["a"])
     plan = engine._plan
     first = int(plan.table.ints[Program.PARAMS])
@@ -57,7 +57,7 @@ def test_bits_are_those_of_the_naive_twin():
     twin = naive.Model(network, 3, sizes.symbols, SMALL.optimiser)
     told = feed(engine, "a", symbols, end=end)
     want = np.array([twin.observe(symbol, last) for symbol, last in zip(symbols, end, strict=True)])
-    got = np.stack([told.surprise, told.surprise_network, told.surprise_table], axis=1)
+    got = np.stack([told.surprise, told.network, told.table], axis=1)
     np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
     assert (told.bits & messages.UPDATED != 0).sum() > 60
 
@@ -82,7 +82,7 @@ def test_what_was_published_is_what_is_scored(light):
 def test_batching_changes_nothing(light):
     symbols = sequence(150, 2)
     whole = feed(light, "whole", symbols)
-    other = EventEngine(light.model, 3)
+    other = Engine(light.model, 3)
     for i in range(0, 150, 7):
         feed(other, "noise", ["x", "y"])
         part = feed(other, "whole", symbols[i : i + 7])
@@ -92,14 +92,14 @@ def test_batching_changes_nothing(light):
 
 @pytest.mark.parametrize("model", [POOLED, spec.Model(task="events", preset="light")], ids=["pooled", "own"])
 def test_a_restored_engine_goes_on_as_if_nothing_had_happened(model):
-    one = EventEngine(model, 5)
+    one = Engine(model, 5)
     names = [f"case-{i % 4}" for i in range(120)]
     symbols = sequence(120, 3)
     time = np.cumsum(np.random.default_rng(0).exponential(5.0, 240))
     ends = [i % 30 > 26 for i in range(120)]
     batch = events(names, symbols, time=time[:120], end=ends)
     one.step(batch, one.admit(names))
-    two = EventEngine(model, 5)
+    two = Engine(model, 5)
     for name in [*(("",) if model.weights == "pooled" else ()), *one.names]:
         assert two.restore(name, one.export(name), one.layout) == []
     batch = events(names, symbols[::-1], time=time[120:], end=ends)
@@ -118,7 +118,7 @@ def test_outlook_and_generation_change_nothing(light):
     assert light.generate("still", 20, seed=1) != light.generate("still", 20, seed=2)
     assert light.export("still") == before
     assert copy_of(light.outlook("still")) == copy_of(last)
-    untouched = EventEngine(light.model, 1)
+    untouched = Engine(light.model, 1)
     feed(untouched, "still", symbols[:100])
     one, two = feed(light, "still", symbols[100:]), feed(untouched, "still", symbols[100:])
     assert one.reals.tobytes() == two.reals.tobytes()
@@ -154,7 +154,7 @@ def test_integers_and_text_come_back_as_they_were_sent(light):
 
 def test_a_flood_of_new_symbols_leaves_room_and_the_known_ones_in_proportion():
     model = spec.Model(task="events", preset="light", vocabulary=spec.Vocabulary(symbols=16))
-    engine = EventEngine(model, 1)
+    engine = Engine(model, 1)
     feed(engine, "a", sequence(400))
     size = engine.bytes_total
     before = engine.outlook("a")
@@ -174,7 +174,7 @@ def test_a_flood_of_new_symbols_leaves_room_and_the_known_ones_in_proportion():
 @pytest.mark.parametrize("flood", [20_000, pytest.param(1_000_000, marks=pytest.mark.long)])
 def test_known_symbols_keep_their_proportion_in_a_flood_of_new_ones(flood):
     model = spec.Model(task="events", preset="light", vocabulary=spec.Vocabulary(symbols=64, shown=32))
-    engine, random, letters = EventEngine(model, 1), np.random.default_rng(0), list("abcde")
+    engine, random, letters = Engine(model, 1), np.random.default_rng(0), list("abcde")
 
     def known():
         told = engine.outlook("a")
@@ -195,16 +195,16 @@ def test_known_symbols_keep_their_proportion_in_a_flood_of_new_ones(flood):
 
 def test_the_mix_is_hardly_worse_than_the_best_and_usually_better(light):
     told = feed(light, "mix", sequence(2000, 5))
-    best = min(told.surprise_network.sum(), told.surprise_table.sum())
+    best = min(told.network.sum(), told.table.sum())
     assert told.surprise.sum() < best
     noise = [str(x) for x in np.random.default_rng(1).integers(0, 16, 2000)]
     told = feed(light, "noise", noise)
-    best = min(told.surprise_network.sum(), told.surprise_table.sum())
+    best = min(told.network.sum(), told.table.sum())
     assert told.surprise.sum() < best + 12.0  # two bits, and what switching costs
 
 
 def test_the_time_of_the_next_event_is_learned():
-    engine = EventEngine(spec.Model(task="events", preset="light"), 1)
+    engine = Engine(spec.Model(task="events", preset="light"), 1)
     gap = np.tile([1.0, 1.0, 100.0], 500)
     time = 1e6 + np.cumsum(gap)
     told = feed(engine, "a", list("abc") * 500, time=time)
@@ -220,7 +220,7 @@ def test_a_strange_event_alarms_and_ordinary_ones_alarm_at_the_alert_rate():
     model = spec.Model(
         task="events", preset="light", vocabulary=spec.Vocabulary(alert_rate=0.01), optimiser=spec.Adam(1e-3)
     )
-    engine = EventEngine(model, 1)
+    engine = Engine(model, 1)
     random = np.random.default_rng(3)
     symbols = [str(s) for s in random.choice(6, 6000, p=[0.5, 0.3, 0.1, 0.06, 0.03, 0.01])]
     told = feed(engine, "a", symbols)
@@ -233,14 +233,14 @@ def test_a_strange_event_alarms_and_ordinary_ones_alarm_at_the_alert_rate():
 
 
 def test_a_session_is_scored_when_it_ends():
-    engine = EventEngine(spec.Model(task="events", preset="light", weights="pooled"), 400)
+    engine = Engine(spec.Model(task="events", preset="light", weights="pooled"), 400)
     good, told = ["open", "read", "read", "close"], None
     for i in range(300):
         told = feed(engine, f"s{i}", good, end=[False, False, False, True])
     assert np.isnan(told.session_score[:3]).all()
     assert told.session_score[3] < 0.5
-    np.testing.assert_allclose(told.total[:3], told.surprise.cumsum()[:3])
-    assert told.surprise.sum() < told.total[3] < told.surprise.sum() + 0.01  # that it ended
+    np.testing.assert_allclose(told.sum[:3], told.surprise.cumsum()[:3])
+    assert told.surprise.sum() < told.sum[3] < told.surprise.sum() + 0.01  # that it ended
     assert told.worst[2] == told.surprise[:3].max()
     assert told.length.tolist() == [1, 2, 3, 4]
     assert not (told.bits & messages.STRANGE).any()
@@ -254,7 +254,7 @@ def test_a_session_is_scored_when_it_ends():
 
 def test_a_session_that_breaks_off_is_strange_for_its_end():
     """Every event was as expected: only that nothing more came was not."""
-    engine = EventEngine(spec.Model(task="events", preset="light", weights="pooled"), 400)
+    engine = Engine(spec.Model(task="events", preset="light", weights="pooled"), 400)
     for i in range(300):
         feed(engine, f"s{i}", ["open", "read", "read", "close"], end=[False, False, False, True])
     cut = feed(engine, "cut", ["open", "read"], end=[False, True])
@@ -262,7 +262,7 @@ def test_a_session_that_breaks_off_is_strange_for_its_end():
     assert cut.bits[1] & messages.STRANGE
     assert (cut.worst_place[1], engine.symbol(0, int(cut.worst_symbol[1]))) == (3, "")
     assert engine.symbol(0, int(cut.worst_predicted[1])) == "read"
-    assert cut.worst_share_predicted[1] > 0.9
+    assert cut.worst_predicted_share[1] > 0.9
 
 
 def test_ordinary_sessions_alarm_about_at_the_alert_rate():
@@ -273,7 +273,7 @@ def test_ordinary_sessions_alarm_about_at_the_alert_rate():
         vocabulary=spec.Vocabulary(symbols=16, alert_rate=0.01),
         optimiser=spec.Adam(1e-3),
     )
-    engine, random = EventEngine(model, 1), np.random.default_rng(4)
+    engine, random = Engine(model, 1), np.random.default_rng(4)
     symbols, end = [], []
     for _ in range(3000):
         session = ["open", *random.choice(["read", "write", "seek"], random.geometric(0.2), p=[0.7, 0.2, 0.1]), "close"]
@@ -287,11 +287,11 @@ def test_ordinary_sessions_alarm_about_at_the_alert_rate():
 
 def test_who_never_ends_a_session_gives_its_end_nothing(light):
     told = feed(light, "endless", list("abc") * 10)
-    assert not told.share_end.any()
+    assert not told.end_share.any()
     assert told.known[-1] == 4
     ended = feed(light, "ending", list("abc") * 10, end=[i % 3 == 2 for i in range(30)])
     assert ended.known[-1] == 5
-    assert ended.share_end[-3:].max() < 0.5
+    assert ended.end_share[-3:].max() < 0.5
     assert light.symbol(int(ended.row[0]), 4) == ""
 
 
@@ -304,7 +304,7 @@ def test_generation_ends_sessions_where_they_end(light):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_what_is_not_finite_never_reaches_the_weights(bad):
-    engine = EventEngine(spec.Model(task="events", preset="light"), 1)
+    engine = Engine(spec.Model(task="events", preset="light"), 1)
     feed(engine, "a", sequence(100))
     first = int(engine._plan.table.ints[Program.PARAMS])
     engine._bank.planes.f32[first + 40] = bad  # a cosmic ray
@@ -329,14 +329,14 @@ def test_late_and_repeated_events_are_not_learned(light):
 def test_numeric_context_helps_where_it_decides():
     model = spec.Model(task="events", features=("level",), layers=(spec.Embedding(8), spec.Gru(16)), experts=(
         spec.Context(longest=1, contexts=64),), optimiser=spec.Adam(1e-2), rule=spec.Tbptt(4, 1))  # fmt: skip
-    engine = EventEngine(model, 1)
+    engine = Engine(model, 1)
     random = np.random.default_rng(0)
     level = random.choice([-1.0, 1.0], 3000)
     level[::50] = np.nan
     symbols = ["start", *["high" if v > 0 else "low" for v in level[:-1]]]
     told = feed(engine, "a", symbols, values=level[:, None])
     assert told.surprise[-500:].mean() < 0.35
-    assert told.surprise_table[-500:].mean() > 0.9
+    assert told.table[-500:].mean() > 0.9
     assert (told.bits & messages.MISSING != 0).sum() == 60
 
 
@@ -356,14 +356,14 @@ WRONG = [
 @pytest.mark.parametrize(("keys", "named"), WRONG, ids=[f"{named}-{i}" for i, (_, named) in enumerate(WRONG)])
 def test_what_cannot_be_is_refused_with_a_hint(keys, named):
     with pytest.raises(ConfigError, match=named) as raised:
-        EventEngine(spec.Model(task="events", **keys), 1)
+        Engine(spec.Model(task="events", **keys), 1)
     assert raised.value.hint
 
 
 def test_context_tables_stay_within_their_bound():
     """More contexts than there is room for: the memory stays, the figures stay probabilities."""
     model = spec.Model(task="events", preset="light", experts=(spec.Context(longest=4, contexts=16),))
-    engine = EventEngine(model, 1)
+    engine = Engine(model, 1)
     size = engine.bytes_per_stream
     symbols = [str(s) for s in np.random.default_rng(0).integers(0, 40, 4000)]
     told = feed(engine, "a", symbols)

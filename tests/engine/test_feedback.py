@@ -48,7 +48,7 @@ def test_a_false_alarm_raises_the_threshold_and_a_true_one_lowers_it() -> None:
         engine = Engine(tiny(), 1)
         told = feed(engine, values[:500])
         event = int(told.event[-1])
-        assert told.word[-1] == 0
+        assert told.feedback_verdict[-1] == 0
         if verdict:
             assert has(say(engine, verdict, event), m.JUDGED).all()
         scores[verdict] = feed(engine, values[500:700], time=times(500, 700)).score
@@ -63,9 +63,9 @@ def test_nothing_alarms_until_the_time_that_was_said_and_something_does_after() 
     opened = np.flatnonzero(has(told, m.OPENED)) + 500
     assert SPIKES[3] in opened
     assert (opened >= 1200).all()
-    assert told.spoken[-1] == 1
-    assert told.word[-1] == m.IGNORE
-    assert told.muted[-1] == START + STEP * 1200
+    assert told.feedback_event[-1] == 1
+    assert told.feedback_verdict[-1] == m.IGNORE
+    assert told.ignored_until[-1] == START + STEP * 1200
 
 
 def test_feedback_moves_nothing_but_the_alarms_and_is_answered_by_a_bit_alone() -> None:

@@ -132,7 +132,7 @@ def test_a_leap_of_the_sequence_number_is_not_a_loss_beyond_measure():
     engine = Engine(tiny(), 1)
     feed(engine, noise(1), seq=[0])
     told = feed(engine, noise(1), time=[START + STEP], seq=[2**63 - 1])
-    assert told.lost[0] == 2**31
+    assert told.sequence_gap[0] == 2**31
 
 
 def test_a_bank_that_cannot_be_allocated_is_the_operators_to_mend():

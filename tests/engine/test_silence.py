@@ -9,7 +9,6 @@ import pytest
 from streamrnn import events, spec
 from streamrnn import messages as m
 from streamrnn.engine.engine import Engine
-from streamrnn.engine.event_engine import EventEngine
 from tests.engine.feed import START, STEP, feed, has, tiny
 
 AFTER = 4.0
@@ -114,7 +113,7 @@ def test_events_are_due_at_the_predicted_time(weights: str) -> None:
         task="events", preset="light", weights=weights, silence=2.0, monitors=(spec.Anomaly(warmup=50),),
         vocabulary=spec.Vocabulary(symbols=8, shown=2),
     )  # fmt: skip
-    waited, other = EventEngine(model, 1), EventEngine(model, 1)
+    waited, other = Engine(model, 1), Engine(model, 1)
     time = START + np.cumsum(np.random.default_rng(1).lognormal(0.0, 0.3, 200))
     for one in (waited, other):
         told = one.step(events(["a"] * 200, list("abcd" * 50), time), one.admit(["a"] * 200))

@@ -64,7 +64,7 @@ def test_a_weekend_is_no_step(steps: str) -> None:
     times, values = MONDAY + DAY * k, np.cumsum(np.random.default_rng(3).normal(0, 1.0, len(k)))
     told = replay(times, values, (1, 2), steps=steps)
     friday = np.flatnonzero(k % 7 == 4)[4:]
-    assert (np.diff(told.counted[20:]) == 1).all()
+    assert (np.diff(told.step[20:]) == 1).all()
     if steps == "auto":
         assert (told.leads[friday] == [3, 4]).all()
         assert (told.leads[friday - 1] == [1, 4]).all()
@@ -79,7 +79,7 @@ def test_a_night_is_no_step_and_a_lost_hour_is_one() -> None:
     told = replay(times, wave(times), (1, 4))
     evening = np.flatnonzero(k[keep] % 24 == 17)[5:-1]
     assert (told.leads[evening] == [15, 18]).all()
-    moved = np.diff(told.counted)
+    moved = np.diff(told.step)
     assert (moved[evening] == 1).all()
     gap = int(np.flatnonzero(k[keep] == 24 * 30 + 13)[0])
     assert moved[gap - 1] == 2
@@ -88,7 +88,7 @@ def test_a_night_is_no_step_and_a_lost_hour_is_one() -> None:
 def test_all_of_a_gap_counts_where_steps_are_time() -> None:
     k = np.array([h for h in range(24 * 20) if 8 <= h % 24 < 18])
     told = replay(MONDAY + 3600.0 * k, wave(3600.0 * k), (1, 4), steps="time")
-    assert (told.counted - told.counted[0] == k - k[0]).all()
+    assert (told.step - told.step[0] == k - k[0]).all()
     assert (told.leads == [1, 4]).all()
     assert np.isfinite(told.expected[10:, 0]).all()
 

@@ -122,7 +122,8 @@ def test_single_precision_learns_what_double_does(
     """The replica is held against double precision, the service runs in single."""
     values = np.sin(np.arange(80) / 3) + np.random.default_rng(1).normal(0, 0.3, 80)
     labels = {"label": np.roll(values, 2)} if task == "label" else {}
-    model = tiny(layers=(layer,), rule=rule, optimiser=spec.Sgd(rate=0.05), task=task, label_memory=1)
+    memory = {"label_memory": 1} if task == "label" else {}
+    model = tiny(layers=(layer,), rule=rule, optimiser=spec.Sgd(rate=0.05), task=task, **memory)
     moved = []
     for dtype in ("float32", "float64"):
         engine = Engine(model, 1, dtype)

@@ -13,7 +13,7 @@ from streamrnn.kernels.experts import seasons
 from streamrnn.model.history import past
 from streamrnn.model.layout import labels, numbers
 from streamrnn.model.parts import EXPERTS, HEADS, LAYERS, OPTIMISERS
-from streamrnn.model.traces import TRACES
+from tests.conftest import CANARY, SPARE
 
 Array = NDArray[Any]
 
@@ -83,6 +83,20 @@ def _forecast(address, shape, reals, state, past, history, steps, out, last, ste
     )  # fmt: skip
 
 
+def fenced(size: int, dtype: str) -> Array:
+    """Room of NaN, with canaries behind it: pointers are not checked."""
+    whole = np.full(size + SPARE, np.nan, dtype)
+    whole[size:] = CANARY
+    return whole[:size]
+
+
+def unharmed(*rooms: Array) -> None:
+    """Nobody has written behind the rooms."""
+    for room in rooms:
+        if room.base is not None:
+            assert (room.base[len(room) :] == CANARY).all(), "a kernel writes behind its room"
+
+
 class Layer(NamedTuple):
     """A layer (or a kind at its default settings) of one width and precision, with room for C rows."""
 
@@ -113,7 +127,7 @@ class Layer(NamedTuple):
         part = self.kind
         tape = self.rows * sum(part.tape(self.inputs, self.units, self.own))
         scratch = part.scratch(self.rows, self.inputs, self.units, self.own)
-        return np.full(tape, np.nan, self.dtype), np.full(scratch, np.nan, self.dtype)
+        return fenced(tape, self.dtype), fenced(scratch, self.dtype)
 
     def empty(self) -> Array:
         """The state at the start."""
@@ -126,6 +140,7 @@ class Layer(NamedTuple):
         state = self.empty() if state is None else state
         address = self.kind.forward.address(self.dtype)
         _forward(address, self.shape, self.cast(w), state, tape, self.cast(xs), self.cast(keep), scratch, ys)
+        unharmed(tape, scratch)
         return ys, tape
 
     def backward(self, w: Array, tape: Array, keep: Array, dys: Array, first: int, last: int) -> tuple[Array, Array]:
@@ -136,25 +151,27 @@ class Layer(NamedTuple):
         address = self.kind.backward.address(self.dtype)
         w, keep, dys = self.cast(w), self.cast(keep), self.cast(dys)
         _backward(address, self.shape, w, tape, keep, dys, dxs, g, scratch, first, last)
+        unharmed(tape, scratch)
         return g, dxs
 
     def follow(
         self, w: Array, tape: Array, keep: Array, dys: Array, trace: Array, first: int, last: int
     ) -> tuple[Array, Array]:
         """Gradient and each input's own of rows first..last-1 with dys (last - first, H); the trace is taken along."""
-        part = TRACES[self.layer if isinstance(self.layer, type) else type(self.layer)]
+        part = self.kind.trace
         g, dxs = np.zeros(self.params, self.dtype), np.full((last - first, self.inputs), np.nan, self.dtype)
-        scratch = np.full(part.scratch(self.units), np.nan, self.dtype)
+        scratch = fenced(part.scratch(self.units), self.dtype)
         address = part.follow.address(self.dtype)
         _follow(
             address, self.shape, self.cast(w), tape, self.cast(keep), self.cast(dys), dxs, g, trace, scratch,
             first, last,
         )  # fmt: skip
+        unharmed(tape, scratch)
         return g, dxs
 
     def trace(self) -> Array:
         """A trace of nothing."""
-        part = TRACES[self.layer if isinstance(self.layer, type) else type(self.layer)]
+        part = self.kind.trace
         return np.zeros(part.size(self.inputs, self.units), self.dtype)
 
     def cast(self, values: Array) -> Array:

@@ -111,7 +111,7 @@ def test_looking_changes_nothing_and_tells_the_last_outcome(model: spec.Model, d
         last = max(place for place, other in enumerate(made.names) if other == name)
         looked = engine.outlook(name)
         assert looked is not None
-        same(looked, pick(told, [last]), but=("bits", "lost"))
+        same(looked, pick(told, [last]), but=("bits", "sequence_gap"))
     engine.health()
     assert [engine.export(name) for name in engine.names] == before
 

@@ -21,8 +21,8 @@ DIALECT = ("foretell", "foretells", "foretold", "foretelling")  # the field says
 RATCHET = {
     "lines": 0,
     "file": 0,
-    "arguments": 4,
-    "complexity": 14,
+    "arguments": 3,
+    "complexity": 3,
     "outside": 0,
     "header": 0,
     "dialect": 0,

@@ -11,10 +11,11 @@ import fake
 import pytest
 import zmq
 
+from streamrnn import spec
 from streamrnn.config import schema
-from streamrnn.engine import tasks
+from streamrnn.engine.engine import Engine
+from streamrnn.service import build, startup
 from streamrnn.service import daemon as module
-from streamrnn.service import startup
 
 PATIENCE = 10.0  # seconds
 
@@ -112,10 +113,15 @@ class Turned:
         self.peers.close()
 
 
+def engine_of(model: spec.Model, *given: Any, **named: Any) -> Any:
+    """The fake engine for numbers, the real one for events."""
+    return (Engine if model.task == "events" else fake.Engine)(model, *given, **named)
+
+
 @pytest.fixture
 def turned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Turned]]:
     """Makes a daemon with the fake engine; `text` is more TOML."""
-    monkeypatch.setattr(tasks, "Engine", fake.Engine)
+    monkeypatch.setattr(build, "Engine", engine_of)
     monkeypatch.setattr(startup, "SUBSCRIBERS", 0.05)
     with ExitStack() as made:
 

@@ -235,3 +235,23 @@ def test_generating_changes_nothing_that_will_be_learned(serving: Callable[[], T
         refused = ask(one, **{**more, **wrong})
         assert (refused["ok"], refused["exit_code"]) == (False, code)
         assert refused["hint"]
+
+
+def test_it_is_frozen_and_hears_feedback_and_a_replay_does_the_same(serving: Callable[[], Turned]) -> None:
+    one = serving()
+    fed(one, WORDS)
+    assert ask(one, command="freeze")["frozen"]
+    before = state(one)
+    learned = one.value("streamrnn_observations_learned_total")
+    fed(one, [("a", "never-seen"), ("a", "b")])
+    assert one.value("streamrnn_observations_frozen_total") == 2
+    assert one.value("streamrnn_observations_learned_total") == learned
+    assert not ask(one, command="unfreeze")["frozen"]
+    one.peers.push.send_json({"feedback": {"event_id": "a/999", "verdict": "false_alarm"}})
+    one.until(lambda: one.value("streamrnn_feedback_total", "unknown") == 1)  # there was no such event
+    assert not ask(one, command="feedback", event_id="a/998", verdict="true_alarm")["taken"]
+    after = state(one)
+    assert after != before
+    one.kill()
+    one.start()
+    assert state(one) == after

@@ -8,8 +8,9 @@ import pytest
 from conftest import Turned
 from test_control import ask
 
-from streamrnn.engine import engine, tasks
+from streamrnn.engine import engine
 from streamrnn.messages import IGNORE
+from streamrnn.service import build
 
 Make = Callable[..., Turned]
 MODEL = """
@@ -28,7 +29,7 @@ def serving(turned: Make, monkeypatch: pytest.MonkeyPatch) -> Turned:
 
     changed = conftest.CONFIG.replace('[model]\nfeatures = ["flow"]', MODEL.strip())
     monkeypatch.setattr(conftest, "CONFIG", changed)
-    monkeypatch.setattr(tasks, "Engine", engine.Engine)
+    monkeypatch.setattr(build, "Engine", engine.Engine)
     return turned("checkpoint = 3600.0\n")
 
 
@@ -67,9 +68,10 @@ def test_it_is_journaled_told_in_the_next_anomaly_and_the_same_over_a_crash(serv
     assert ask(one, command="feedback", event_id=told["event_id"], verdict="ignore", until=until)["taken"]
     fed(one, 700, values[700:])
     outlook = one.daemon.parts.engine.outlook("a/b")
-    assert f"a/b/{outlook.spoken[0]}" == told["event_id"]
-    assert outlook.event[0] == outlook.spoken[0]  # the spike at 900 was none
-    assert (outlook.word[0], outlook.steps[0], outlook.muted[0]) == (IGNORE, 2, float(until))
+    assert f"a/b/{outlook.feedback_event[0]}" == told["event_id"]
+    assert outlook.event[0] == outlook.feedback_event[0]  # the spike at 900 was none
+    assert (outlook.feedback_verdict[0], outlook.alert_rate_halvings[0]) == (IGNORE, 2)
+    assert outlook.ignored_until[0] == float(until)
     before = one.daemon.parts.engine.export("a/b")
     one.kill()
     one.start()

@@ -19,9 +19,8 @@ import pytest
 import zmq
 from conftest import PATIENCE, Peers
 
-from streamrnn.engine import tasks
+from streamrnn.service import build, process
 from streamrnn.service import daemon as module
-from streamrnn.service import process
 
 CONFIG = """
 [model]
@@ -169,7 +168,7 @@ def test_sighup_reads_the_file_again_and_a_bad_one_is_refused(child: Child) -> N
 @pytest.fixture
 def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A configuration file for `run` in this process, with the fake engine; signals are put back afterwards."""
-    monkeypatch.setattr(tasks, "Engine", fake.Engine)
+    monkeypatch.setattr(build, "Engine", fake.Engine)
     monkeypatch.setattr(process.faulthandler, "enable", lambda: None)  # pytest has its own
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     before = [signal.getsignal(number) for number in numbers]

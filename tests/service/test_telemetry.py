@@ -75,7 +75,7 @@ def test_open_metrics_is_negotiated(web: Web) -> None:
 
 def test_what_was_lost_only_grows_however_large_the_gaps_are(telemetry: Telemetry) -> None:
     out = outcomes(4, 1, 1)
-    out.lost[:] = [2**62, 2**62, 2**62, -5]
+    out.sequence_gap[:] = [2**62, 2**62, 2**62, -5]
     telemetry.served(out, 0, 0.0)
     assert telemetry.value("streamrnn_observations_lost_total") == 3 * 2.0**62
 
@@ -91,7 +91,7 @@ def test_a_batch_is_counted_by_its_bits(telemetry: Telemetry, web: Web) -> None:
         messages.UNMATCHED,
     ]
     out.severity[:] = [0, 1, 3, 0, 0, 0]
-    out.lost[0] = 4
+    out.sequence_gap[0] = 4
     telemetry.served(out, 8, 0.0015)
     telemetry.received({1: 3}, {1: 7}, 1234.5)
     got = samples(web)

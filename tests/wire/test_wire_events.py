@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from streamrnn import events, spec
-from streamrnn.engine.event_engine import EventEngine
+from streamrnn.engine.engine import Engine
 from streamrnn.messages import END, STAMPED, digest
 from streamrnn.wire import FIELDS, Decoded, Decoder, Encoder, Events, Frame, Source
 from streamrnn.wire.incoming.forms import SYMBOL_BYTES
@@ -108,12 +108,12 @@ def test_half_a_surrogate_is_refused() -> None:
 
 
 @pytest.fixture(scope="module")
-def engine() -> EventEngine:
+def engine() -> Engine:
     vocabulary = spec.Vocabulary(symbols=16, shown=3)
-    return EventEngine(spec.Model(task="events", preset="light", vocabulary=vocabulary), 20)
+    return Engine(spec.Model(task="events", preset="light", vocabulary=vocabulary), 20)
 
 
-def answered(engine: EventEngine, body: bytes, format: Any = "json") -> list[dict[str, Any]]:
+def answered(engine: Engine, body: bytes, format: Any = "json") -> list[dict[str, Any]]:
     batch = decode(body).batch
     told = engine.step(batch, engine.admit(batch.names))
     messages = Encoder(Events(engine.symbol), format).encode(batch, told, engine.names, [7] * len(batch.names), False)
@@ -121,7 +121,7 @@ def answered(engine: EventEngine, body: bytes, format: Any = "json") -> list[dic
     return [codec.decode(message) for _, message in messages]
 
 
-def test_what_was_predicted_is_what_is_scored(engine: EventEngine) -> None:
+def test_what_was_predicted_is_what_is_scored(engine: Engine) -> None:
     """The probability of what came is the one that was published before; what was expected is what stood first."""
     bodies = [json.dumps({"stream": "scored", "event": letter}).encode() for letter in "abcabd" * 30]
     told = [answered(engine, body)[0] for body in bodies]
@@ -138,9 +138,9 @@ def test_what_was_predicted_is_what_is_scored(engine: EventEngine) -> None:
     assert [each.get("unseen", False) for each in told[:4]] == [True, True, True, False]
 
 
-def test_the_fields_of_an_answer(engine: EventEngine) -> None:
+def test_the_fields_of_an_answer(engine: Engine) -> None:
     [one] = answered(engine, b'{"stream": "fields", "event": "x", "time": 1.0, "id": "m1", "end": true}')
-    marks = {"late", "duplicate", "replayed", "retained", "missing"}
+    marks = {"late", "duplicate", "replayed", "retained", "missing", "frozen"}
     assert list(one) == [field for field in FIELDS["event prediction"] if field not in marks]
     assert (one["event"], one["unseen"], one["id"], one["seq"], one["lsn"]) == ("x", True, "m1", 1, 7)
     assert list(one["session"]) == list(FIELDS["session"])
@@ -150,8 +150,8 @@ def test_the_fields_of_an_answer(engine: EventEngine) -> None:
     assert sum(each["probability"] for each in one["next"]) <= 1.0 + 1e-6
 
 
-def fresh() -> EventEngine:
-    return EventEngine(spec.Model(task="events", preset="light", vocabulary=spec.Vocabulary(symbols=16, shown=3)), 1)
+def fresh() -> Engine:
+    return Engine(spec.Model(task="events", preset="light", vocabulary=spec.Vocabulary(symbols=16, shown=3)), 1)
 
 
 @pytest.mark.parametrize("format", ["json", "msgpack"])
@@ -169,7 +169,7 @@ def test_columns_are_answered_by_columns_that_say_the_same(format: str) -> None:
         assert many[name] == singles[-1][name], name
 
 
-def test_a_late_event_has_no_probability(engine: EventEngine) -> None:
+def test_a_late_event_has_no_probability(engine: Engine) -> None:
     answered(engine, b'[{"stream": "late", "event": "a", "time": 10}, {"stream": "late", "event": "b", "time": 20}]')
     [one] = answered(engine, b'{"stream": "late", "event": "c", "time": 5}')
     assert (one["late"], one["event"], one["probability"], one["rank"], one["bits"]) == (True, "c", None, None, None)
@@ -177,7 +177,7 @@ def test_a_late_event_has_no_probability(engine: EventEngine) -> None:
 
 def test_a_strange_event_is_told_with_what_was_expected() -> None:
     model = spec.Model(task="events", preset="light", vocabulary=spec.Vocabulary(symbols=16, alert_rate=0.01))
-    engine = EventEngine(model, 1)
+    engine = Engine(model, 1)
     engine.step(batch := events(["a"] * 600, list("abc") * 200), engine.admit(batch.names))
     messages = answered(engine, b'{"stream": "a", "event": "reboot"}')
     prediction, anomaly = messages
@@ -193,7 +193,7 @@ def test_a_strange_event_is_told_with_what_was_expected() -> None:
 
 def test_a_strange_session_is_told_with_what_was_expected() -> None:
     model = spec.Model(task="events", preset="light", weights="pooled", vocabulary=spec.Vocabulary(symbols=16))
-    engine = EventEngine(model, 2)
+    engine = Engine(model, 2)
     batch = events(["a"] * 1200, list("abcd") * 300, end=[False, False, False, True] * 300)
     engine.step(batch, engine.admit(batch.names))
     prediction, *others, anomaly = answered(engine, b'{"stream": "case", "event": ["a", "b"], "end": [false, true]}')
@@ -225,7 +225,7 @@ def test_the_likeliest_next_may_be_the_end() -> None:
     assert last["next"][0]["probability"] > 0.9
 
 
-def test_the_last_answer_again(engine: EventEngine) -> None:
+def test_the_last_answer_again(engine: Engine) -> None:
     encoder = Encoder(Events(engine.symbol))
     batch = decode(
         b'[{"stream": "again", "event": "a", "time": 1}, {"stream": "again", "event": "a", "time": 2}]'

@@ -1,5 +1,5 @@
 """What every kernel stands on: compilation (jit), calls by address (call), registers and matrix products (simd,
-linalg), activations, counters as 32-bit words (as_uint32), and where things are.
+linalg), activations, times of the day (calendar), counters as 32-bit words (as_uint32), and where things are.
 
 A place has a name, and a name belongs to a record (record): the tables of a plan (program), a stream's row (layout),
 bits and columns of outcomes (outcomes), the arrays that a compiled call is given (arrays). Rejected: bare integers of a

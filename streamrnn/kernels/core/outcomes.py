@@ -59,15 +59,15 @@ class OutInt(Record):
     LEARNED: int  # labels the network has been given so far
     SEQUENCE_GAP: int  # sender's sequence numbers skipped just before this one
     MONITOR: int  # index of the monitor that was most surprised, -1 while there was none
+    FEEDBACK_EVENT: int  # number of the event that feedback spoke of last, 0: of none
+    FEEDBACK_VERDICT: int  # Flag.TRUE_ALARM, FALSE_ALARM, IGNORE; 0: nothing
+    ALERT_RATE_HALVINGS: int  # by feedback the alert rate is multiplied with 2^(-steps / 2)
+    IGNORED_UNTIL: int  # seconds: until then no alarm is raised, 0: it was never asked for
 
 
 class ForecastInt(OutInt):
     """Integers of the outcome of a forecast."""
 
-    FEEDBACK_EVENT: int  # number of the event that feedback spoke of last, 0: of none
-    FEEDBACK_VERDICT: int  # Flag.TRUE_ALARM, FALSE_ALARM, IGNORE; 0: nothing
-    ALERT_RATE_HALVINGS: int  # by feedback the alert rate is multiplied with 2^(-steps / 2)
-    IGNORED_UNTIL: int  # seconds: until then no alarm is raised, 0: it was never asked for
     STEP: int  # the stream's count of steps: see step/gaps.py
     LEADS: int = many(0)  # usual intervals that each horizon lies ahead (K)
 

@@ -16,6 +16,7 @@ import math
 
 from numba import carray, types
 
+from streamrnn.kernels.core.calendar import bin_of
 from streamrnn.kernels.core.call import shift
 from streamrnn.kernels.core.jit import family, jit
 from streamrnn.kernels.experts import seasons
@@ -76,13 +77,6 @@ def forecast_level(shape, reals, state, past, history, steps, out, last, step, t
     f, hs = carray(out, shape[0]), carray(steps, shape[0])
     for k in range(shape[0]):
         f[k] = seasons.level(past, history, shape[1], time + hs[k] * interval, last)
-
-
-@jit
-def bin_of(time, period, bins):
-    """Bin of `time` (seconds) in its period."""
-    phase = time / period
-    return min(int((phase - math.floor(phase)) * bins), bins - 1)
 
 
 @settle_part

@@ -7,6 +7,7 @@ from numba import carray
 
 from streamrnn.kernels.core.activations import tanh_of
 from streamrnn.kernels.core.call import at, shift
+from streamrnn.kernels.core.jit import jit
 from streamrnn.kernels.core.linalg import dots, fold, matvec, sums
 from streamrnn.kernels.core.simd import copy, each
 from streamrnn.kernels.layers.contract import WANTED, C, H, I, backward_part, forward_part
@@ -21,13 +22,20 @@ def advance(a, h):
     return h, y, y
 
 
+@jit
+def params(shape, w):
+    """W, U, b: views of parameters or of their gradient."""
+    n, m = shape[I], shape[H]
+    return carray(w, (n, m)), carray(shift(w, n * m), (m, m)), carray(shift(w, (n + m) * m), m)
+
+
 @forward_part
 def forward(shape, w, state, tape, x, scratch, t):
     """One step; scratch holds the pre-activation (H)."""
     n, m, c = shape[I], shape[H], shape[C]
-    W, U = carray(w, (n, m)), carray(shift(w, n * m), (m, m))
+    W, U, b = params(shape, w)
     copy(n, x, shift(tape, t * n))
-    copy(m, shift(w, (n + m) * m), scratch)
+    copy(m, at(b, 0), scratch)
     matvec(W, carray(x, n), carray(scratch, m))
     matvec(U, carray(state, m), carray(scratch, m))
     advance(m, scratch, state, shift(tape, c * n + t * m), shift(tape, c * (n + m) + t * m), state)
@@ -38,7 +46,7 @@ def backward(shape, w, tape, keep, dy, dx, g, scratch, first, last):
     """delta = (dy + carry) (1 - h'^2); carry = keep U delta. Scratch: delta (rows, H), carry (H)."""
     n, m, c = shape[I], shape[H], shape[C]
     rows = last - first
-    W, U = carray(w, (n, m)), carray(shift(w, n * m), (m, m))
+    (W, U, _), (gW, gU, gb) = params(shape, w), params(shape, g)
     D, dX = carray(scratch, (rows, m)), carray(dx, (rows, n))
     carry = carray(shift(scratch, rows * m), m)
     carry[:] = 0
@@ -54,6 +62,6 @@ def backward(shape, w, tape, keep, dy, dx, g, scratch, first, last):
         if shape[WANTED] != 0:
             dX[t] = 0
             dots(W, D[t], dX[t])
-    fold(carray(shift(tape, first * n), (rows, n)), D, carray(g, (n, m)))
-    fold(carray(shift(tape, c * n + first * m), (rows, m)), D, carray(shift(g, n * m), (m, m)))
-    sums(D, carray(shift(g, (n + m) * m), m))
+    fold(carray(shift(tape, first * n), (rows, n)), D, gW)
+    fold(carray(shift(tape, c * n + first * m), (rows, m)), D, gU)
+    sums(D, gb)

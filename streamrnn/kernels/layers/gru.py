@@ -11,6 +11,7 @@ from numba import carray
 
 from streamrnn.kernels.core.activations import sigmoid_each, tanh_of
 from streamrnn.kernels.core.call import at, shift
+from streamrnn.kernels.core.jit import jit
 from streamrnn.kernels.core.linalg import dots, fold, matvec, sums
 from streamrnn.kernels.core.simd import copy, each
 from streamrnn.kernels.layers.contract import WANTED, C, H, I, backward_part, forward_part
@@ -29,19 +30,28 @@ def deltas(r, z, n, m, h, dy, carry):
     return dr, dz, dn, dr, dz, dn * r, d * z
 
 
+@jit
+def params(shape, w):
+    """W, U, b, c: views of parameters or of their gradient."""
+    n, m = shape[I], shape[H]
+    k = 3 * m
+    last = shift(w, (n + m) * k)
+    return carray(w, (n, k)), carray(shift(w, n * k), (m, k)), carray(last, k), carray(shift(last, k), m)
+
+
 @forward_part
 def forward(shape, w, state, tape, x, scratch, t):
     """One step; scratch holds the sums with x (3H) and with h (3H)."""
     n, m, c = shape[I], shape[H], shape[C]
     k = 3 * m
-    W, U, b = carray(w, (n, k)), carray(shift(w, n * k), (m, k)), shift(w, (n + m) * k)
+    W, U, b, of_product = params(shape, w)
     a, u = scratch, shift(scratch, k)
     gates, tm = shift(tape, c * (n + m) + t * k), shift(tape, c * (n + m + k) + t * m)
     copy(n, x, shift(tape, t * n))
-    copy(k, b, a)
+    copy(k, at(b, 0), a)
     matvec(W, carray(x, n), carray(a, k))
     copy(2 * m, a, u)
-    copy(m, shift(b, k), shift(u, 2 * m))
+    copy(m, at(of_product, 0), shift(u, 2 * m))
     matvec(U, carray(state, m), carray(u, k))
     sigmoid_each(2 * m, u, gates)
     candidate(m, gates, shift(a, 2 * m), shift(u, 2 * m), tm, shift(gates, 2 * m))
@@ -53,7 +63,7 @@ def backward(shape, w, tape, keep, dy, dx, g, scratch, first, last):
     """Scratch: A (rows, 3H) deltas at the sums with x, B (rows, 3H) deltas at the products with h, carry (H)."""
     n, m, c = shape[I], shape[H], shape[C]
     k, rows = 3 * m, last - first
-    W, U = carray(w, (n, k)), carray(shift(w, n * k), (m, k))
+    (W, U, _, _), (gW, gU, gb, gc) = params(shape, w), params(shape, g)
     A, B = carray(scratch, (rows, k)), carray(shift(scratch, rows * k), (rows, k))
     carry, dX = carray(shift(scratch, 2 * rows * k), m), carray(dx, (rows, n))
     carry[:] = 0
@@ -73,7 +83,7 @@ def backward(shape, w, tape, keep, dy, dx, g, scratch, first, last):
         if shape[WANTED] != 0:
             dX[t] = 0
             dots(W, A[t], dX[t])
-    fold(carray(shift(tape, first * n), (rows, n)), A, carray(g, (n, k)))
-    fold(carray(shift(tape, c * n + first * m), (rows, m)), B, carray(shift(g, n * k), (m, k)))
-    sums(A, carray(shift(g, (n + m) * k), k))
-    sums(B[:, 2 * m :], carray(shift(g, (n + m + 1) * k), m))
+    fold(carray(shift(tape, first * n), (rows, n)), A, gW)
+    fold(carray(shift(tape, c * n + first * m), (rows, m)), B, gU)
+    sums(A, gb)
+    sums(B[:, 2 * m :], gc)

@@ -45,13 +45,20 @@ def pull(nu, theta, da, db, dg):
     return t(0) if outward else by_nu, a * db - b * da
 
 
+@jit
+def params(shape, w):
+    """B, nu, theta: views of parameters or of their gradient."""
+    n, m = shape[I], shape[H]
+    k = m // 2
+    return carray(w, (n, m)), carray(shift(w, n * m), k), carray(shift(w, n * m + k), k)
+
+
 @forward_part
 def forward(shape, w, state, tape, x, scratch, t):
     """One step; no scratch."""
     n, m, c = shape[I], shape[H], shape[C]
     k = m // 2
-    B = carray(w, (n, m))
-    nu, theta = carray(shift(w, n * m), k), carray(shift(w, n * m + k), k)
+    B, nu, theta = params(shape, w)
     xs, re, im = carray(x, n), carray(state, k), carray(shift(state, k), k)
     tx = carray(shift(tape, t * n), n)
     before = shift(tape, c * n + t * m)
@@ -77,8 +84,7 @@ def backward(shape, w, tape, keep, dy, dx, g, scratch, first, last):
     l, g and the gradients by l and by g."""
     n, m, c = shape[I], shape[H], shape[C]
     k, rows = m // 2, last - first
-    B = carray(w, (n, m))
-    nu, theta = carray(shift(w, n * m), k), carray(shift(w, n * m + k), k)
+    (B, nu, theta), (gB, gnu, gtheta) = params(shape, w), params(shape, g)
     X = carray(shift(tape, first * n), (rows, n))
     Z = carray(shift(tape, c * n + first * m), (rows, m))
     V = carray(shift(tape, c * (n + m) + first * m), (rows, m))
@@ -105,8 +111,7 @@ def backward(shape, w, tape, keep, dy, dx, g, scratch, first, last):
         if shape[WANTED] != 0:
             dX[t] = 0
             dots(B, D[t], dX[t])
-    fold(X, D, carray(g, (n, m)))
-    gnu, gtheta = carray(shift(g, n * m), k), carray(shift(g, n * m + k), k)
+    fold(X, D, gB)
     for j in range(k):
         by_nu, by_theta = pull(nu[j], theta[j], da[j], db[j], ds[j])
         gnu[j] += by_nu

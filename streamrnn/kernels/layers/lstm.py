@@ -11,6 +11,7 @@ from numba import carray
 
 from streamrnn.kernels.core.activations import sigmoid_each, tanh_each, tanh_of
 from streamrnn.kernels.core.call import at, shift
+from streamrnn.kernels.core.jit import jit
 from streamrnn.kernels.core.linalg import dots, fold, matvec, sums
 from streamrnn.kernels.core.simd import copy, each
 from streamrnn.kernels.layers.contract import WANTED, C, H, I, backward_part, forward_part
@@ -32,16 +33,24 @@ def deltas(i, f, o, g, c, u, dy, dh, dc):
     return e * g * i * (1 - i), e * c * f * (1 - f), d * u * o * (1 - o), e * i * (1 - g * g), e * f
 
 
+@jit
+def params(shape, w):
+    """W, U, b: views of parameters or of their gradient."""
+    n, m = shape[I], shape[H]
+    k = 4 * m
+    return carray(w, (n, k)), carray(shift(w, n * k), (m, k)), carray(shift(w, (n + m) * k), k)
+
+
 @forward_part
 def forward(shape, w, state, tape, x, scratch, t):
     """One step; scratch holds the pre-activations (4H)."""
     n, m, rows = shape[I], shape[H], shape[C]
     k = 4 * m
-    W, U = carray(w, (n, k)), carray(shift(w, n * k), (m, k))
+    W, U, b = params(shape, w)
     gates, c = shift(tape, rows * (n + 2 * m) + t * k), shift(state, m)
     copy(n, x, shift(tape, t * n))
     copy(m, state, shift(tape, rows * n + t * m))
-    copy(k, shift(w, (n + m) * k), scratch)
+    copy(k, at(b, 0), scratch)
     matvec(W, carray(x, n), carray(scratch, k))
     matvec(U, carray(state, m), carray(scratch, k))
     sigmoid_each(3 * m, scratch, gates)
@@ -57,7 +66,7 @@ def backward(shape, w, tape, keep, dy, dx, g, scratch, first, last):
     """Scratch: D (rows, 4H) deltas at the pre-activations, carry of h (H), carry of c (H)."""
     n, m, c = shape[I], shape[H], shape[C]
     k, rows = 4 * m, last - first
-    W, U = carray(w, (n, k)), carray(shift(w, n * k), (m, k))
+    (W, U, _), (gW, gU, gb) = params(shape, w), params(shape, g)
     D, dX = carray(scratch, (rows, k)), carray(dx, (rows, n))
     dh, dc = carray(shift(scratch, rows * k), m), carray(shift(scratch, rows * k + m), m)
     dh[:] = 0
@@ -80,6 +89,6 @@ def backward(shape, w, tape, keep, dy, dx, g, scratch, first, last):
         if shape[WANTED] != 0:
             dX[t] = 0
             dots(W, D[t], dX[t])
-    fold(carray(shift(tape, first * n), (rows, n)), D, carray(g, (n, k)))
-    fold(carray(shift(tape, c * n + first * m), (rows, m)), D, carray(shift(g, n * k), (m, k)))
-    sums(D, carray(shift(g, (n + m) * k), k))
+    fold(carray(shift(tape, first * n), (rows, n)), D, gW)
+    fold(carray(shift(tape, c * n + first * m), (rows, m)), D, gU)
+    sums(D, gb)

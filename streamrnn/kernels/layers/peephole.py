@@ -12,8 +12,18 @@ from numba import carray
 
 from streamrnn.kernels.core.activations import sigmoid, tanh
 from streamrnn.kernels.core.call import shift
+from streamrnn.kernels.core.jit import jit
 from streamrnn.kernels.core.linalg import dots, fold, matvec, sums
 from streamrnn.kernels.layers.contract import WANTED, C, H, I, backward_part, forward_part
+
+
+@jit
+def params(shape, w):
+    """W, U, b, p (3, H): views of parameters or of their gradient."""
+    n, m = shape[I], shape[H]
+    k = 4 * m
+    last = shift(w, (n + m) * k)
+    return carray(w, (n, k)), carray(shift(w, n * k), (m, k)), carray(last, k), carray(shift(last, k), (3, m))
 
 
 @forward_part
@@ -21,8 +31,7 @@ def forward(shape, w, state, tape, x, scratch, t):
     """One step; scratch holds the pre-activations (4H)."""
     n, m, rows = shape[I], shape[H], shape[C]
     k = 4 * m
-    W, U, b = carray(w, (n, k)), carray(shift(w, n * k), (m, k)), carray(shift(w, (n + m) * k), k)
-    p = carray(shift(w, (n + m + 1) * k), 3 * m)
+    W, U, b, p = params(shape, w)
     h, c = carray(state, m), carray(shift(state, m), m)
     xs, a = carray(x, n), carray(scratch, k)
     tx = carray(shift(tape, t * n), n)
@@ -33,7 +42,7 @@ def forward(shape, w, state, tape, x, scratch, t):
     tt = carray(shift(tape, rows * (n + 3 * m + k) + t * m), m)
     gi, gf, go, gg = gates[:m], gates[m : 2 * m], gates[2 * m : 3 * m], gates[3 * m :]
     ai, af, ao, ag = a[:m], a[m : 2 * m], a[2 * m : 3 * m], a[3 * m :]
-    pi, pf, po = p[:m], p[m : 2 * m], p[2 * m :]
+    pi, pf, po = p[0], p[1], p[2]
     for j in range(k):
         a[j] = b[j]
     for i in range(n):
@@ -59,8 +68,7 @@ def backward(shape, w, tape, keep, dy, dx, g, scratch, first, last):
     n, m, c = shape[I], shape[H], shape[C]
     k, rows = 4 * m, last - first
     one = carray(w, 1).dtype.type(1)
-    W, U = carray(w, (n, k)), carray(shift(w, n * k), (m, k))
-    p, gp = carray(shift(w, (n + m + 1) * k), (3, m)), carray(shift(g, (n + m + 1) * k), (3, m))
+    (W, U, _, p), (gW, gU, gb, gp) = params(shape, w), params(shape, g)
     pi, pf, po, gpi, gpf, gpo = p[0], p[1], p[2], gp[0], gp[1], gp[2]
     X = carray(shift(tape, first * n), (rows, n))
     P = carray(shift(tape, c * n + first * m), (rows, m))
@@ -98,6 +106,6 @@ def backward(shape, w, tape, keep, dy, dx, g, scratch, first, last):
         if shape[WANTED] != 0:
             dX[t] = 0
             dots(W, D[t], dX[t])
-    fold(X, D, carray(g, (n, k)))
-    fold(P, D, carray(shift(g, n * k), (m, k)))
-    sums(D, carray(shift(g, (n + m) * k), k))
+    fold(X, D, gW)
+    fold(P, D, gU)
+    sums(D, gb)

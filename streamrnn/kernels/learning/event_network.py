@@ -14,8 +14,9 @@ from streamrnn.kernels.core.linalg import dots, fold, matvec, sums
 from streamrnn.kernels.core.outcomes import Bit
 from streamrnn.kernels.core.program import Layer, Program, Reals
 from streamrnn.kernels.learning.learning_rate import shorten
+from streamrnn.kernels.learning.network import fade
+from streamrnn.kernels.learning.tape import tape_row
 from streamrnn.kernels.learning.tbptt import guard, rests, roll_back, sound, square
-from streamrnn.kernels.step.advance import tape_row
 
 
 @jit
@@ -23,6 +24,7 @@ def forward(plan, row, scratch):
     """One step of all layers and the readout, onto the tape's next row."""
     p = plan.ints
     t = tape_row(plan, row)
+    fade(carray(shift(row.net, p[Program.MEMORY_F32]), p[Program.MEMORY_LENGTH]), row.net[p[Program.KEEP] + t])
     V, o, m = p[Program.SYMBOLS], p[Program.OUTPUTS], p[Program.JOINED]
     joined = shift(row.net, p[Program.TOPS] + t * m)
     source, at = shift(row.net, p[Program.INPUT]), 0

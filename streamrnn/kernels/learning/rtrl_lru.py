@@ -15,7 +15,7 @@ from streamrnn.kernels.core.call import shift
 from streamrnn.kernels.core.jit import jit
 from streamrnn.kernels.core.linalg import dots
 from streamrnn.kernels.layers.contract import C, H, I
-from streamrnn.kernels.layers.lru import polar, pull
+from streamrnn.kernels.layers.lru import params, polar, pull
 from streamrnn.kernels.learning.trace import TINY, trace_part
 
 
@@ -53,8 +53,7 @@ def follow(shape, w, tape, keep, dy, dx, g, trace, scratch, first, last):
     """Scratch (K each): l, g, keep l, the gradients by l and by g; deltas (H)."""
     n, m, c = shape[I], shape[H], shape[C]
     k, rows = m // 2, last - first
-    B = carray(w, (n, m))
-    nu, theta = carray(shift(w, n * m), k), carray(shift(w, n * m + k), k)
+    B, nu, theta = params(shape, w)
     X = carray(shift(tape, first * n), (rows, n))
     Z = carray(shift(tape, c * n + first * m), (rows, 2, k))
     V = carray(shift(tape, c * (n + m) + first * m), (rows, 2, k))
@@ -83,7 +82,7 @@ def follow(shape, w, tape, keep, dy, dx, g, trace, scratch, first, last):
             pass_on(E[i], G[i], ka, kb, size, X[t, i], p, q)
         dX[t] = 0
         dots(B, delta, dX[t])
-    gnu, gtheta = carray(shift(g, n * m), k), carray(shift(g, n * m + k), k)
+    _, gnu, gtheta = params(shape, g)
     for j in range(k):
         by_nu, by_theta = pull(nu[j], theta[j], da[j], db[j], ds[j])
         gnu[j] += by_nu

@@ -1,6 +1,6 @@
 """SnAp-1 for the Elman layer (Menick et al. 2021, eq. 5 and sec. 3.1): J_ij = s_j (x_i + keep U_jj J_ij), s = 1 - h'^2.
 
-Trace: J (I + H + 1, H), an entry per parameter, for the inputs x, h and 1. Reads the tape of rnn.py.
+Trace: J (I + H + 1, H), an entry per parameter, for the inputs x, h and 1. Reads the tape of elman.py.
 """
 
 from numba import carray
@@ -8,6 +8,7 @@ from numba import carray
 from streamrnn.kernels.core.call import shift
 from streamrnn.kernels.core.linalg import dots
 from streamrnn.kernels.layers.contract import C, H, I
+from streamrnn.kernels.layers.elman import params
 from streamrnn.kernels.learning.trace import carry, trace_part
 
 
@@ -17,7 +18,7 @@ def follow(shape, w, tape, keep, dy, dx, g, trace, scratch, first, last):
     n, m, c = shape[I], shape[H], shape[C]
     rows = last - first
     one = carray(w, 1).dtype.type(1)
-    W, U = carray(w, (n, m)), carray(shift(w, n * m), (m, m))
+    W, U, _ = params(shape, w)
     X = carray(shift(tape, first * n), (rows, n))
     P = carray(shift(tape, c * n + first * m), (rows, m))
     Y = carray(shift(tape, c * (n + m) + first * m), (rows, m))

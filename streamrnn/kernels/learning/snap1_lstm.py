@@ -16,6 +16,7 @@ from streamrnn.kernels.core.call import shift
 from streamrnn.kernels.core.jit import jit
 from streamrnn.kernels.core.linalg import dots
 from streamrnn.kernels.layers.contract import C, H, I
+from streamrnn.kernels.layers.lstm import params
 from streamrnn.kernels.learning.trace import TINY, carry, trace_part
 
 
@@ -50,7 +51,7 @@ def follow(shape, w, tape, keep, dy, dx, g, trace, scratch, first, last):
     n, m, c = shape[I], shape[H], shape[C]
     k, rows = 4 * m, last - first
     one = carray(w, 1).dtype.type(1)
-    W, U = carray(w, (n, k)), carray(shift(w, n * k), (m, k))
+    W, U, _ = params(shape, w)
     X = carray(shift(tape, first * n), (rows, n))
     P = carray(shift(tape, c * n + first * m), (rows, m))
     R = carray(shift(tape, c * (n + m) + first * m), (rows, m))

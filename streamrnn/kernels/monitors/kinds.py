@@ -11,9 +11,9 @@ a good one-step forecast explains an anomaly away after its first value. shape i
 
 from numba import carray, types
 
+from streamrnn.kernels.core.calendar import bin_of
 from streamrnn.kernels.core.call import shift
 from streamrnn.kernels.core.jit import family, jit
-from streamrnn.kernels.experts.naive import bin_of
 
 DAY = 86_400.0
 AFRESH = 20.0

@@ -4,11 +4,11 @@ import math
 
 from numba import carray
 
+from streamrnn.kernels.core.calendar import bin_of
 from streamrnn.kernels.core.call import call, shift
 from streamrnn.kernels.core.jit import jit
 from streamrnn.kernels.core.layout import Clock, Count, Feedback, ForecastLatest, MonitorState, Peaks, Tail, Watch
 from streamrnn.kernels.core.program import Limits, Monitor, Program, Reals
-from streamrnn.kernels.experts.naive import bin_of
 from streamrnn.kernels.monitors import alarm, anomaly_event, calibration, feedback, tail
 
 DAY = 86_400.0

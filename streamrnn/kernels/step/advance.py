@@ -12,6 +12,7 @@ from streamrnn.kernels.core.program import Expert, Layer, Limits, Program, Reals
 from streamrnn.kernels.experts import gate, mix, seasons
 from streamrnn.kernels.learning.network import fade, through
 from streamrnn.kernels.learning.recompute import remember
+from streamrnn.kernels.learning.tape import tape_row
 from streamrnn.kernels.learning.tbptt import roll_back
 from streamrnn.kernels.monitors import outliers
 from streamrnn.kernels.step import scale
@@ -101,37 +102,6 @@ def inputs(plan, row, scratch, values, known, time, learn):
     if p[Program.COMING] > 0:
         foresee(plan, row, scratch, known, x[place:])
     return missing
-
-
-@jit
-def left(plan, row):
-    """What is left of the hidden state: halved for every half-life of silence beyond the usual interval.
-
-    Up to LONGER usual intervals nothing fades: they are the jitter of a clock.
-    """
-    elapsed, half = row.real[plan.ints[Program.CLOCK] + Clock.ELAPSED], plan.reals[Reals.HALF_LIFE]
-    if half <= 0.0 or elapsed <= math.log(scale.LONGER):
-        return 1.0
-    return 0.5 ** ((math.exp(elapsed) - 1.0) / half)
-
-
-@jit
-def tape_row(plan, row):
-    """The tape's next row; when the tape is full, its last KEPT rows move to its front first."""
-    p, q = plan.ints, row.count
-    if q[Count.POSITION] == p[Program.ROWS]:
-        kept, moved = p[Program.KEPT], p[Program.ROWS] - p[Program.KEPT]
-        for b in range(p[Program.BLOCKS]):
-            start, width = plan.blocks[2 * b], plan.blocks[2 * b + 1]
-            front = carray(shift(row.net, start), kept * width)
-            front[:] = carray(shift(row.net, start + moved * width), kept * width)
-        q[Count.POSITION] = kept
-    t = q[Count.POSITION]
-    q[Count.POSITION] += 1
-    q[Count.WRITTEN] += 1
-    row.net[p[Program.KEEP] + t] = 0.0 if q[Count.FRESH] != 0 else left(plan, row)
-    q[Count.FRESH] = 0
-    return t
 
 
 @jit

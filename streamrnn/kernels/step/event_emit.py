@@ -13,6 +13,7 @@ from streamrnn.kernels.core.layout import (
     EventCount,
     EventLatest,
     EventTail,
+    Feedback,
     Lapse,
     Running,
     Session,
@@ -51,7 +52,8 @@ def deadline(plan, row):
     if after == 0.0 or row.count[Count.OPEN] == anomaly_event.SILENT or warming(plan, row):
         return math.nan
     now = row.real[plan.ints[Program.CLOCK] + Clock.TIME]
-    return now + after * (when(plan, row, plan.reals[Reals.START_QUANTILE]) - now)
+    until = now + after * (when(plan, row, plan.reals[Reals.START_QUANTILE]) - now)
+    return math.nan if until < row.count[plan.ints[Program.FEEDBACK] + Feedback.IGNORED_UNTIL] else until
 
 
 @jit
@@ -76,6 +78,10 @@ def emit(plan, row, scratch, r, bits, lost, admitted, out_ints, out_reals):
     out_ints[OutInt.ROW], out_ints[OutInt.BITS], out_ints[OutInt.SEQUENCE_GAP] = r, bits, lost
     out_ints[OutInt.SEQ], out_ints[OutInt.SEVERITY] = q[Count.SEEN], q[Count.SEVERITY]
     out_ints[OutInt.EVENT], out_ints[OutInt.LEARNED], out_ints[OutInt.MONITOR] = q[Count.EVENT], q[Count.LEARNT], 0
+    own = shift(q, p[Program.FEEDBACK])
+    out_ints[OutInt.FEEDBACK_EVENT], out_ints[OutInt.FEEDBACK_VERDICT] = own[Feedback.EVENT], own[Feedback.VERDICT]
+    out_ints[OutInt.ALERT_RATE_HALVINGS] = own[Feedback.STEPS]
+    out_ints[OutInt.IGNORED_UNTIL] = own[Feedback.IGNORED_UNTIL]
     out_ints[EventInt.SYMBOL], out_ints[EventInt.RANK] = int(latest[EventLatest.CAME]), int(latest[EventLatest.RANKED])
     out_ints[EventInt.KNOWN], out_ints[EventInt.ADMITTED] = row.counts[p[Program.KNOWN_SYMBOLS]], admitted
     out_ints[EventInt.PREDICTED], out_ints[EventInt.LENGTH] = (

@@ -25,7 +25,7 @@ from streamrnn.kernels.core.layout import (
 )
 from streamrnn.kernels.core.outcomes import Bit, EventInt, EventReal, Flag, OutReal
 from streamrnn.kernels.core.program import Program
-from streamrnn.kernels.monitors import anomaly_event
+from streamrnn.kernels.monitors import anomaly_event, feedback
 from streamrnn.kernels.step import scale
 from streamrnn.kernels.step.event_emit import deadline, emit
 from streamrnn.kernels.step.event_receive import advance, elapsed, finish, receive, remember, standard_lapse, start
@@ -57,8 +57,15 @@ def observe(plan, row, scratch, r, batch, i):
     """Event i of the batch through the rooms. Returns (outcome bits, sequence numbers lost, symbol just admitted)."""
     p, q, flags, time = plan.ints, row.count, batch.bits[i], batch.time[i]
     bits, lost = door(plan, row, time, batch.seq[i], flags)
+    if flags & Flag.VERDICT and bits == 0:
+        own = shift(q, p[Program.FEEDBACK])
+        return feedback.take(own, q[Count.EVENT], flags & Flag.VERDICT, batch.ident[i], time), lost, 0
     if bits != Bit.LEARNED:
         return bits, lost, 0
+    learn = flags & Flag.FREEZE == 0
+    if not learn:
+        bits = Bit.FROZEN
+    bits |= flags & Bit.INVALID
     clock = carray(shift(row.real, p[Program.CLOCK]), Clock.WIDTH)
     if q[Count.SEEN] == 0:
         clock[Clock.TIME] = time
@@ -70,16 +77,16 @@ def observe(plan, row, scratch, r, batch, i):
         session[:] = 0
         session[Session.BEGAN], session[Session.SCORE], session[Session.TAIL] = time, math.nan, math.nan
     session[Session.COUNT] += 1
-    lapse = standard_lapse(plan, row, elapsed(plan, row, flags, time))
+    lapse = standard_lapse(plan, row, elapsed(plan, row, flags, time), learn)
     scale.tick(clock, q, time)
     q[Count.SEEN] += 1
-    more, s, admitted = receive(plan, row, scratch, r, batch.ident[i], flags & Flag.END != 0, lapse)
+    more, s, admitted = receive(plan, row, scratch, r, batch.ident[i], flags & Flag.END != 0, lapse, learn)
     remember(plan, row, s)
-    if advance(plan, row, scratch, s, at(batch.values, i * p[Program.NUMBERS]), lapse) > 0:
+    if advance(plan, row, scratch, s, at(batch.values, i * p[Program.NUMBERS]), lapse, learn) > 0:
         bits |= Bit.MISSING
     bits |= anomaly_event.unjudged(latest, q, p[Program.QUIET])
     if flags & Flag.END:
-        bits |= finish(plan, row, scratch, r)
+        bits |= finish(plan, row, scratch, r, learn)
     scratch.own[0] = -1
     return bits | more, lost, admitted
 

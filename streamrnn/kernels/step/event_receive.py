@@ -72,7 +72,7 @@ def remember(plan, row, s):
 
 
 @jit
-def advance(plan, row, scratch, s, numbers, lapse):
+def advance(plan, row, scratch, s, numbers, lapse, learn):
     """One step of the network with symbol s, its numeric context and the standardised elapsed time (NaN: unknown)."""
     p = plan.ints
     x, V, missing = blank(plan, row), p[Program.SYMBOLS], 0
@@ -84,7 +84,8 @@ def advance(plan, row, scratch, s, numbers, lapse):
             x[V + 2 * f + 1] = 1
             missing += 1
             continue
-        track(record, v)
+        if learn:
+            track(record, v, plan.reals[Reals.SCALE_RATE])
         x[V + 2 * f] = scale.standardise(v, record[Lapse.MEAN], record[Lapse.VARIANCE])
     last = V + 2 * p[Program.NUMBERS]
     if math.isnan(lapse):
@@ -96,10 +97,10 @@ def advance(plan, row, scratch, s, numbers, lapse):
 
 
 @jit
-def track(record, v):
-    """One more value into a record of running mean, variance and count."""
+def track(record, v, least):
+    """One more value into a record of running mean, variance and count, by at least this rate."""
     record[Lapse.COUNT] += 1
-    rate = max(SLOW, 1.0 / record[Lapse.COUNT])
+    rate = max(least, 1.0 / record[Lapse.COUNT])
     record[Lapse.MEAN], record[Lapse.VARIANCE] = scale.moments(record[Lapse.MEAN], record[Lapse.VARIANCE], v, rate)
 
 
@@ -146,49 +147,65 @@ def settle(plan, row, scratch, s, n):
 
 
 @jit
+def late(plan, row, lapse):
+    """How many standard deviations after its median the event came; NaN unknown."""
+    if math.isnan(lapse):
+        return math.nan
+    p = plan.ints
+    out = shift(row.net, p[Program.RAW] + (row.count[Count.POSITION] - 1) * p[Program.OUTPUTS] + p[Program.SYMBOLS])
+    return (lapse - out[0]) / math.exp(min(max(float(out[1]), -4.0), 4.0))
+
+
+@jit
 def teach(plan, row, scratch, s, n, lapse):
-    """Write the gradient at the tape's last row. Returns how many sds after its median the event came, NaN unknown."""
+    """Write the gradient at the tape's last row."""
     p, q = plan.ints, row.count
     t = q[Count.POSITION] - 1
     V, o = p[Program.SYMBOLS], p[Program.OUTPUTS]
     gradient, out = shift(row.net, p[Program.GRADIENT] + t * o), shift(row.net, p[Program.RAW] + t * o)
     network = carray(shift(scratch.f32, p[Program.SCRATCH_SHARES] + (p[Program.TABLES] + 1) * V), V)
     categorical.grad(network, s, carray(gradient, o), n)
-    late = math.nan
     if not math.isnan(lapse):
         reals = shift(plan.reals, Reals.HEAD)
         call(p[Program.HEAD_GRAD], 2, shift(out, V), lapse, shift(gradient, V), reals, scratch.f64)
-        late = (lapse - out[V]) / math.exp(min(max(float(out[V + 1]), -4.0), 4.0))
     number = q[Count.WRITTEN] - 1
     if q[Count.LABELS] == 0:
         q[Count.OLDEST] = number
     q[Count.NEWEST] = number
     q[Count.LABELS] += 1
     q[Count.LEARNT] += 1
-    return late
 
 
 @jit
-def standard_lapse(plan, row, lapse):
-    """The elapsed time in standard units, as it was before this event moved them; then it does."""
+def standard_lapse(plan, row, lapse, learn):
+    """The elapsed time in standard units, as it was before this event moved them; then, to `learn`, it does."""
     if math.isnan(lapse):
         return lapse
     record = carray(shift(row.params, plan.ints[Program.LAPSE]), 3)
     z = scale.standardise(lapse, record[Lapse.MEAN], record[Lapse.VARIANCE])
-    track(record, lapse)
+    if learn:
+        track(record, lapse, plan.reals[Reals.SCALE_RATE])
     return z
 
 
 @jit
-def receive(plan, row, scratch, r, digest, end, lapse):
-    """Settle, judge and learn one symbol. Returns (outcome bits, symbol, itself again if it was just admitted)."""
+def receive(plan, row, scratch, r, digest, end, lapse, learn):
+    """Settle, judge and learn one symbol. Returns (outcome bits, symbol, itself again if it was just admitted).
+
+    Without `learn` weights, tables, vocabulary and what is usual stay as they are; the published figures go on.
+    """
     p, q = plan.ints, row.count
     n, s = row.counts[p[Program.KNOWN_SYMBOLS]], vocabulary.find(plan, row, digest)
     if scratch.own[0] != r:
         predict(plan, row, scratch, r)
     cost = settle(plan, row, scratch, s, n)
-    late = teach(plan, row, scratch, s, n, lapse)
-    bits = judge(plan, row, cost, late)
+    behind = late(plan, row, lapse)
+    if not learn:
+        bits = judge(plan, row, cost, behind, learn)
+        add_up(plan, row, scratch, s, cost, n)
+        return bits, s, 0
+    teach(plan, row, scratch, s, n, lapse)
+    bits = judge(plan, row, cost, behind, learn)
     blend.learn(plan, row, scratch, s, n)
     context.count(plan, row, scratch, s)
     if not end and (q[Count.SEEN] + q[Count.PHASE]) % p[Program.STRIDE] == 0:
@@ -200,22 +217,24 @@ def receive(plan, row, scratch, r, digest, end, lapse):
 
 
 @jit
-def finish(plan, row, scratch, r):
+def finish(plan, row, scratch, r, learn):
     """The session ends behind the last event: settle and learn that, judge the session, begin another.
 
-    The end is a symbol like any other, which the first one admits. Returns the outcome's bits.
+    The end is a symbol like any other, which the first one that is learned admits. Returns the outcome's bits.
     """
     p = plan.ints
     n, s = row.counts[p[Program.KNOWN_SYMBOLS]], vocabulary.find(plan, row, vocabulary.END)
-    if s == 0:
+    if s == 0 and learn:
         vocabulary.admit(plan, row, vocabulary.END)
-    else:
+    elif s > 0:
         predict(plan, row, scratch, r)
         final = carray(shift(scratch.f32, p[Program.SCRATCH_FINAL]), p[Program.SYMBOLS])
         add_up(plan, row, scratch, s, -math.log2(float(final[s])), n)
-        teach(plan, row, scratch, s, n, math.nan)
-        blend.learn(plan, row, scratch, s, n)
-        context.count(plan, row, scratch, s)
-    bits = event_network.learn(plan, row, scratch) | conclude(plan, row)
+        if learn:
+            teach(plan, row, scratch, s, n, math.nan)
+            blend.learn(plan, row, scratch, s, n)
+            context.count(plan, row, scratch, s)
+    bits = event_network.learn(plan, row, scratch) if learn else 0
+    bits |= conclude(plan, row, learn)
     start(plan, row, scratch)
     return bits

@@ -67,5 +67,5 @@ def imagine(places, real, r, given, chance, temperature, top_p, drawn):
             start(plan, row, scratch)
         else:
             remember(plan, row, s)
-            advance(plan, row, scratch, s, shift(scratch.f64, 1), math.nan)
+            advance(plan, row, scratch, s, shift(scratch.f64, 1), math.nan, False)
     scratch.own[0] = -1

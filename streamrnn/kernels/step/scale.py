@@ -4,8 +4,8 @@ import math
 
 from streamrnn.kernels.core.jit import jit
 from streamrnn.kernels.core.layout import Clock, Count
+from streamrnn.kernels.learning.tape import LONGER
 
-LONGER = 1.5  # usual intervals: a longer one is a gap
 SOONEST = 0.01  # of the usual interval: what comes sooner is told as this
 CLIP = 5.0  # standardised inputs beyond this are cut
 

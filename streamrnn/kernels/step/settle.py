@@ -4,12 +4,12 @@ import math
 
 from numba import carray
 
+from streamrnn.kernels.core.calendar import bin_of
 from streamrnn.kernels.core.call import call, shift
 from streamrnn.kernels.core.jit import jit
 from streamrnn.kernels.core.layout import Clock, Count, Filter, Loss, Pending, Place, Stats, Target
 from streamrnn.kernels.core.program import Corrects, Expert, Program, Reals
 from streamrnn.kernels.experts import gate, mix, seasons
-from streamrnn.kernels.experts.naive import bin_of
 from streamrnn.kernels.learning.network import grade
 from streamrnn.kernels.monitors import conformal
 from streamrnn.kernels.step import scale

@@ -303,8 +303,10 @@ class Telemetry:
         values, n, bits = self._values, len(outcomes), outcomes.bits
         seen = int(np.bitwise_or.reduce(bits))
         values["streamrnn_observations_applied_total"][()] += n
-        if outcomes.lost.any():  # summed by Python: a sender can make the gaps so large that 64 bits run over
-            values["streamrnn_observations_lost_total"][()] += sum(gap for gap in outcomes.lost.tolist() if gap > 0)
+        if outcomes.sequence_gap.any():  # summed by Python: a sender can make the gaps so large that 64 bits run over
+            values["streamrnn_observations_lost_total"][()] += sum(
+                gap for gap in outcomes.sequence_gap.tolist() if gap > 0
+            )
         for bit, name, labels in _BITS:
             if seen & bit:
                 values[name][labels] += 1 if n == 1 else int(np.count_nonzero(bits & bit))

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from streamrnn.engine.tasks import AnyEngine
+from streamrnn.engine.engine import Engine
 from streamrnn.service.ingest.subscriptions import Message
 from streamrnn.wire import Encoder
 from streamrnn.wire.topics import topic_of
@@ -16,11 +16,11 @@ _KIND = "prediction"
 class LastValues:
     """The last value of every topic that has one; predictions are asked of the engine when somebody wants them."""
 
-    def __init__(self, engine: AnyEngine, encoder: Encoder, format: Literal["json", "msgpack"]) -> None:
+    def __init__(self, engine: Engine, encoder: Encoder, format: Literal["json", "msgpack"]) -> None:
         self._status: Message = (b"", b"")
         self.follow(engine, encoder, format)
 
-    def follow(self, engine: AnyEngine, encoder: Encoder, format: Literal["json", "msgpack"]) -> None:
+    def follow(self, engine: Engine, encoder: Encoder, format: Literal["json", "msgpack"]) -> None:
         """Answer from these from now on."""
         self._engine = engine
         self._encoder = encoder

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from streamrnn.engine.tasks import AnyEngine
+from streamrnn.engine.engine import Engine
 from streamrnn.messages import Batch, EventOutcomes, Outcomes
 from streamrnn.service.ingest.admission import Refused
 from streamrnn.service.ingest.sockets import Sockets
@@ -18,7 +18,7 @@ class Publisher:
 
     def __init__(
         self,
-        engine: AnyEngine,
+        engine: Engine,
         encoder: Encoder,
         sockets: Sockets,
         catchup: Catchup | None,
@@ -28,7 +28,7 @@ class Publisher:
         self._sockets, self._catchup, self._dead_letters = sockets, catchup, dead_letters
         self.follow(engine, encoder)
 
-    def follow(self, engine: AnyEngine, encoder: Encoder) -> None:
+    def follow(self, engine: Engine, encoder: Encoder) -> None:
         """Write the outcomes of this engine from now on."""
         self._engine, self._encoder = engine, encoder
 

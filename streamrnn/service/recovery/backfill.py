@@ -22,7 +22,7 @@ import structlog
 from msgspec import Struct
 
 from streamrnn.config.schema import State
-from streamrnn.engine.tasks import AnyEngine
+from streamrnn.engine.engine import Engine
 from streamrnn.errors import ConfigError
 from streamrnn.messages import Batch
 from streamrnn.service.recovery.replay import Replay, Replayed
@@ -94,7 +94,7 @@ class Backfill:
         seconds = round(time.monotonic() - started, 3)
         _log.info("history learned", file=history.name, observations=count, streams=engine.streams, seconds=seconds)
 
-    def _begin(self, history: History, engine: AnyEngine) -> int:
+    def _begin(self, history: History, engine: Engine) -> int:
         """The lsn of the first part."""
         for one in _taken(self.store):
             if one.digest == history.digest:
@@ -104,7 +104,7 @@ class Backfill:
         self._note(Taken(history.digest, history.name, first, False))
         return first
 
-    def _save(self, engine: AnyEngine, lsn: int) -> None:
+    def _save(self, engine: Engine, lsn: int) -> None:
         """Everything up to `lsn` is in the rows, on the disk, and no number up to it is used again."""
         self.journal.pass_to(lsn)
         self.checkpoint.finish(engine, lsn)

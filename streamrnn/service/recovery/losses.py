@@ -14,7 +14,8 @@ import numpy as np
 import structlog
 
 from streamrnn import spec
-from streamrnn.engine.tasks import AnyEngine, compose
+from streamrnn.engine.engine import Engine
+from streamrnn.engine.tasks import compose
 from streamrnn.errors import ConfigError
 from streamrnn.model import loss
 from streamrnn.model.former import translate
@@ -64,7 +65,7 @@ def of_store(store: Store, model: spec.Model) -> Losses:
     return _join([found[key] for key in rows if key in found], sum(rows[key] for key in losing), times)
 
 
-def of_engine(engine: AnyEngine, model: spec.Model) -> Losses:
+def of_engine(engine: Engine, model: spec.Model) -> Losses:
     """What a model would lose of the streams in memory."""
     if model == engine.model:
         return NONE

@@ -24,8 +24,8 @@ from msgspec import Struct
 
 from streamrnn.config import resources as given
 from streamrnn.config.schema import Config
+from streamrnn.engine.engine import Engine
 from streamrnn.engine.reorder import Reorder
-from streamrnn.engine.tasks import AnyEngine
 from streamrnn.errors import ConfigError
 from streamrnn.messages import Batch, EventOutcomes, Outcomes, keep_runs
 from streamrnn.service.recovery import poison
@@ -148,7 +148,7 @@ def restore(streams: Streams, checkpoint: Checkpoint, reorder: Reorder, now: flo
     return applied
 
 
-def compare(writer: Mapping[str, str], engine: AnyEngine) -> None:
+def compare(writer: Mapping[str, str], engine: Engine) -> None:
     """Say when another build, or another processor, wrote the state: from here on bits may differ, and nothing else."""
     before = writer.get("kernel_digest", engine.kernel_digest)
     if before != engine.kernel_digest:
@@ -160,7 +160,7 @@ def compare(writer: Mapping[str, str], engine: AnyEngine) -> None:
 class Replay:
     """Applies again what stands in the journal behind the floor."""
 
-    engine: AnyEngine
+    engine: Engine
     streams: Streams
     journal: Journal
     decoder: Decoder
@@ -261,7 +261,7 @@ def _from_known(frame: Frame, inputs: int) -> Frame:
     return Frame(inputs - 1, frame.received, frame.topic, frame.body)
 
 
-def carry_over(old: AnyEngine, new: AnyEngine, alive: Callable[[], None]) -> set[str]:
+def carry_over(old: Engine, new: Engine, alive: Callable[[], None]) -> set[str]:
     """Copy the state of all streams into a new engine; names of the slices that found no place.
 
     `alive` is called between rows. Raises SnapshotError when there is no room.

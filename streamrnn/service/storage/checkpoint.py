@@ -71,7 +71,7 @@ from streamrnn.service.storage.journal import KEPT_SECONDS, trim
 from streamrnn.service.storage.store import Store, digest
 
 if TYPE_CHECKING:
-    from streamrnn.engine.tasks import AnyEngine
+    from streamrnn.engine.engine import Engine
 
 LIMIT_BYTES = 512 * 1024
 BLOB_FORMAT = 1
@@ -127,7 +127,7 @@ class Checkpoint:
         self._total = 0  # that were to be written when it began
         self._start: int | None = None  # lsn at which the round began; None between rounds
         self._trimming = False
-        self._engine: AnyEngine | None = None  # the one that is described as the writer
+        self._engine: Engine | None = None  # the one that is described as the writer
         self._applied: dict[str, int] = {}  # of restored rows, until everything they hold has been passed over
         self._completed = time.monotonic()
         self._seconds: deque[float] = deque(maxlen=KEPT_SECONDS)
@@ -167,7 +167,7 @@ class Checkpoint:
             return self._usable(row, layouts)
         return None
 
-    def put(self, engine: "AnyEngine", names: list[str], applied_lsn: int, limit_bytes: int = LIMIT_BYTES) -> None:
+    def put(self, engine: "Engine", names: list[str], applied_lsn: int, limit_bytes: int = LIMIT_BYTES) -> None:
         """Store the rows of these streams that have changed, now, and commit: they are to rest.
 
         `applied_lsn` as for `write`. Pooled weights: a whole round.
@@ -191,7 +191,7 @@ class Checkpoint:
         """The engine has let go of a stream: the next round says so."""
         self._gone[name] = None
 
-    def write(self, engine: "AnyEngine", applied_lsn: int, limit_bytes: int = LIMIT_BYTES) -> bool:
+    def write(self, engine: "Engine", applied_lsn: int, limit_bytes: int = LIMIT_BYTES) -> bool:
         """Write the next part of a round, one row or at most `limit_bytes`, and commit; True while there is more.
 
         `applied_lsn`: the engine has applied everything up to it and nothing above. With no round under way this
@@ -211,7 +211,7 @@ class Checkpoint:
 
     def finish(
         self,
-        engine: "AnyEngine",
+        engine: "Engine",
         applied_lsn: int,
         seconds: float = math.inf,
         alive: Callable[[], None] = lambda: None,
@@ -238,7 +238,7 @@ class Checkpoint:
         self._seconds.clear()
         return taken
 
-    def _advance(self, engine: "AnyEngine", applied_lsn: int, limit_bytes: int) -> None:
+    def _advance(self, engine: "Engine", applied_lsn: int, limit_bytes: int) -> None:
         pooled = engine.model.weights == "pooled"
         if self._start is None:
             self._begin(engine, applied_lsn, pooled)
@@ -251,7 +251,7 @@ class Checkpoint:
             self._start = None
             self._completed = time.monotonic()
 
-    def _begin(self, engine: "AnyEngine", applied_lsn: int, pooled: bool) -> None:
+    def _begin(self, engine: "Engine", applied_lsn: int, pooled: bool) -> None:
         self._start = applied_lsn
         self._names |= self._gone  # first, as others may have their room: stored together they would not fit
         self._names |= dict.fromkeys(engine.take_dirty(engine.capacity + 1))
@@ -263,7 +263,7 @@ class Checkpoint:
         if self._applied and applied_lsn >= max(self._applied.values()):
             self._applied = {}
 
-    def _rows(self, engine: "AnyEngine", names: Iterable[str], applied_lsn: int, limit: int | None) -> list[Row]:
+    def _rows(self, engine: "Engine", names: Iterable[str], applied_lsn: int, limit: int | None) -> list[Row]:
         """The first of these streams, as they are to be stored."""
         rows: list[Row] = []
         size, layout = 0, _layout_id(engine.layout)
@@ -279,7 +279,7 @@ class Checkpoint:
             rows.append(Row(key, name, applied, BLOB_FORMAT, layout, *counts, crc, held, blob))
         return rows
 
-    def _commit(self, engine: "AnyEngine", rows: list[Row]) -> None:
+    def _commit(self, engine: "Engine", rows: list[Row]) -> None:
         """One transaction: the rows, and with the last of the round the floor and the first slice of the trimming."""
         last, marks = len(rows) == len(self._names), self._store.marks
         floor = max(marks.floor, self._start or 0) if last else marks.floor
@@ -297,7 +297,7 @@ class Checkpoint:
                 trimming = trim(self._store)
         self._engine, self._trimming, self._empty = engine, trimming, empty
 
-    def _insert(self, engine: "AnyEngine", connection: sqlite3.Connection, rows: list[Row]) -> None:
+    def _insert(self, engine: "Engine", connection: sqlite3.Connection, rows: list[Row]) -> None:
         if engine is not self._engine:
             _describe(engine, connection)
         connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
@@ -330,7 +330,7 @@ def _layout_id(layout: Layout) -> int:
     return digest(_slices(layout).encode())
 
 
-def _export(engine: "AnyEngine", name: str) -> bytes:
+def _export(engine: "Engine", name: str) -> bytes:
     """A stream's row, empty when it is not known any more."""
     try:
         return engine.export(name)
@@ -344,7 +344,7 @@ def _crc(key: int, applied: int, layout: int, counts: Counts, held: bytes, blob:
     )
 
 
-def _describe(engine: "AnyEngine", connection: sqlite3.Connection) -> None:
+def _describe(engine: "Engine", connection: sqlite3.Connection) -> None:
     """Say who writes from now on, and put down the layout. Layouts of older rows stay: one a changed model."""
     slices = _slices(engine.layout)
     connection.execute("INSERT OR REPLACE INTO layout VALUES (?, ?)", (_layout_id(engine.layout), slices))

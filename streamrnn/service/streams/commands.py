@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamrnn.config.schema import Config
+from streamrnn.engine.engine import Engine
 from streamrnn.engine.reorder import Reorder
-from streamrnn.engine.tasks import AnyEngine
 from streamrnn.errors import StreamrnnError
 from streamrnn.messages import JUDGED
 from streamrnn.service.ingest.subscriptions import Message
 from streamrnn.service.operations.telemetry import Telemetry
 from streamrnn.service.storage.journal import COMMAND, Write
 from streamrnn.service.streams import feedback
-from streamrnn.service.streams.freeze import ORDERS, Freeze, freeze, refuse
+from streamrnn.service.streams.freeze import ORDERS, Freeze, freeze
 from streamrnn.service.streams.registry import Streams
 from streamrnn.service.streams.silence import ORDER, Silence
 from streamrnn.wire import Encoder, Frame
@@ -30,7 +30,7 @@ class StreamCommands:
     """The orders of one daemon; `append` journals."""
 
     config: Config
-    engine: AnyEngine
+    engine: Engine
     encoder: Encoder
     streams: Streams
     reorder: Reorder
@@ -52,15 +52,12 @@ class StreamCommands:
 
     def order_freeze(self, kind: str, lsn: int) -> dict[str, Any]:
         """Nothing is to be learned from `lsn` on, the next one, or everything again. Raises StreamrnnError."""
-        refuse(self.engine)
         self.freeze.order(kind, lsn, lambda note: self.append([_command(kind, "")], note))
         self._do(kind, "", lsn)
         return {"frozen": self.engine.frozen, "lsn": lsn}
 
     def judge(self, asked: Mapping[str, str]) -> dict[str, Any]:
         """What somebody says of an alarm. Raises StreamrnnError."""
-        if self.config.model.task == "events":
-            raise StreamrnnError("feedback with task 'events'", "its alarms have no threshold that could be moved")
         command, name = feedback.order(asked)
         self._known(name, "EVENT_ID stands in the anomaly message")
         (lsn,) = self.append([_command(command, name)], None)
@@ -102,7 +99,7 @@ class StreamCommands:
             return self.encoder.silences(outcomes, self.engine.names, [lsn], True)
         return []
 
-    def follow(self, config: Config, engine: AnyEngine, encoder: Encoder) -> None:
+    def follow(self, config: Config, engine: Engine, encoder: Encoder) -> None:
         """Go over to another configuration, or to what a replay has left: the known streams count as heard now."""
         self.config, self.engine, self.encoder = config, engine, encoder
         self.silence = Silence(engine, time.monotonic())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from streamrnn.service.storage.checkpoint import Checkpoint, Stored
 
 if TYPE_CHECKING:
-    from streamrnn.engine.tasks import AnyEngine
+    from streamrnn.engine.engine import Engine
 
 
 class ForkStore:
@@ -18,7 +18,7 @@ class ForkStore:
         self._below = below
         self._rows: dict[str, Stored] = {}
 
-    def put(self, engine: "AnyEngine", names: list[str], applied_lsn: int) -> None:
+    def put(self, engine: "Engine", names: list[str], applied_lsn: int) -> None:
         """Keep the rows of these streams as they are now."""
         layout = engine.layout
         for name in names:

@@ -10,8 +10,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 
-from streamrnn.engine.tasks import AnyEngine
-from streamrnn.errors import ConfigError
+from streamrnn.engine.engine import Engine
 from streamrnn.service.storage.journal import Write
 from streamrnn.service.storage.store import Store
 
@@ -50,12 +49,6 @@ class Freeze:
         self._commands = orders[first:]
 
 
-def freeze(engine: AnyEngine, on: bool) -> None:
+def freeze(engine: Engine, on: bool) -> None:
     """Let the engine learn, or not, from now on."""
     engine.freeze(on or engine.model.frozen)
-
-
-def refuse(engine: AnyEngine) -> None:
-    """Raise ConfigError for an engine that cannot be frozen."""
-    if engine.model.task == "events":
-        raise ConfigError("task 'events' is not frozen", "its vocabulary and tables live from what comes")

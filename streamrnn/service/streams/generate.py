@@ -5,16 +5,15 @@ from typing import Any
 
 import msgspec
 
-from streamrnn.engine.event_engine import EventEngine
-from streamrnn.engine.tasks import AnyEngine
+from streamrnn.engine.engine import Engine
 from streamrnn.errors import ConfigError, StreamrnnError
 
 MOST = 4096  # events of an answer: they hold a turn for about a tenth of a second
 
 
-def generate(engine: AnyEngine, asked: Mapping[str, str]) -> dict[str, Any]:
+def generate(engine: Engine, asked: Mapping[str, str]) -> dict[str, Any]:
     """`n` events that may follow the stream asked for. Raises StreamrnnError."""
-    if not isinstance(engine, EventEngine):
+    if engine.model.task != "events":
         raise ConfigError(f"task {engine.model.task!r} has no events to generate", 'model.task = "events"')
     name = asked["stream"]
     if not engine.known(name):

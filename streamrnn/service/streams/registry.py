@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import structlog
 
-from streamrnn.engine.tasks import AnyEngine
+from streamrnn.engine.engine import Engine
 from streamrnn.messages import Batch, Ints, keep_runs
 from streamrnn.service.storage.checkpoint import LIMIT_BYTES, Checkpoint, Counts, Stored
 from streamrnn.service.streams.fork_store import ForkStore
@@ -43,14 +43,14 @@ class Evicted(NamedTuple):
 class Streams:
     """At most `most` streams, as many as the engine has rows for in memory. Raises StorageError."""
 
-    def __init__(self, engine: AnyEngine, encoder: Encoder, checkpoint: Checkpoint, most: int, now: float) -> None:
+    def __init__(self, engine: Engine, encoder: Encoder, checkpoint: Checkpoint, most: int, now: float) -> None:
         self._checkpoint = checkpoint
         self._place: Checkpoint | ForkStore = checkpoint  # where streams rest
         self._evicted: dict[str, Evicted] = {}
         self.loaded = 0  # streams, since the start
         self.follow(engine, encoder, most, now)
 
-    def follow(self, engine: AnyEngine, encoder: Encoder, most: int, now: float) -> None:
+    def follow(self, engine: Engine, encoder: Encoder, most: int, now: float) -> None:
         """From now on these hold the streams in memory."""
         self._engine, self._encoder, self.capacity = engine, encoder, most
         self._idle = Idle(engine.capacity, now)

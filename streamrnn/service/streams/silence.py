@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streamrnn.engine.tasks import AnyEngine
+from streamrnn.engine.engine import Engine
 from streamrnn.messages import END, JUDGED, UNJUDGED, Batch, EventOutcomes, Ints, Outcomes
 
 ORDER = "silence"  # the command
@@ -26,19 +26,19 @@ class Overdue(NamedTuple):
 class Silence:
     """The streams in an engine's rows; those that are known already count as heard at `now`."""
 
-    def __init__(self, engine: AnyEngine, now: float) -> None:
+    def __init__(self, engine: Engine, now: float) -> None:
         self._engine = engine
         self._due = np.full(engine.capacity, np.inf)  # monotonic seconds
         if engine.model.silence:
             for name in engine.names:
                 told = engine.outlook(name) if name else None
                 if told is not None:
-                    self._due[told.row] = now + engine.patience(told)  # type: ignore[arg-type]
+                    self._due[told.row] = now + engine.patience(told)
 
     def hear(self, batch: Batch, outcomes: Outcomes | EventOutcomes, now: float) -> None:
         """A batch that was received at `now` has been applied. After the end of a sequence none is due."""
         if self._engine.model.silence:
-            span = self._engine.patience(outcomes)  # type: ignore[arg-type]
+            span = self._engine.patience(outcomes)
             heard = (outcomes.bits & (JUDGED | UNJUDGED)) == 0
             self._due[outcomes.row[heard]] = np.where(batch.bits & END, np.inf, now + span)[heard]
 

@@ -64,9 +64,7 @@ class Rows:
         if item.feedback is not None:
             self._word(item, item.feedback, place)
             return
-        name = place.stream if item.stream is None else item.stream
-        if name is None or not 0 < len(name) <= 32 or not name.isprintable():
-            name = checked_name(name)
+        name = _name(item.stream, place)
         row = len(self.time)
         found: Any = item.values
         if isinstance(item, EventObservation):
@@ -87,6 +85,10 @@ class Rows:
         else:
             self.time.append(item.time)
         self.seq.append(item.seq)
+        self._extras(item, row)
+
+    def _extras(self, item: Observation[Any], row: int) -> None:
+        """What few observations bring: values known ahead, a label, an id, an end."""
         if isinstance(item, AheadObservation) and item.future is not None:
             self.ahead[row] = list(astuple(item.future))
         if item.label is not None:
@@ -98,9 +100,9 @@ class Rows:
 
     def _word(self, item: Observation[Any], said: Feedback, place: Place) -> None:
         """Append what is said of an alarm. Raises WireError."""
-        if item.values is not None or item.label is not None or self.task == "events":
-            where = "with task 'events'" if self.task == "events" else "with values or a label"
-            raise WireError("feedback", f"feedback {where}", "send it alone, with event_id and verdict")
+        event = item.event if isinstance(item, EventObservation) else None
+        if item.values is not None or item.label is not None or event is not None:
+            raise WireError("feedback", "feedback with values or a label", "send it alone, with event_id and verdict")
         name, number = event_of(said.event_id)
         if item.stream not in (None, name):
             raise WireError("feedback", f"feedback of {item.stream!r} on an event of {name!r}", "leave the stream out")
@@ -108,6 +110,8 @@ class Rows:
             raise WireError("feedback", "'until' belongs to the verdict 'ignore'", "say until when, in seconds")
         row = len(self.time)
         self.values += [None] * len(self.features)
+        if self.task == "events":
+            self.events.append(number)
         self.names.append(name)
         self.lengths.append(1)
         self.columnar.append(False)
@@ -121,14 +125,8 @@ class Rows:
         """Append a columnar message as one run. Raises WireError, and ValueError when nothing in it is a column."""
         columns = item.values if type(item.values) is list else _columns(item.values, len(self.features))
         length = self._length(item, columns)
-        name = place.stream if item.stream is None else item.stream
-        if name is None or not 0 < len(name) <= 32 or not name.isprintable():
-            name = checked_name(name)
-        if isinstance(item, EventColumns):
-            self._series(item)
-        elif item.values is None:
-            for label, ident in zip(item.label or [None], item.id or [None], strict=False):
-                self._late(label, ident)
+        name = _name(item.stream, place)
+        self._check(item)
         row = len(self.time)
         if isinstance(item, AheadColumns) and item.future is not None:
             self._foresee(list(astuple(item.future)), row, length)
@@ -143,6 +141,14 @@ class Rows:
             self._rare(item, row, length)
         if item.time is None:
             self.bits.update((row + i, self.bits.get(row + i, 0) | STAMPED) for i in range(length))
+
+    def _check(self, item: Columns[Any]) -> None:
+        """Take the events of a columnar message, or check that labels without values can be. Raises WireError."""
+        if isinstance(item, EventColumns):
+            self._series(item)
+        elif item.values is None:
+            for label, ident in zip(item.label or [None], item.id or [None], strict=False):
+                self._late(label, ident)
 
     def _foresee(self, columns: list[list[list[float | None]] | None], row: int, length: int) -> None:
         """What is known ahead of the run that begins at `row`, a column a feature. Raises WireError."""
@@ -213,6 +219,14 @@ def event_of(event_id: str) -> tuple[str, int]:
     if not number.isdecimal() or len(number) > 18 or not number.isascii():
         raise WireError("feedback", f"not the id of an event: {event_id[:64]!r}", "it stands in the anomaly message")
     return checked_name(name), int(number)
+
+
+def _name(said: str | None, place: Place) -> str:
+    """The stream that a message is of: the one it says, or that of its input. Raises WireError."""
+    name = place.stream if said is None else said
+    if name is None or not 0 < len(name) <= 32 or not name.isprintable():
+        return checked_name(name)
+    return name
 
 
 def checked_name(name: str | None) -> str:

@@ -53,12 +53,10 @@ def _rows(fields: dict[str, Raw], codec: Any, count: int, part: slice) -> dict[s
     for key, raw in fields.items():
         value: Any = codec.decode(raw) if key in ("values", "future", *_COLUMNS) else None
         if key in ("values", "future") and isinstance(value, dict | list):
-            columns: list[Any] = list(value.values()) if isinstance(value, dict) else value
-            cut = [column and column[part] for column in columns if column is None or _fits(column, count)]
-            if len(cut) < len(columns):
+            cut = _cut(value, count, part)
+            if cut is None:
                 return None
-            rows[key] = dict(zip(value, cut, strict=True)) if isinstance(value, dict) else cut
-            found += 1
+            rows[key], found = cut, found + 1
         elif _fits(value, count):
             rows[key], found = value[part], found + 1
         elif isinstance(value, list):
@@ -68,6 +66,15 @@ def _rows(fields: dict[str, Raw], codec: Any, count: int, part: slice) -> dict[s
     if rows.get("end") is not None and part.start is None and not isinstance(rows["end"], list):
         del rows["end"]  # a single `true` marks the last row
     return rows if found else None
+
+
+def _cut(value: dict[str, Any] | list[Any], count: int, part: slice) -> dict[str, Any] | list[Any] | None:
+    """Some rows of all columns; None where one has another length."""
+    columns: list[Any] = list(value.values()) if isinstance(value, dict) else value
+    cut = [column and column[part] for column in columns if column is None or _fits(column, count)]
+    if len(cut) < len(columns):
+        return None
+    return dict(zip(value, cut, strict=True)) if isinstance(value, dict) else cut
 
 
 def _fits(column: Any, count: int) -> bool:

@@ -127,7 +127,7 @@ class Encoder:
         """One message for each outcome of a stream that fell silent; `lsn` (n) of the orders that say so."""
         topics = self._known(names)
         fallen = np.flatnonzero(outcomes.bits & SILENCE).tolist()
-        return [self._anomaly(None, outcomes, i, topics[outcomes.row[i]], SILENCE, lsn[i], replayed) for i in fallen]
+        return [self._anomaly(None, outcomes, i, topics[outcomes.row[i]], SILENCE, (lsn[i], replayed)) for i in fallen]
 
     def retained(self, name: str, outcomes: Told) -> Message:
         """The last value of a stream's prediction topic again, for a new subscriber; `outcomes` of one observation.
@@ -172,12 +172,13 @@ class Encoder:
             for bit in STATES:
                 if outcomes.bits[i] & bit:
                     place = lsn[int(np.searchsorted(ends, i, "right"))]
-                    messages.append(self._anomaly(batch, outcomes, i, topic, bit, place, replayed))
+                    messages.append(self._anomaly(batch, outcomes, i, topic, bit, (place, replayed)))
         return messages
 
     def _anomaly(
-        self, batch: Any, outcomes: Told, i: int, topic: Topics, bit: int, lsn: int | None, replayed: bool
+        self, batch: Any, outcomes: Told, i: int, topic: Topics, bit: int, journaled: tuple[int | None, bool]
     ) -> Message:
+        """`journaled`: where in the journal, and whether this is a replay."""
         topic.anomalies += 1
         message = (
             self._form.silence(outcomes, i, topic)
@@ -185,8 +186,7 @@ class Encoder:
             else self._form.anomaly(batch, outcomes, i, topic, STATES[bit])
         )
         message.text = text(message, float(outcomes.tail[i]), float(outcomes.interval[i]))
-        message.lsn = lsn
-        message.replayed = replayed or UNSET
+        message.lsn, message.replayed = journaled[0], journaled[1] or UNSET
         return topic.anomaly, self._body(message)
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from msgspec import UNSET, UnsetType
 
-from streamrnn.messages import ANOMALY, END, LEARNED, SEVERITIES, WARMING, Batch, EventOutcomes
+from streamrnn.messages import ANOMALY, END, FROZEN, LEARNED, SEVERITIES, WARMING, Batch, EventOutcomes
 from streamrnn.wire.incoming.forms import Symbol
-from streamrnn.wire.outgoing.marks import MARKS, mark
+from streamrnn.wire.outgoing.marks import MARKS, SILENT, feedback, mark
 from streamrnn.wire.outgoing.messages import Anomaly, EventPrediction, Next, Session, plain
 from streamrnn.wire.outgoing.reason import event_reason, session_reason, silence_reason
 from streamrnn.wire.topics import Topics
@@ -48,7 +48,7 @@ class Events:
     ) -> Answers:
         """One a run, in order."""
         assert batch.event is not None
-        sheet = self._sheet(outcomes, [batch.symbols[number] for number in batch.event.tolist()])
+        sheet = self._sheet(outcomes, [batch.symbols.get(number) for number in batch.event.tolist()])
         seen = int(np.bitwise_or.reduce(outcomes.bits))
         marked = bool(seen & MARKS) or replayed or bool(batch.ids)
         ended = (batch.bits & END != 0).tolist() if (batch.bits & END).any() else None
@@ -58,6 +58,8 @@ class Events:
             topic.lsn = position
             parts = [slice(start, start + length)] if columnar else range(start, start + length)
             for where in parts:
+                if isinstance(where, int) and sheet.bits[where] & SILENT:
+                    continue
                 topic.predictions += 1
                 message = self._say(topic, sheet, where, outcomes)
                 if ended:
@@ -82,7 +84,7 @@ class Events:
         one = EventOutcomes(outcomes.ints[i : i + 1], outcomes.reals[i : i + 1])
         sheet = self._sheet(one, [batch.symbols[int(batch.event[i])]])
         by_time = float(one.by_time[0])
-        expected = {"event": sheet.expected[0], "probability": plain(float(one.share_predicted[0]))}
+        expected = {"event": sheet.expected[0], "probability": plain(float(one.predicted_share[0]))}
         actual = {
             "event": sheet.event[0],
             "probability": sheet.probability[0],
@@ -110,14 +112,12 @@ class Events:
             skill=plain(float(one.skill[0])),
             learned=int(one.learned[0]),
             warming_up=bool(sheet.bits[0] & WARMING),
+            feedback=feedback(topic.name, outcomes, i),
         )
 
     def silence(self, outcomes: EventOutcomes, i: int, topic: Topics) -> Anomaly:
         """No event came when one was due: which was expected, and no score."""
-        predicted, share = (
-            self._name(int(outcomes.row[i]), int(outcomes.predicted[i])),
-            float(outcomes.share_predicted[i]),
-        )
+        predicted = self._name(int(outcomes.row[i]), int(outcomes.predicted[i]))
         return Anomaly(
             stream=topic.name,
             seq=int(outcomes.seq[i]),
@@ -130,7 +130,7 @@ class Events:
             severity=SEVERITIES[outcomes.severity[i]],
             anomaly_score=None,
             p_value=None,
-            expected={"event": predicted, "probability": plain(share)},
+            expected={"event": predicted, "probability": plain(float(outcomes.predicted_share[i]))},
             actual={"event": None, "probability": None, "rank": None, "bits": None},
             attribution={"event": 0.0, "time": 1.0},
             monitor="silence",
@@ -138,6 +138,7 @@ class Events:
             skill=plain(float(outcomes.skill[i])),
             learned=int(outcomes.learned[i]),
             warming_up=False,
+            feedback=feedback(topic.name, outcomes, i),
         )
 
     def _strange(self, outcomes: EventOutcomes, i: int, topic: Topics) -> Anomaly:
@@ -147,7 +148,7 @@ class Events:
         by_worst = float(outcomes.by_worst[i])
         expected = {
             "event": self._name(row, int(outcomes.worst_predicted[i])),
-            "probability": plain(float(outcomes.worst_share_predicted[i])),
+            "probability": plain(float(outcomes.worst_predicted_share[i])),
         }
         actual = {
             "event": self._name(row, int(outcomes.worst_symbol[i])),
@@ -155,7 +156,7 @@ class Events:
             "bits": bits,
             "place": int(outcomes.worst_place[i]),
             "events": int(outcomes.length[i]),
-            "session_bits": plain(float(outcomes.total[i])),
+            "session_bits": plain(float(outcomes.sum[i])),
         }
         return Anomaly(
             stream=topic.name,
@@ -177,6 +178,7 @@ class Events:
             skill=plain(float(outcomes.skill[i])),
             learned=int(outcomes.learned[i]),
             warming_up=bool(outcomes.bits[i] & WARMING),
+            feedback=feedback(topic.name, outcomes, i),
         )
 
     def _say(self, topic: Topics, sheet: Sheet, where: Any, outcomes: EventOutcomes) -> EventPrediction:
@@ -214,7 +216,7 @@ class Events:
         """`sent`: the symbols that came."""
         name, row = self._name, outcomes.row.tolist()
         bits = outcomes.bits.tolist() if bits is None else bits
-        learned = [each & LEARNED != 0 for each in bits]
+        learned = [each & (LEARNED | FROZEN) != 0 for each in bits]
 
         def told(column: Any) -> list[Any]:
             values = column.tolist()
@@ -249,9 +251,7 @@ def _sessions(outcomes: EventOutcomes, ended: list[bool], where: int | slice) ->
 
 
 def _session(outcomes: EventOutcomes, i: int) -> Session:
-    total, worst, score = (
-        plain(float(column[i])) for column in (outcomes.total, outcomes.worst, outcomes.session_score)
-    )
+    total, worst, score = (plain(float(column[i])) for column in (outcomes.sum, outcomes.worst, outcomes.session_score))
     return Session(int(outcomes.length[i]), total, worst, score)
 
 

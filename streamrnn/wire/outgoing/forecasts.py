@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from msgspec import UNSET, Struct, UnsetType, defstruct
 
-from streamrnn.messages import ANOMALY, SEVERITIES, WARMING, WORDS, Batch, Floats, Outcomes
-from streamrnn.wire.outgoing.marks import MARKS, SILENT, mark
-from streamrnn.wire.outgoing.messages import Anomaly, Feedback, Forecast, Prediction, plain
+from streamrnn.messages import ANOMALY, SEVERITIES, WARMING, Batch, Floats, Outcomes
+from streamrnn.wire.outgoing.marks import MARKS, SILENT, feedback, mark
+from streamrnn.wire.outgoing.messages import Anomaly, Forecast, Prediction, plain
 from streamrnn.wire.outgoing.reason import reason, silence_reason
 from streamrnn.wire.topics import Topics
 
@@ -287,13 +287,3 @@ class Forecasts:
             actual=self._values(*(column[run] for column in sheet.actual)),
             expected=self._values(*(column[run] for column in sheet.expected)),
         )
-
-
-def feedback(name: str, outcomes: Outcomes, i: int) -> Feedback | UnsetType:
-    """What was said last of an alarm of this stream; UNSET when nothing was."""
-    word = int(outcomes.word[i])
-    if word == 0:
-        return UNSET
-    verdict = next(verdict for verdict, bit in WORDS.items() if bit == word)
-    rate, until = 2.0 ** (-0.5 * int(outcomes.steps[i])), float(outcomes.muted[i]) or None
-    return Feedback(f"{name}/{outcomes.spoken[i]}", verdict, rate, until)

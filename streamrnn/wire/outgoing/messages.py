@@ -99,6 +99,7 @@ class EventPrediction(Struct, gc=False):
     replayed: bool | UnsetType = UNSET
     retained: bool | UnsetType = UNSET
     missing: bool | list[bool] | UnsetType = UNSET
+    frozen: bool | list[bool] | UnsetType = UNSET  # nothing was learned from it; a list
     id: str | list[str | None] | UnsetType = UNSET
 
 
