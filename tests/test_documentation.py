@@ -10,7 +10,7 @@ import pytest
 from streamrnn import cli, errors, spec
 from streamrnn.bench.child import daemon
 from streamrnn.model import plan
-from streamrnn.service.operations.telemetry import METRICS
+from streamrnn.service.operations.metrics import METRICS
 from streamrnn.wire import FIELDS, REASONS
 
 ROOT = Path(__file__).parents[1]

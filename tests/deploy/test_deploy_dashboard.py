@@ -19,7 +19,7 @@ from deployment import (
     run,
 )
 
-from streamrnn.service.operations.telemetry import METRICS
+from streamrnn.service.operations.metrics import METRICS
 
 TITLES = [panel["title"] for panel in panels()]
 

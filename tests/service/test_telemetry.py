@@ -15,7 +15,8 @@ from streamrnn import messages
 from streamrnn.errors import StreamrnnError
 from streamrnn.messages import EventHealth, Health
 from streamrnn.service.operations import web as module
-from streamrnn.service.operations.telemetry import METRICS, Telemetry
+from streamrnn.service.operations.metrics import METRICS
+from streamrnn.service.operations.telemetry import Telemetry
 from streamrnn.service.operations.web import CONNECTIONS, Web
 from tests.columns import outcomes
 

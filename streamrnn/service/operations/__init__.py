@@ -1,1 +1,1 @@
-"""What an operator sees and asks: telemetry, web, control, systemd, resources of the machine, logs."""
+"""What an operator sees and asks: the list of metrics and their telemetry, web, control, systemd, resources, logs."""

@@ -1,6 +1,6 @@
 """What Prometheus sees, and whether the daemon is alive and ready.
 
-`METRICS` is the one list of names. Counts are kept as plain numbers and become metric families when somebody asks, so
+`metrics` has the one list of names. Counts are kept as plain numbers and become metric families when somebody asks, so
 a turn pays a few microseconds. No label carries a stream's name or anything else that a sender chooses.
 """
 
@@ -9,9 +9,8 @@ import platform
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, disable_created_metrics
@@ -20,110 +19,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from streamrnn import __version__, messages
 from streamrnn.messages import EventHealth, EventOutcomes, Health, Outcomes
 from streamrnn.service.ingest import authentication, connections, producers
+from streamrnn.service.operations.metrics import METRICS, Metric
 from streamrnn.wire import REASONS
 from streamrnn.wire.outgoing.drifts import DRIFTS
 from streamrnn.wire.outgoing.encode import STATES
-
-Kind = Literal["counter", "gauge", "histogram"]
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One metric: its name as it is scraped, what it says, what it is split by, the bounds of a histogram."""
-
-    name: str
-    kind: Kind
-    help: str
-    labels: tuple[str, ...] = ()
-    bounds: tuple[float, ...] = ()
-
-
-_SIZES = tuple(float(2**power) for power in range(0, 17, 2))
-_LATENCIES = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-_COMMITS = (5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 5.0)
-
-METRICS = (
-    Metric("streamrnn_build_info", "gauge", "What is running; always 1.", ("version", "python", "numba")),
-    Metric("streamrnn_frames_received_total", "counter", "Messages taken from an input.", ("input",)),
-    Metric("streamrnn_observations_received_total", "counter", "Observations in them, refused ones too.", ("input",)),
-    Metric("streamrnn_observations_refused_total", "counter", "Observations refused; the sender's fault.", ("reason",)),
-    Metric("streamrnn_observations_applied_total", "counter", "Observations given to the engine."),
-    Metric("streamrnn_observations_learned_total", "counter", "Observations the engine learned from."),
-    Metric("streamrnn_observations_late_total", "counter", "Older than their stream: answered, not learned."),
-    Metric("streamrnn_observations_future_total", "counter", "Of a time over 5 minutes ahead of the clock here."),
-    Metric("streamrnn_observations_reordered_total", "counter", "Older than one before, and put in its place."),
-    Metric("streamrnn_observations_held", "gauge", "Observations that wait for older ones (model.lateness)."),
-    Metric("streamrnn_observations_duplicate_total", "counter", "Sequence number seen before: answered, not learned."),
-    Metric("streamrnn_observations_lost_total", "counter", "Missing in the sequence numbers of the senders."),
-    Metric("streamrnn_observations_held_off_total", "counter", "Not taught, because they surprised during an event."),
-    Metric("streamrnn_observations_frozen_total", "counter", "Not taught, because the model is frozen."),
-    Metric("streamrnn_observations_with_missing_values_total", "counter", "Observations without all their values."),
-    Metric("streamrnn_observations_with_invalid_values_total", "counter", "Observations with values out of range."),
-    Metric("streamrnn_labels_late_total", "counter", "Labels that came after their observation.", ("result",)),
-    Metric("streamrnn_producer_messages_total", "counter", "Messages of producers, by the answer.", ("answer",)),
-    Metric("streamrnn_producers", "gauge", "Producers whose last number is remembered."),
-    Metric("streamrnn_updates_total", "counter", "Steps of the optimiser."),
-    Metric("streamrnn_updates_skipped_total", "counter", "Steps refused because a gradient was not finite."),
-    Metric("streamrnn_updates_rested_total", "counter", "Steps not taken after three rollbacks: the network rests."),
-    Metric("streamrnn_rollbacks_total", "counter", "Streams put back to their last good weights."),
-    Metric("streamrnn_anomaly_events_total", "counter", "Anomalies opened, or worsened to, a severity.", ("severity",)),
-    Metric("streamrnn_silences_total", "counter", "Streams that were not heard when they should have been."),
-    Metric("streamrnn_feedback_total", "counter", "Words on alarms: taken, or of no event.", ("word",)),
-    Metric("streamrnn_drifts_total", "counter", "Drifts found: forecasts became worse for good (model.drift)."),
-    Metric("streamrnn_sessions_strange_total", "counter", "Sessions of events that were surprising as a whole."),
-    Metric("streamrnn_challengers_total", "counter", "Challengers that ended, and how (model.drift).", ("end",)),
-    Metric("streamrnn_batch_observations", "histogram", "Observations in a turn.", bounds=_SIZES),
-    Metric("streamrnn_latency_seconds", "histogram", "From received to published.", bounds=_LATENCIES),
-    Metric(
-        "streamrnn_queue_frames",
-        "gauge",
-        "Messages found waiting at the last poll; limits.max_batch where not all could be taken.",
-    ),
-    Metric("streamrnn_streams", "gauge", "Streams known."),
-    Metric("streamrnn_streams_forgotten_total", "counter", "Streams let go of, by whom.", ("cause",)),
-    Metric("streamrnn_streams_reset_total", "counter", "Streams begun anew by an operator."),
-    Metric("streamrnn_streams_resting", "gauge", "Those of them whose state is in the store alone."),
-    Metric("streamrnn_streams_brought_back_total", "counter", "Streams at rest that were heard again."),
-    Metric("streamrnn_streams_damaged_total", "counter", "Streams begun anew: their stored state was damaged."),
-    Metric("streamrnn_streams_limit", "gauge", "Streams there is room for."),
-    Metric("streamrnn_state_bytes", "gauge", "State of the streams known."),
-    Metric("streamrnn_journal_rows", "gauge", "Messages in the journal."),
-    Metric("streamrnn_journal_bytes", "gauge", "Bytes of the messages in the journal."),
-    Metric("streamrnn_journal_commit_seconds", "histogram", "Time of a commit.", bounds=_COMMITS),
-    Metric("streamrnn_journal_age_seconds", "gauge", "Since the last commit."),
-    Metric("streamrnn_disk_full", "gauge", "1 while there is no room to journal: inputs wait."),
-    Metric("streamrnn_loss_window_seconds", "gauge", "What a crash may take back; 0: nothing that was journaled."),
-    Metric("streamrnn_disk_free_bytes", "gauge", "Free on the disk of the state."),
-    Metric("streamrnn_disk_size_bytes", "gauge", "Size of that disk."),
-    Metric("streamrnn_memory_limit_bytes", "gauge", "Memory at which the system stops the process."),
-    Metric("streamrnn_checkpoint_age_seconds", "gauge", "Since the last complete checkpoint."),
-    Metric("streamrnn_checkpoint_seconds", "histogram", "Time a part of a checkpoint held a turn.", bounds=_COMMITS),
-    Metric("streamrnn_messages_published_total", "counter", "Messages published.", ("kind",)),
-    Metric("streamrnn_dead_letters_suppressed_total", "counter", "Dead letters beyond the rate allowed, not sent."),
-    Metric("streamrnn_peers_disconnected_total", "counter", "Ends of connections; cut: by us.", ("reason",)),
-    Metric("streamrnn_handshakes_total", "counter", "Peers that showed a key, and what came of it.", ("result",)),
-    Metric("streamrnn_denied_total", "counter", "What a key had no right to, dropped.", ("what",)),
-    Metric("streamrnn_replayed_observations_total", "counter", "Observations applied again from the journal."),
-    Metric("streamrnn_config_reloads_total", "counter", "Reloads of the configuration.", ("result",)),
-    Metric("streamrnn_config_last_reload_successful", "gauge", "1 unless the last reload was refused."),
-    Metric("streamrnn_ready", "gauge", "1 while messages are served."),
-    Metric("streamrnn_last_observation_timestamp_seconds", "gauge", "When the last observation was received."),
-    Metric("streamrnn_forecast_error_ratio", "gauge", "Median error over the target's deviation.", ("step",)),
-    Metric("streamrnn_forecast_skill_persistence_ratio", "gauge", "Median 1 - error / last value's error.", ("step",)),
-    Metric("streamrnn_forecast_skill_seasonal_ratio", "gauge", "Median 1 - error / seasonal naive's.", ("step",)),
-    Metric("streamrnn_forecast_below_persistence_ratio", "gauge", "Share of streams worse than that.", ("step",)),
-    Metric("streamrnn_interval_coverage_ratio", "gauge", "Share of values inside their interval.", ("step",)),
-    Metric("streamrnn_interval_width_ratio", "gauge", "Interval's width over the target's deviation.", ("step",)),
-    Metric("streamrnn_interval_score_ratio", "gauge", "Interval (Winkler) score over the same.", ("step",)),
-    Metric("streamrnn_interval_level_ratio", "gauge", "Coverage that was asked for."),
-    Metric("streamrnn_event_bits", "gauge", "Median bits an event, by who predicts.", ("by",)),
-    Metric(
-        "streamrnn_event_hits_ratio", "gauge", "Median share of events predicted: first, or among those shown.", ("as",)
-    ),
-    Metric("streamrnn_event_unseen_ratio", "gauge", "Median share of events outside the vocabulary."),
-    Metric("streamrnn_event_skill_ratio", "gauge", "Median 1 - bits / best context table's."),
-    Metric("streamrnn_event_symbols", "gauge", "Symbols in the largest vocabulary."),
-)
 
 # Bits of an outcome that are counted one to one.
 _BITS = (
