@@ -10,6 +10,7 @@ import zmq
 
 from streamrnn.cli.keys import show_key
 from streamrnn.client.meeting import Meeting, meet
+from streamrnn.wire.formats import read
 
 QUIET = 1  # s without a message before that is told
 HINT = "Topics are prediction/STREAM/, anomaly/STREAM/, drift/STREAM/, status/ and deadletter/."
@@ -58,7 +59,7 @@ def command(
 def decode(body: bytes) -> Any:
     """A published body, JSON or MessagePack."""
     try:
-        return msgspec.json.decode(body) if body[:1] in (b"{", b"[", b"n") else msgspec.msgpack.decode(body)
+        return read(body)
     except msgspec.DecodeError as error:
         return {"unreadable": str(error)}
 

@@ -27,11 +27,11 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 from urllib.parse import unquote
 
-import msgspec
 import zmq
 
 from streamrnn.client.connect import Keys, connected, greetings
 from streamrnn.errors import StreamrnnError
+from streamrnn.wire.formats import read
 
 HIGH_WATER = 10_000  # messages that wait for the program
 LONGEST = 511  # bytes of a topic that the daemon takes
@@ -314,6 +314,5 @@ def _age(topic: str, fields: dict[str, Any]) -> float:
 
 
 def _decode(body: bytes) -> dict[str, Any]:
-    codec = msgspec.json if body[:1] == b"{" else msgspec.msgpack
-    fields: dict[str, Any] = codec.decode(body)
+    fields: dict[str, Any] = read(body)
     return fields

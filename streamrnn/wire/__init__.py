@@ -1,5 +1,6 @@
 """The wire floor: bytes in, columns out; outcomes in, bytes out. No sockets, no clock.
 
+formats.py   how a body is told from others, read and written
 frames.py    what the service hands in and takes back
 envelope.py  the frames between a producer and a `router` input
 topics.py    names of topics

@@ -3,11 +3,10 @@
 from typing import Any, Literal
 from urllib.parse import unquote
 
-import msgspec
-
 from streamrnn.engine.engine import Engine
 from streamrnn.service.ingest.subscriptions import Message
 from streamrnn.wire import Encoder
+from streamrnn.wire.formats import FORMATS
 from streamrnn.wire.topics import topic_of
 
 _KIND = "prediction"
@@ -24,7 +23,7 @@ class LastValues:
         """Answer from these from now on."""
         self._engine = engine
         self._encoder = encoder
-        self._codec = msgspec.json if format == "json" else msgspec.msgpack
+        self._codec = FORMATS[format].codec
 
     def status(self, fields: dict[str, Any]) -> Message:
         """A status to publish; it is kept for who comes later."""

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from operator import attrgetter
 from typing import NamedTuple
 
-import msgspec
 from msgspec import Struct
+
+from streamrnn.wire.formats import read
 
 _NUMBER, _LSN = attrgetter("number"), attrgetter("lsn")
 _JSON = re.compile(rb'"topic_seq":(\d+)(?:,"lsn":(\d+))?[,}]')  # quotes in texts are escaped
@@ -100,6 +101,5 @@ def place(body: bytes) -> tuple[int, int | None]:
     """The number of a message in its topic and its place in the journal, in whatever format it was published."""
     if body[:1] == b"{" and (found := _JSON.search(body)):
         return int(found[1]), int(found[2]) if found[2] else None
-    read = msgspec.json.decode if body[:1] == b"{" else msgspec.msgpack.decode
-    told = read(body, type=_Place)
+    told = read(body, _Place)
     return told.topic_seq, told.lsn

@@ -7,16 +7,14 @@ import numpy as np
 
 from streamrnn.errors import WireError
 from streamrnn.messages import Batch
+from streamrnn.wire.formats import OF_BYTE
 from streamrnn.wire.frames import Decoded, Frame, Refusal, Source, refusal
 from streamrnn.wire.incoming.columns import Faults, columns, without
 from streamrnn.wire.incoming.forms import UNREADABLE, Observation, Readers, readers
 from streamrnn.wire.incoming.refusals import explain
 from streamrnn.wire.incoming.rows import Place, Rows
 
-_JSON = frozenset(b"{[ \t\r\n")
-_ARRAYS = frozenset([*range(0x90, 0xA0), 0xDC, 0xDD])  # MessagePack fixarray, array 16, array 32
 _LOOKED_AT = 100  # lines, for one that is complete; a frame of broken ones must not hold up the others
-_MAPS = frozenset([*range(0x80, 0x90), 0xDE, 0xDF])
 
 
 class Decoder:
@@ -35,7 +33,8 @@ class Decoder:
         self._sources = tuple(sources)
         self._limit = max_observations
         self._coming = (coming, horizons)
-        self._json, self._pack = readers(features, max_observations, task == "events", coming, horizons)
+        self._by_name = readers(features, max_observations, task == "events", coming, horizons)
+        self._by_byte = {byte: self._by_name[name] for byte, name in OF_BYTE.items()}
         self._columnar = [False] * len(sources)  # the form that a source sent last is tried first
 
     def decode(self, frames: Sequence[Frame]) -> Decoded:
@@ -101,29 +100,23 @@ class Decoder:
         declared = self._sources[frame.origin].format
         if not frame.body:
             raise WireError("empty", "an empty frame")
-        if declared == "json":
-            return self._json
-        if declared == "msgpack":
-            return self._pack
-        start = frame.body[0]
-        if start in _JSON:
-            return self._json
-        if start in _MAPS or start in _ARRAYS:
-            return self._pack
-        raise WireError("malformed", f"neither JSON nor MessagePack: begins with byte 0x{start:02x}")
+        using = self._by_name.get(declared) or self._by_byte.get(frame.body[0])
+        if using is None:
+            raise WireError("malformed", f"neither JSON nor MessagePack: begins with byte 0x{frame.body[0]:02x}")
+        return using
 
     def _split(self, body: bytes, using: Readers) -> list[bytes] | None:
         """The items of an array, the lines of newline-delimited JSON, or None for a single thing. Raises WireError."""
-        start = body.lstrip()[:1] if using.json else body[:1]
+        start = body.lstrip()[:1] if using.lines else body[:1]
         try:
-            if start == b"[" if using.json else body[0] in _ARRAYS:
+            if start and start[0] in using.arrays:
                 return [bytes(item) for item in using.split.decode(body)]
             using.whole.decode(body)
             return None
         except UNREADABLE as error:
             if not start:
                 raise WireError("empty", "a frame of white space") from None
-            lines = _lines(body, using) if using.json and start != b"[" else None
+            lines = _lines(body, using) if using.lines and start[0] not in using.arrays else None
             if lines is None:
                 raise explain(error, body) from None
         if len(lines) > self._limit:

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from streamrnn.errors import ConfigError
+from streamrnn.wire.formats import FORMATS, Format
 
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 SYMBOL_BYTES = 256  # of UTF-8: the longest symbol
@@ -93,7 +94,8 @@ class Readers:
     columns: Reader
     split: Reader  # an array, its items left as bytes
     whole: Reader  # anything complete, left as bytes
-    json: bool
+    arrays: frozenset[int]  # first bytes of an array
+    lines: bool  # whether a body may be several lines, each for itself
 
 
 def values_struct(features: tuple[str, ...], kind: Any) -> Any:
@@ -109,8 +111,8 @@ def values_struct(features: tuple[str, ...], kind: Any) -> Any:
 
 def readers(
     features: tuple[str, ...], limit: int, events: bool, coming: tuple[str, ...] = (), horizons: int = 0
-) -> tuple[Readers, Readers]:
-    """The decoders for JSON and for MessagePack; `limit` is the most items of an array. Raises ConfigError.
+) -> dict[str, Readers]:
+    """The decoders of every format; `limit` is the most items of an array. Raises ConfigError.
 
     Of the features `coming` values come ahead, at so many `horizons`.
     """
@@ -132,7 +134,8 @@ def readers(
         columns = AheadColumns[of_many, ahead_of_many]
     frame, split = one | Annotated[list[one], many], Annotated[list[Raw], many]
 
-    def compiled(decoder: Any, json: bool) -> Readers:
-        return Readers(decoder(frame), decoder(one), decoder(columns), decoder(split), decoder(Raw), json)
+    def compiled(form: Format) -> Readers:
+        made = form.codec.Decoder
+        return Readers(made(frame), made(one), made(columns), made(split), made(Raw), form.arrays, form.lines)
 
-    return compiled(msgspec.json.Decoder, True), compiled(msgspec.msgpack.Decoder, False)
+    return {name: compiled(form) for name, form in FORMATS.items()}

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-_ARRAYS = frozenset([*range(0x90, 0xA0), 0xDC, 0xDD])  # MessagePack fixarray, array 16, array 32
+from streamrnn.wire.formats import format_of
+
 _COLUMNS = ("time", "label", "id", "seq", "event", "end")  # beside `values` and `future`, which hold several each
 _UNREADABLE = (ValueError, RecursionError, MemoryError, OverflowError)
 
@@ -19,15 +20,16 @@ def divided(body: bytes, count: int, at: int) -> tuple[bytes, bytes] | None:
 
     None where they cannot be told apart: a single observation, another number of them than was said, an unknown form.
     """
-    start = body.lstrip()[:1]
-    codec: Any = msgspec.json if start in (b"{", b"[") else msgspec.msgpack
+    start = body.lstrip()[:1] or body[:1]
+    form = format_of(start)
+    if form is None or not 0 < at < count:
+        return None
+    codec = form.codec
     try:
-        if not 0 < at < count or not body:
-            return None
-        if start == b"[" or (codec is msgspec.msgpack and body[0] in _ARRAYS):
+        if start[0] in form.arrays:
             items = codec.decode(body, type=list[Raw])
             return (codec.encode(items[:at]), codec.encode(items[at:])) if len(items) == count else None
-        if codec is msgspec.json and (lines := _lines(body)) is not None:
+        if form.lines and (lines := _lines(body)) is not None:
             return (b"\n".join(lines[:at]), b"\n".join(lines[at:])) if len(lines) == count else None
         fields = codec.decode(body, type=dict[str, Raw])
         parts = [_rows(fields, codec, count, part) for part in (slice(at), slice(at, None))]

@@ -9,12 +9,12 @@ import codecs
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, Protocol
 
-import msgspec
 import numpy as np
 from msgspec import UNSET
 
 from streamrnn.messages import CLOSED, OPENED, REGIME, SILENCE, STRANGE, WORSENED, Batch
 from streamrnn.spec import Drift
+from streamrnn.wire.formats import FORMATS
 from streamrnn.wire.frames import Refusal
 from streamrnn.wire.outgoing.drifts import DRIFTS, drift
 from streamrnn.wire.outgoing.marks import SILENT
@@ -60,7 +60,7 @@ class Encoder:
     def __init__(self, form: Form, format: Format = "json", drift: Drift | None = None) -> None:
         self._form = form
         self._drift = drift
-        self._body = msgspec.msgpack.Encoder().encode if format == "msgpack" else msgspec.json.Encoder().encode
+        self._body = FORMATS[format].codec.Encoder().encode
         self._topics: list[Topics] = []  # by row
         self._stale: set[int] = set()  # rows whose stream was forgotten
         self._statuses = 0
