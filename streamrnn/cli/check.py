@@ -12,6 +12,7 @@ from streamrnn.config.schema import Config, load
 from streamrnn.config.validate import naming
 from streamrnn.errors import ConfigError, StreamrnnError
 from streamrnn.evaluation.show import size, table
+from streamrnn.spec import Model
 
 if TYPE_CHECKING:
     from streamrnn.model.event_plan import Sizes as EventSizes
@@ -73,6 +74,7 @@ def describe(config: Config) -> dict[str, Any]:
         "durability": config.state.durability,
         "memory": memory(plan, rows(config)),
         "queues": queues(config),
+        "hints": hints(config.model),
     }
 
 
@@ -150,6 +152,23 @@ def fit(need: dict[str, int], there: int) -> None:
         )
 
 
+def hints(model: Model) -> list[str]:
+    """What is right and perhaps not meant, a sentence each."""
+    if model.task == "events":
+        return []
+    found = []
+    named = [part.__struct_config__.tag for part in model.monitors]
+    surprising = [str(kind) for kind in named if kind not in ("conformal", "anomaly")]
+    if surprising == ["flat"]:
+        found.append('monitors names "flat" alone: no other anomaly is told; name "residual" and "mean" beside it')
+    if surprising and "anomaly" not in named:
+        found.append('monitors has no "anomaly": no alarm is raised')
+    free = [name for name in model.targets or model.features if name not in model.feature]
+    if free:
+        found.append(f"where {', '.join(free[:3])} cannot be negative, say so: [model.feature.{free[0]}] lower = 0.0")
+    return found
+
+
 def queues(config: Config) -> list[dict[str, Any]]:
     """The most that waits in each socket, for every connected peer."""
     from streamrnn.service.ingest.ports import queued_frames
@@ -198,6 +217,8 @@ def show(found: dict[str, Any]) -> None:
         most = f", {size(queue['bytes'])}" if "bytes" in queue else ""
         made.add_row(f"queue, {queue['socket']}", f"{queue['endpoint']}: {queue['messages']} messages{most} a peer")
     Console().print(made)
+    for hint in found["hints"]:
+        Console().print(f"hint: {hint}", highlight=False, markup=False)
 
 
 def _spell(part: dict[str, Any]) -> str:

@@ -140,7 +140,11 @@ def feedback(
       streamrnn ctl feedback config.toml pump-1/4 ignore --until 1647774000
     """
     asked = {"until": repr(until)} if until else {}
-    show(ask(config, command="feedback", event_id=event_id, verdict=verdict, **asked))
+    told = ask(config, command="feedback", event_id=event_id, verdict=verdict, **asked)
+    if not told["taken"]:
+        hint = "EVENT_ID is event_id of an anomaly message, STREAM/NUMBER: streamrnn tail ENDPOINT anomaly/"
+        raise StreamrnnError(f"stream {told['stream']!r} has had no event {event_id!r}: nothing was changed", hint)
+    show(told)
 
 
 @app.command("generate")

@@ -5,6 +5,7 @@ first thing that does not fit: its key, its line, the choices, and the nearest o
 """
 
 import difflib
+import pathlib
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -37,10 +38,16 @@ def explained(root: inspect.Type, raw: Any, text: str, otherwise: str) -> Config
     """The error for a tree that does not fit `root`; `otherwise` is what msgspec said of it."""
     complaint = find(root, raw, (), root)
     if complaint is None:
-        return ConfigError(otherwise, "config/reference.toml in the source has every key with its range")
+        return ConfigError(otherwise, f"{reference()} has every key with its range")
     name, line = spelled(complaint.path), line_of(text, complaint.path)
     where = f"line {line}: " if line else ""
     return ConfigError(f"{where}{name}{': ' if name else ''}{complaint.message}", complaint.hint)
+
+
+def reference() -> pathlib.Path:
+    """The file with every key: it comes with the package, beside this one; in the source it is in config/."""
+    installed = pathlib.Path(__file__).with_name("reference.toml")
+    return installed if installed.exists() else pathlib.Path(__file__).parents[2] / "config" / "reference.toml"
 
 
 def find(type_: inspect.Type, raw: Any, path: Path, root: inspect.Type) -> Complaint | None:

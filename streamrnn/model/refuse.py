@@ -1,5 +1,8 @@
 """What a model of tasks "forecast" and "label" cannot be, and what to do about it. Learning rules: see `forward`."""
 
+from collections.abc import Sequence
+from difflib import get_close_matches
+
 from streamrnn import spec
 from streamrnn.errors import ConfigError
 from streamrnn.model.parts import MONITORS
@@ -35,14 +38,15 @@ def _events(model: spec.Model) -> list[Refusal]:
 
 def _names(model: spec.Model) -> list[Refusal]:
     """Features, targets, horizons."""
+    strange = [name for name in model.targets or () if name not in model.features]
     return [
         (not model.features, "model.features is empty", "name at least one feature"),
         (len(set(model.features)) < len(model.features), "model.features has a name twice", "name each once"),
         (len(model.features) > 256, "more than 256 features", "split the stream, or leave features out"),
         (
-            not set(model.targets or ()) <= set(model.features),
-            "model.targets names what is not a feature",
-            "targets are a subset of the features",
+            bool(strange),
+            f"model.targets names what is not a feature: {', '.join(map(repr, strange))}",
+            _nearest(strange, model.features) + "targets are a subset of the features",
         ),
         (model.targets == (), "model.targets is empty", "leave it out to predict every feature"),
         (not model.horizons, "model.horizons is empty", "name at least one horizon, in steps"),
@@ -54,14 +58,23 @@ def _names(model: spec.Model) -> list[Refusal]:
     ]
 
 
+def _nearest(strange: Sequence[str], names: Sequence[str]) -> str:
+    """A question for the first of these names, if another is like it."""
+    near = get_close_matches(strange[0], names, 1) if strange else []
+    return f"did you mean {near[0]!r}? " if near else ""
+
+
 def _known(model: spec.Model) -> list[Refusal]:
     """What is said of single features."""
     targets = ("label",) if model.task == "label" else (model.targets or model.features)
+    strange = [name for name in model.feature if name not in {*model.features, *targets}]
     return [
         (
-            not set(model.feature) <= {*model.features, *targets},
-            "model.feature names what is not a feature",
-            "its tables are called after features" + (', or "label"' if model.task == "label" else ""),
+            bool(strange),
+            f"model.feature names what is not a feature: {', '.join(map(repr, strange))}",
+            _nearest(strange, model.features)
+            + "its tables are called after features"
+            + (', or "label"' if model.task == "label" else ""),
         ),
         (
             any(not _ascend(known.lower, known.upper) for known in model.feature.values()),

@@ -88,6 +88,8 @@ class Rows:
     ) -> None:  # fmt: skip
         self.form = form or _form_of(path, bool(features) and not events)
         self.path, self.source = path, Source(path)
+        if self.form is Form.TEMPLATES:
+            miner()  # says at once when what finds them is not installed
         self._named = bool(features) or events  # by the configuration
         if self.form is not Form.TABLE:
             events, columns = True, Columns(name=columns.name, time=None)
@@ -387,6 +389,8 @@ def _form_of(path: Path, numbers: bool) -> Form:
     ending = suffix(path)
     if str(path) == STDIN or (numbers and ending in ("", ".txt", ".log", ".dat", ".data")):
         return Form.TABLE
+    if ending in (".parquet", ".arrow", ".feather", ".xls", ".xlsx"):
+        raise FileError(f"{path}: {ending} is not read", "write it as CSV, which any program that reads it can")
     if ending not in FORMS:
         raise FileError(f"{path}: not a {', '.join(FORMS)} file", "rename it after what it holds, or say --as")
     return FORMS[ending]

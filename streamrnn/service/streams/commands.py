@@ -6,6 +6,8 @@ An order is journaled as a command before it is obeyed, and a replay obeys it ag
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import islice
 from typing import Any
 
 from streamrnn.config.schema import Config
@@ -22,6 +24,7 @@ from streamrnn.service.streams.registry import Streams
 from streamrnn.service.streams.silence import ORDER, Silence
 from streamrnn.wire import Encoder, Frame
 
+MOST_NAMES = 1000  # that are looked at for one like the name asked for: a turn waits for it
 Append = Callable[[list[Frame], Write | None], list[int]]  # frames, and what belongs into their transaction -> lsns
 
 
@@ -106,7 +109,9 @@ class StreamCommands:
 
     def _known(self, name: str, hint: str) -> None:
         if not self.streams.known(name):
-            raise StreamrnnError(f"no stream {name!r} is known", hint)
+            near = get_close_matches(name, list(islice(self.streams.names(), MOST_NAMES)), 3)
+            asked = f"did you mean {' or '.join(near)}? " if near else ""
+            raise StreamrnnError(f"no stream {name!r} is known", f"{asked}{hint}")
 
     def _hear(self, command: str, name: str, lsn: int) -> bool:
         """What was said of an alarm; whether there was such an event."""
