@@ -80,6 +80,7 @@ def command(
     refuse_unwritable(output, None if str(summary) == "-" else summary, plot)
     picture = None if plot is None else _picture(read)
     from streamrnn.config import resources
+    from streamrnn.engine.engine import Engine
 
     with naming(files[0]), compiling():
         engine = Engine(read.model, read.limits.max_streams, threads=read.limits.threads, **resources.of(read.model))

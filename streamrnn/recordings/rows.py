@@ -99,7 +99,7 @@ class Rows:
         self.sheet = sheet_of(self.source.head, columns) if self.form is Form.TABLE and not self._objects else None
         self._latest = 0.0  # time of the row before
         self._reading, self._moment = _cells_of(columns, self.sheet)
-        if self.sheet and self.sheet.rows:
+        if self.sheet and self.sheet.names:
             self._resolve(list(self.sheet.names))
 
     @cached_property
