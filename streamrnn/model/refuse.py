@@ -1,6 +1,6 @@
 """What a model of tasks "forecast" and "label" cannot be, and what to do about it. Learning rules: see `forward`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
 
 from streamrnn import spec
@@ -38,7 +38,7 @@ def _events(model: spec.Model) -> list[Refusal]:
 
 def _names(model: spec.Model) -> list[Refusal]:
     """Features, targets, horizons."""
-    strange = [name for name in model.targets or () if name not in model.features]
+    strange = _strange(model.targets or (), model.features)
     return [
         (not model.features, "model.features is empty", "name at least one feature"),
         (len(set(model.features)) < len(model.features), "model.features has a name twice", "name each once"),
@@ -58,6 +58,11 @@ def _names(model: spec.Model) -> list[Refusal]:
     ]
 
 
+def _strange(given: Iterable[str], known: Collection[str]) -> list[str]:
+    """The names that are not known."""
+    return [name for name in given if name not in known]
+
+
 def _nearest(strange: Sequence[str], names: Sequence[str]) -> str:
     """A question for the first of these names, if another is like it."""
     near = get_close_matches(strange[0], names, 1) if strange else []
@@ -67,7 +72,7 @@ def _nearest(strange: Sequence[str], names: Sequence[str]) -> str:
 def _known(model: spec.Model) -> list[Refusal]:
     """What is said of single features."""
     targets = ("label",) if model.task == "label" else (model.targets or model.features)
-    strange = [name for name in model.feature if name not in {*model.features, *targets}]
+    strange = _strange(model.feature, {*model.features, *targets})
     return [
         (
             bool(strange),
