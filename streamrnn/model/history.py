@@ -7,15 +7,50 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamrnn import spec
+from streamrnn.kernels.experts import echo
 from streamrnn.kernels.experts import seasons as s
 from streamrnn.model.layout import digest
 
 BINS = (288, 336)  # room of the two profiles: five minutes of a day, half an hour of a week
 NEAR = 6  # steps: up to here a forecast leans on the values right around the same time of earlier seasons
 WHOLE = 24  # levels of the shorter season that a linear expert sees, evenly spread over it
+LAGS, VALUES = 6, 64  # observations of which all features are seen at most, and values of them together
 ANCHORS = 5  # horizons that get regressors of their own when there are many
 
 Row = tuple[int, int, int, int]
+
+
+class Shared(NamedTuple):
+    """What all targets see of the features, see kernels/experts/echo.py; nothing without units."""
+
+    units: int = 0
+    features: tuple[str, ...] = ()
+
+    @property
+    def lags(self) -> int:
+        """Observations of which all features' values are seen: of one feature none, since it is its own target."""
+        return max(1, min(LAGS, VALUES // len(self.seen))) if self.units and len(self.features) > 1 else 0
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """Features that are looked at: the first VALUES as they are configured."""
+        return self.features[:VALUES]
+
+    @property
+    def length(self) -> int:
+        """Numbers of the state."""
+        return self.units + (self.lags + echo.MOMENTS) * len(self.seen)
+
+    @property
+    def numbers(self) -> int:
+        """Regressors: states and their squares, last values, products of the newest."""
+        newest = min(min(self.lags, 2) * len(self.seen), echo.MOST) if self.lags else 0
+        return 2 * self.units + self.lags * len(self.seen) + newest * (newest + 1) // 2
+
+    @property
+    def name(self) -> str:
+        """What the meaning of the numbers depends on."""
+        return f"{self.units} {digest([list(self.seen), self.lags])}"
 
 
 class Past(NamedTuple):
@@ -28,11 +63,18 @@ class Past(NamedTuple):
     table: NDArray[np.int64]  # (N, REGRESSOR_WIDTH)
     prefix: dict[str, int]  # `inputs` of a linear expert -> how many regressors it sees
     rooted: bool
+    known: int  # numbers that are known of the time to come
+    shared: Shared
 
     @property
     def kept(self) -> int:
         """Numbers of the kept regressors, plain or in roots."""
         return self.rows * (len(self.table) + 1) if len(self.table) else 0
+
+    @property
+    def read(self) -> int:
+        """Regressors of what all targets see, the last ones of the table, with those that fill its last block up."""
+        return self.prefix["echo"] - self.prefix["calendar"] if "echo" in self.prefix else 0
 
     @property
     def plain(self) -> int:
@@ -51,7 +93,8 @@ class Past(NamedTuple):
 
     def seen(self, inputs: str) -> str:
         """What the meaning of a linear expert's numbers depends on: the regressors that it sees."""
-        return digest(self.table[: self.prefix[inputs]].tolist())
+        own = digest(self.table[: self.prefix[inputs]].tolist())
+        return f"{own} {self.shared.name}" if inputs == "echo" else own
 
     @property
     def ints(self) -> NDArray[np.int64]:
@@ -60,24 +103,36 @@ class Past(NamedTuple):
         head[s.RING], head[s.ROOM], head[s.ROOM + 1] = self.ring, *self.bins
         head[s.REGRESSORS], head[s.LAGS], head[s.ROWS] = len(self.table), self.lags, self.rows
         head[s.PLAIN], head[s.ROOT] = self.plain, self.plain + self.kept if self.rooted else 0
+        head[s.OWN], head[s.SEEN] = len(self.table) - self.read, self.known
         return np.concatenate([head, self.table.ravel()])
 
 
-def past(experts: tuple[spec.Expert, ...], horizons: tuple[int, ...], history: int, known: int = 0) -> Past:
+def past(
+    experts: tuple[spec.Expert, ...],
+    horizons: tuple[int, ...],
+    history: int,
+    known: int = 0,
+    features: tuple[str, ...] = ("value",),
+) -> Past:
     """The history that these experts need; `history` is how many values it holds where a season is looked up.
 
-    Of `known` features values come ahead.
+    Of `known` of the `features` values come ahead.
     """
-    linear = [expert for expert in experts if isinstance(expert, spec.Linear)]
+    linear = [expert for expert in experts if isinstance(expert, spec.Linear | spec.Echo)]
+    units = max((expert.units for expert in linear if isinstance(expert, spec.Echo)), default=0)
+    shared = Shared(units, features if units else ())
     inputs = {expert.inputs for expert in linear}
-    looks = "calendar" in inputs or any(isinstance(each, spec.Seasonal | spec.Change) for each in experts)
+    looks = bool(inputs & {"calendar", "echo"}) or any(
+        isinstance(each, spec.Seasonal | spec.Change) for each in experts
+    )
     levels = {each.season for each in experts if isinstance(each, spec.Level)}
-    levels |= ({1} if inputs & {"profile", "calendar"} else set()) | ({2} if "calendar" in inputs else set())
+    levels |= ({1} if inputs - {"lags"} else set()) | ({2} if inputs & {"calendar", "echo"} else set())
     lags = linear[0].lags if linear else 0
     blocks = {
         "lags": _lags(lags) + _coming(horizons, known),
         "profile": _profile(horizons),
         "calendar": _calendar(horizons),
+        "echo": [(s.SHARED, 0, number, 0) for number in range(shared.numbers)],
     }
     rows, prefix = _regressors(inputs, blocks)
     widest = max((prefix[name] for name in inputs), default=0)
@@ -89,6 +144,8 @@ def past(experts: tuple[spec.Expert, ...], horizons: tuple[int, ...], history: i
         table=np.array(rows[:widest], np.int64).reshape(-1, s.REGRESSOR_WIDTH),
         prefix=prefix,
         rooted=any(expert.root for expert in linear),
+        known=known * (len(horizons) + 1),
+        shared=shared,
     )
 
 
@@ -96,11 +153,11 @@ def _regressors(inputs: Set[str], blocks: dict[str, list[Row]]) -> tuple[list[Ro
     """Rows of the regressors' table as far as they are needed, and how many of them each kind of inputs takes."""
     rows: list[Row] = []
     prefix: dict[str, int] = {}
-    for name in spec.INPUTS if inputs else ():
+    for name in (*spec.INPUTS, "echo") if inputs else ():
         rows += blocks[name]
         rows += [(s.LAG, 0, 0, 0)] * (-len(rows) % 4)  # P is stored in blocks of four; lag 0 is no change at all
         prefix[name] = len(rows)
-        if name not in inputs and not inputs & set(spec.INPUTS[spec.INPUTS.index(name) :]):
+        if not inputs - set(prefix):
             break
     return rows, prefix
 

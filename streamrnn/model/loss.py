@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+import msgspec
+
 from streamrnn import spec
 from streamrnn.model.former import translate
 from streamrnn.model.layout import Layout, Plane, axes
@@ -74,12 +76,22 @@ def _labels(old: Layout, planes: list[Plane]) -> Iterator[str]:
                 yield from (label for label in one if label not in two and " " in label)
 
 
+def _unchanged(before: dict[str, Any], after: spec.Model) -> bool:
+    """Whether the operator changed nothing: then a network with other inputs has them from its preset's new members."""
+    try:
+        return msgspec.convert(before, spec.Model) == after
+    except msgspec.ValidationError:
+        return False
+
+
 def _by_preset(word: str, before: dict[str, Any], after: spec.Model) -> bool:
     """Whether it was the preset's choice to have this member, and is its choice now to have it no more."""
     if before.get("preset") != after.preset or before.get("task") != after.task:
         return False
     if word.startswith(("expert ", "the contexts of ")):
         return before.get("experts") is None and after.experts is None
+    if word == NETWORK:
+        return after.experts is None and _unchanged(before, after)
     named = {str(kind.__struct_config__.tag) for kind in MONITORS}
     chosen = {each["kind"] for each in before.get("monitors", ())} | {spec.kind(each) for each in after.monitors}
     return word.startswith("monitor ") and not named & chosen

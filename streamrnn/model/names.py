@@ -68,6 +68,9 @@ TARGET = fields(
         "last": Target.LAST,
         "error": Target.ERROR,
         "count": Target.COUNT,
+        "least": Target.LEAST,
+        "usual deviation": Target.USUAL,
+        "deviations": Target.SCALES,
     },
     Target.WIDTH,
 )

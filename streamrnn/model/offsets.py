@@ -16,6 +16,7 @@ from streamrnn.kernels.core.layout import (
 )
 from streamrnn.kernels.core.program import Detector, Expert, Layer, Monitor, Program
 from streamrnn.kernels.drift import contract
+from streamrnn.kernels.experts.gate import HARMONICS
 from streamrnn.model import covariances, names, slices, traces
 from streamrnn.model.layout import Plane, digest, labels, numbers, plain, unique
 from streamrnn.model.parts import DETECTORS, EXPERTS, LAYERS, MONITORS, OPTIMISERS, REACTIONS
@@ -124,6 +125,7 @@ def reals(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> tuple[NDArray[np
     table = _experts(sizes, ints, f64)
     ints[Program.HISTORY_LENGTH] = sizes.past.length
     ints[Program.HISTORY] = f64.block(slices.history(on, sizes.past), len(sizes.targets) * sizes.past.length)
+    _echo(sizes, ints, f64)
     ints[Program.MIX_WIDTH] = 4 * (e + sizes.last_round)
     ints[Program.MIX] = f64.block(slices.mix(on), answers * int(ints[Program.MIX_WIDTH]))
     ints[Program.STATS] = f64.block(slices.stats(on, sizes.conformal.level), answers * Stats.WIDTH)
@@ -143,6 +145,15 @@ def reals(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> tuple[NDArray[np
         title = f"filter correcting {corrects(sizes)}"
         ints[Program.FILTER] = f64.record(title, on.on_targets, on.on_horizons, names.FILTER)
     return table, monitors
+
+
+def _echo(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> None:
+    """The reservoir and the last values of all features, where an expert reads them."""
+    on, shared = sizes.names, sizes.past.shared
+    if shared.units:
+        ints[Program.ECHO] = f64.add(on.zoned(f"echo {shared.name} {on.season}"), shared.length)
+    ints[Program.ECHO_UNITS], ints[Program.ECHO_LAGS] = shared.units, shared.lags
+    ints[Program.ECHO_SEES] = len(shared.seen)
 
 
 def _experts(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> NDArray[np.int64]:
@@ -243,6 +254,8 @@ def scratch(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64]) ->
     f64.section(None, max(len(sizes.targets), contract.WIDTH, 1 + int(ints[Program.MONITOR_LENGTH])))
     f64.section(Program.SCRATCH_FORECASTS, len(sizes.targets) * len(sizes.experts) * len(sizes.horizons))
     f64.section(Program.SCRATCH_REGRESSORS, len(sizes.past.table))
-    f64.section(Program.SCRATCH_COMING, len(sizes.coming) * (len(sizes.horizons) + 1))
+    shared = sizes.past.shared
+    f64.section(Program.SCRATCH_COMING, sizes.past.known + shared.numbers)
+    f64.section(Program.SCRATCH_ECHO, len(shared.seen) + HARMONICS + shared.units)
     f64.section(Program.SCRATCH_DERIVATIVES, label64)
     return f32, f64

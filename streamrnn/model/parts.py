@@ -142,6 +142,15 @@ EXPERTS: dict[type[Any], Expert] = {
         0.02,
         hasten=linear.hasten,
     ),
+    spec.Echo: Expert(
+        linear.settle,
+        linear.forecast,
+        lambda it, past: (past.prefix[it.inputs], int(it.root)),
+        lambda it: (it.forget, 6.0 if it.root else 0.0),
+        _linear,
+        0.02,
+        hasten=linear.hasten,
+    ),
 }
 
 MONITORS: dict[type[Any], Monitor] = {

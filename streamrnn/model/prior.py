@@ -71,6 +71,6 @@ def answers(plan: Any, prior: Prior) -> float:
 
 def _given(name: str) -> bool:
     """Whether a slice is taken over; of the experts those whose numbers have no unit, the linear ones."""
-    linear = f"expert {spec.Linear.__struct_config__.tag}("
+    linear = tuple(f"expert {kind.__struct_config__.tag}(" for kind in (spec.Linear, spec.Echo))
     intervals = name.startswith(("low at ", "high at "))
-    return intervals or name == "mix" or name.startswith((*NETWORK, linear, "last round ", "hours "))
+    return intervals or name == "mix" or name.startswith((*NETWORK, *linear, "last round ", "hours "))

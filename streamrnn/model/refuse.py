@@ -190,9 +190,14 @@ def _experts(model: spec.Model) -> list[Refusal]:
     experts = model.experts or ()
     return [
         (
-            len({expert.lags for expert in experts if isinstance(expert, spec.Linear)}) > 1,
+            len({expert.lags for expert in experts if isinstance(expert, spec.Linear | spec.Echo)}) > 1,
             "linear experts with different lags",
-            "they share their inputs: give them equal lags",
+            "they share their inputs: give them, and those of kind 'echo', equal lags",
+        ),
+        (
+            len({expert.units for expert in experts if isinstance(expert, spec.Echo)}) > 1,
+            "experts of kind 'echo' with different units",
+            "they share one reservoir: give them equal units",
         ),
         (
             model.seasons is not None

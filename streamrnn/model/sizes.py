@@ -8,6 +8,7 @@ from streamrnn.model.history import Past, past
 from streamrnn.model.names import Names
 from streamrnn.model.parts import HEADS, LAYERS
 from streamrnn.model.presets import PRESETS, watching
+from streamrnn.model.presets import experts as members
 from streamrnn.model.refuse import refuse
 
 LABEL = "label"
@@ -132,6 +133,7 @@ def resolve(model: spec.Model) -> Sizes:
     covariances.refuse(model, layers, rule)
     targets = (LABEL,) if labelled else (model.targets or model.features)
     horizons = (0,) if labelled else model.horizons
+    experts = members(model, len(targets))
     gated = _gated(model, rule) and len(experts) > 1
     coming = tuple(model.features.index(name) for name in covariates.coming(model))
     sees = covariances.seen(model, gated)
@@ -141,7 +143,9 @@ def resolve(model: spec.Model) -> Sizes:
         model=model,
         layers=layers,
         experts=experts,
-        past=past(experts, horizons, 1 if labelled else model.history or preset["history"], len(coming)),
+        past=past(
+            experts, horizons, 1 if labelled else model.history or preset["history"], len(coming), model.features
+        ),
         rule=rule,
         conformal=next((m for m in model.monitors if isinstance(m, spec.Conformal)), spec.Conformal()),
         anomaly=next((m for m in model.monitors if isinstance(m, spec.Anomaly)), spec.Anomaly()),

@@ -10,6 +10,7 @@ __all__ = [
     "INPUTS",
     "Change",
     "Context",
+    "Echo",
     "Expert",
     "Last",
     "Level",
@@ -76,9 +77,9 @@ class Linear(Part, frozen=True, tag="linear"):
     """Recursive least squares with forgetting factor `forget`, all horizons at once.
 
     It sees the last `lags` changes; from "profile" on the levels of the shorter season; with "calendar" also values
-    of both seasons around the steps predicted and their harmonics. `root`: works on signed square roots, with errors
-    clipped at three usual ones, for series whose spread grows with their level. All linear experts of a model have
-    equal `lags`: they share their inputs.
+    of both seasons around the steps predicted and their harmonics. `root`: works on square roots as long as no value
+    is below 0, with errors clipped at three usual ones, for series whose spread grows with their level. All linear
+    experts of a model have equal `lags`: they share their inputs.
     """
 
     meaning: ClassVar[Meaning] = {"inputs": ALWAYS, "lags": ALWAYS, "forget": ALWAYS, "root": False}
@@ -87,6 +88,27 @@ class Linear(Part, frozen=True, tag="linear"):
     lags: Annotated[int, Meta(ge=1, le=512)] = 25
     forget: Annotated[float, Meta(ge=0.9, le=1.0)] = 0.9995
     root: bool = False
+
+
+class Echo(Part, frozen=True, tag="echo"):
+    """Recursive least squares on what a linear expert with "calendar" sees and on all features of the stream.
+
+    These are the states, and their squares, of a reservoir of `units` fixed random units that all features drive, and,
+    where there are several features, their last values and products. It predicts what is nonlinear, and what other
+    features drive. The other settings are those of `linear`.
+    """
+
+    meaning: ClassVar[Meaning] = {"units": ALWAYS, "lags": ALWAYS, "forget": ALWAYS, "root": True}
+
+    units: Annotated[int, Meta(ge=8, le=512)] = 40
+    lags: Annotated[int, Meta(ge=1, le=512)] = 25
+    forget: Annotated[float, Meta(ge=0.9, le=1.0)] = 0.9998
+    root: bool = True
+
+    @property
+    def inputs(self) -> Literal["echo"]:
+        """Of the regressors of linear experts it sees all."""
+        return "echo"
 
 
 class Context(Part, frozen=True, tag="context"):
@@ -101,4 +123,4 @@ class Context(Part, frozen=True, tag="context"):
     contexts: Annotated[int, Meta(ge=4, le=2**20)] = 4096
 
 
-Expert = Last | Seasonal | Change | Level | Profile | Smooth | Linear | Context
+Expert = Last | Seasonal | Change | Level | Profile | Smooth | Linear | Echo | Context

@@ -25,6 +25,7 @@ SPECS: list[spec.Expert] = [
     spec.Linear("profile", lags=5, forget=0.99),
     spec.Linear("calendar", lags=5),
     spec.Linear("calendar", lags=5, forget=0.99, root=True),
+    spec.Echo(units=8, lags=5, forget=0.99),
 ]
 
 
@@ -55,7 +56,11 @@ def test_forecasts_equal_the_twin(expert: spec.Expert, periods: tuple[float, flo
         for each in (ours, twin):
             each.observe(shown, step, time, INTERVAL)
         known[step] = y
-        told = ours.forecast(y, 10.0, 3.0, step, time, INTERVAL)
+        ours.coming[:] = random.normal(size=len(ours.coming))
+        twin.history.shared = ours.coming.tolist()
+        above, usual = step < 200, float(random.uniform(0.5, 2.0))
+        twin.above, twin.over = above, usual
+        told = ours.forecast(y, 10.0, 3.0, step, time, INTERVAL, above=above, usual=usual)
         assert told == pytest.approx(twin.forecast(y, 10.0, 3.0, step, time, INTERVAL), rel=1e-6)
 
 

@@ -66,8 +66,10 @@ def _observe(past, history, y, time, step, skipped, first, second, interval):
 
 
 @jit
-def _regress(past, history, last, mean, sd, step, time, interval, coming, z):
-    seasons.regress(at(past, 0), at(history, 0), last, mean, sd, step, time, interval, at(coming, 0), z)
+def _regress(past, history, last, mean, sd, step, time, interval, coming, z, above, usual):
+    seasons.regress(
+        at(past, 0), at(history, 0), last, mean, sd, step, time, interval, at(coming, 0), z, above, usual
+    )  # fmt: skip
 
 
 @jit
@@ -224,7 +226,7 @@ class Expert:
         self.reals = np.array(self.part.reals(expert))
         pieces = self.part.state(expert, self.own, labels(map(str, horizons)))
         self.state = np.zeros(max(sum(numbers(axes) for _, axes in pieces), 1))
-        self.last, self.coming = 0, np.zeros(max(known * (len(horizons) + 1), 1))
+        self.last, self.coming = 0, np.zeros(max(self.own.known + self.own.shared.numbers, 1))
 
     def observe(self, y: float, step: int, time: float, interval: float) -> None:
         skipped, self.last = step - self.last - 1, step
@@ -235,11 +237,12 @@ class Expert:
         _settle(address, self.shape, self.reals, self.state, self.past, self.history, k, y, anchor, time, step)
 
     def forecast(
-        self, last: float, mean: float, sd: float, step: int, time: float, interval: float, learn: int = 1
-    ) -> list[float]:
+        self, last: float, mean: float, sd: float, step: int, time: float, interval: float, learn: int = 1,
+        above: bool = True, usual: float = 1.0,
+    ) -> list[float]:  # fmt: skip
         out, z = np.full(len(self.steps), np.nan), np.full(len(self.own.table), np.nan)
         if len(z):
-            _regress(self.past, self.history, last, mean, sd, step, time, interval, self.coming, z)
+            _regress(self.past, self.history, last, mean, sd, step, time, interval, self.coming, z, above, usual)
         address = self.part.forecast.address("float64")
         _forecast(
             address, self.shape, self.reals, self.state, self.past, self.history, self.steps, out, last, step, time,

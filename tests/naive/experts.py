@@ -27,7 +27,7 @@ class Last:
     ) -> None:  # fmt: skip
         self.expert, self.horizons = expert, horizons
         own = past((expert,), horizons, history, known)
-        self.table, self.lags = own.table.tolist(), own.lags
+        self.table, self.lags, self.read = own.table.tolist(), own.lags, own.read
         self.history = History(periods, own.ring, own.bins)
 
     def observe(self, y: float, step: int, time: float, interval: float) -> None:
@@ -125,25 +125,26 @@ class Linear(Last):
         self.P = linear.FIRST * np.eye(n) / expert.forget
         self.w = np.zeros((len(horizons), n))
         self.usual = [0.0] * len(horizons)
-        self.rows: dict[int, tuple[NDArray[Any], NDArray[Any], float]] = {}
+        self.rows: dict[int, tuple[NDArray[Any], NDArray[Any], float, Any]] = {}
+        self.above, self.over = True, 1.0  # whether no value was below 0; the usual deviation over that of now
 
-    def seen(self, y: float) -> float:
-        return root(y) if self.expert.root else y
+    def rooted(self) -> bool:
+        return bool(self.expert.root) and self.above
 
     def row(self, last: float, scale: float, step: int, time: float, interval: float) -> NDArray[Any]:
-        x = []
+        x, seen = [], root if self.rooted() else float
         for entry in self.table:
             z = self.history.regressor(entry, self.lags, last, step, time, interval)
             if entry[s.WHAT] in (s.LAG, s.SEASON_LAG, s.LEVEL):
-                z = float(np.clip((self.seen(z) - self.seen(last)) / scale, -s.REACH, s.REACH))
-            x.append(z)
+                z = float(np.clip((seen(z) - seen(last)) / scale, -s.REACH, s.REACH))
+            x.append(z * self.over if entry[s.WHAT] == s.SHARED else z)
         return np.array(x)
 
     def settle(self, k: int, y: float, anchor: float, time: float, step: int) -> None:
         if step not in self.rows:
             return
-        x, gain, scale = self.rows[step]
-        z = float(np.clip((self.seen(y) - self.seen(anchor)) / scale, -s.REACH, s.REACH))
+        x, gain, scale, seen = self.rows[step]
+        z = float(np.clip((seen(y) - seen(anchor)) / scale, -s.REACH, s.REACH))
         e = z - float(self.w[k] @ x)
         if self.expert.root:
             bound = 3.0 * self.usual[k]
@@ -152,20 +153,22 @@ class Linear(Last):
         self.w[k] += e * gain
 
     def forecast(self, last: float, mean: float, sd: float, step: int, time: float, interval: float) -> list[float]:
-        scale = 0.5 * sd / math.sqrt(max(abs(mean), sd)) if self.expert.root and sd > 0 else sd
+        rooted = self.rooted()
+        scale = 0.5 * sd / math.sqrt(max(abs(mean), sd)) if rooted and sd > 0 else sd
         if scale <= 0:
             return [last] * len(self.horizons)
         x = self.row(last, scale, step, time, interval)
         u = self.P @ x
         d = self.expert.forget + float(x @ u)
-        self.rows[step] = (x, u / d, scale)
+        self.rows[step] = (x, u / d, scale, root if rooted else float)
         P = self.P.copy()
         D = np.where(np.diag(P) > linear.LARGEST, math.sqrt(0.5), 1.0)
         self.P = D[:, None] * (P - np.outer(u, u) / d) * D / self.expert.forget
-        low, high = min(0.0, x.min()), max(0.0, x.max())
+        own = x[: len(x) - self.read]
+        low, high = min(0.0, own.min()), max(0.0, own.max())
         room = linear.BEYOND * (high - low)
         changes = scale * np.clip(self.w @ x, low - room, high + room)
-        if not self.expert.root:
+        if not rooted:
             return [last + float(change) for change in changes]
         return [(root(last) + float(change)) * abs(root(last) + float(change)) for change in changes]
 
@@ -178,4 +181,5 @@ EXPERTS: dict[type[Any], Any] = {
     spec.Profile: Profile,
     spec.Smooth: Smooth,
     spec.Linear: Linear,
+    spec.Echo: Linear,
 }

@@ -16,6 +16,7 @@ class History:
         self.steps = [0, 0]
         self.bins = [0, 0]
         self.coming: list[float] = []  # what is known of the time to come
+        self.shared: list[float] = []  # and what all targets see of the features
 
     def slot(self, season: int, time: float) -> int:
         phase = (time / self.periods[season]) % 1.0
@@ -48,8 +49,8 @@ class History:
     def regressor(self, row: list[int], lags: int, last: float, step: int, time: float, interval: float) -> float:
         """One row of the plan's table, in the units of the data."""
         what, season, a, b = row
-        if what == s.COMING:
-            return self.coming[a]
+        if what in (s.COMING, s.SHARED):
+            return self.coming[a] if what == s.COMING else self.shared[a]
         steps = self.steps[season]
         if what == s.CONSTANT:
             return 1.0

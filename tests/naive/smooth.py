@@ -48,17 +48,19 @@ class Model:
         """The value h steps on, as the model sees values."""
         return self.level + self.trend * self.damped(h) + (self.season[place] if self.season else 0.0)
 
-    def learn(self, y: float, age: int, place: int, early: bool) -> None:
+    def learn(self, y: float, age: int, place: int, count: float, early: bool) -> None:
         expected = self.predict(1, place)
         e = self.seen(y) - expected
         size = abs(y - math.exp(expected)) if self.set.logs else abs(e)
         self.errors = s.FORGET * self.errors + size
+        usual = self.errors / (s.FORGET * count + 1.0)
+        bounded = e * s.LIMIT * usual / size if count > s.STEADY and size > s.LIMIT * usual else e
         alpha = max(self.set.alpha, 1.0 / (age + 1.0)) if age < s.FIRST else self.set.alpha
         self.level += self.set.phi * self.trend + alpha * e
         if not (early and self.set.gamma):
-            self.trend = self.set.phi * self.trend + alpha * self.set.beta * e
+            self.trend = self.set.phi * self.trend + alpha * self.set.beta * bounded
         if self.season:
-            self.season[place] += self.set.gamma * (1.0 - alpha) * e
+            self.season[place] += self.set.gamma * (1.0 - alpha) * bounded
 
     def decompose(self, values: list[float], m: int) -> None:
         """Level and season by what is left of the line through the means of one or two seasons."""
@@ -95,7 +97,7 @@ class Smoothing:
             self.positive = self.positive and y > 0
             for model in self.usable():
                 early = m > 1 and self.age < m
-                model.learn(y, self.age, (step - self.began) % m, early)
+                model.learn(y, self.age, (step - self.began) % m, self.count, early)
             self.count = s.FORGET * self.count + 1.0
         before, self.age = self.age, step - self.began + 1
         self.values += [y] * (self.age - before)

@@ -46,6 +46,9 @@ class Target(Record):
     LAST: int  # last value
     ERROR: int  # last error of the shortest horizon, in usual ones
     COUNT: int  # values seen
+    LEAST: int  # lowest value below 0, or 0
+    USUAL: int  # what its deviation usually is,
+    SCALES: int  # and how many that rests on
 
 
 class Loss(Record):

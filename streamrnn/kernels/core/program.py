@@ -107,7 +107,12 @@ class Program(Record):
     SCRATCH_CUT: int  # zeros, in place of KEEP
     SCRATCH_FORECASTS: int  # scratch f64: of every expert,
     SCRATCH_REGRESSORS: int  # inputs of the linear experts,
-    SCRATCH_COMING: int  # and what is known ahead
+    SCRATCH_COMING: int  # what is known ahead, and behind it what all targets see of the features,
+    SCRATCH_ECHO: int  # and room to make that: features, harmonics, states
+    ECHO: int  # state f64: states of the reservoir, last values of the features,
+    ECHO_UNITS: int  # its units; 0: the plan has none,
+    ECHO_SEES: int  # features that drive it,
+    ECHO_LAGS: int  # and observations of which their values are kept
     DETECTORS: int  # of drift; 0: the plan has none
     DETECTOR_LENGTH: int  # numbers of all their states
     REACTIONS: int  # how many reactions to a drift

@@ -140,13 +140,13 @@ def settle(shape, reals, state, past, history, k, y, anchor, time, step):
     """
     horizons, n = shape[0], shape[1]
     row = seasons.kept(past, history, shape[2], step)
-    scale = row[past[seasons.REGRESSORS]]
+    scale = abs(row[past[seasons.REGRESSORS]])
     if not scale > 0.0:
         return
-    usual = shift(state, length(n) + n)
+    usual, rooted = shift(state, length(n) + n), shape[2] == 1 and row[past[seasons.REGRESSORS]] > 0.0
     w = carray(shift(usual, horizons + k * n), n)
     k_s = carray(shift(usual, horizons + (horizons + step % past[seasons.ROWS]) * n), n)
-    change = seasons.root(y) - seasons.root(anchor) if shape[2] else y - anchor
+    change = seasons.root(y) - seasons.root(anchor) if rooted else y - anchor
     e = min(max(change / scale, -seasons.REACH), seasons.REACH) - dot(w, row)
     if reals[1] > 0.0:
         size = abs(e)
@@ -161,13 +161,14 @@ def settle(shape, reals, state, past, history, k, y, anchor, time, step):
 def forecast(shape, reals, state, past, history, steps, out, last, step, time, interval, learn):
     """Last value plus w_h' x; also this row's gain, 0 without `learn`. The last value alone until there is a scale.
 
-    A forecast stays near the range of the values and levels in x: after a burst, weights that rest on few rows would
-    send it anywhere.
+    A forecast stays near the range of the target's own values and levels in x: after a burst, weights that rest on few
+    rows would send it anywhere.
     """
     horizons, n = shape[0], shape[1]
     f = carray(out, horizons)
     row = seasons.kept(past, history, shape[2], step)
-    scale = row[past[seasons.REGRESSORS]]
+    signed = row[past[seasons.REGRESSORS]]
+    scale, rooted = abs(signed), shape[2] == 1 and signed > 0.0
     c = carray(shift(state, length(n)), n)
     usual = shift(state, length(n) + n)
     if not scale > 0.0:
@@ -182,12 +183,12 @@ def forecast(shape, reals, state, past, history, steps, out, last, step, time, i
     elif not gain(state, n, c, x, k, reals[0]):
         W[:] = 0.0
     low, high = 0.0, 0.0
-    for i in range(n):
+    for i in range(min(n, past[seasons.OWN])):
         low, high = min(low, x[i]), max(high, x[i])
     room = BEYOND * (high - low)
     for h in range(horizons):
         d = scale * min(max(dot(W[h], x), low - room), high + room)
-        if shape[2]:
+        if rooted:
             r = seasons.root(last) + d
             f[h] = r * abs(r)
         else:

@@ -12,9 +12,11 @@ Regressors are rows of the plan's table (what, season, a, b), so that the plan s
     LEVEL         s, a, b        level of the season's bin at step t + a + round(b P / 24)
     SINE, COSINE  s, a, b        of the a-th harmonic of the season at step t + b
     COMING           a           the a-th number that is known of the time to come, as it is
+    SHARED           a           the a-th number that all targets see of the features (echo.py), as it is
 Values and levels stand as differences to y(t) over a scale, so what is not known is 0: no change. A kept row is its
-N regressors and that scale. The same row once more in signed square roots serves experts of streams whose spread grows
-with their level.
+N regressors and that scale. The same row once more in square roots serves experts of streams whose spread grows with
+their level; once a value was below 0 that row is the plain one, and says so by a scale below 0. What is SHARED has
+units of its own, that do not waver with the target's scale: it is put in units of what the scale usually is.
 """
 
 import math
@@ -27,8 +29,9 @@ from streamrnn.kernels.core.jit import jit
 DAY, WEEK, YEAR = 86_400.0, 604_800.0, 31_556_952.0
 BINS, SECONDS, STEPS = 0, 2, 4  # of a history's head, each for both seasons,
 PASSED, HEAD = 6, 7  # and the regular times that are no steps: the ring has them too
-RING, ROOM, REGRESSORS, LAGS, ROWS, PLAIN, ROOT, TABLE = 0, 1, 3, 4, 5, 6, 7, 8  # of the plan's `past`
-CONSTANT, LAG, SEASON_LAG, LEVEL, SINE, COSINE, COMING = range(7)
+RING, ROOM, REGRESSORS, LAGS, ROWS, PLAIN, ROOT = 0, 1, 3, 4, 5, 6, 7  # of the plan's `past`: sizes and places,
+OWN, SEEN, TABLE = 8, 9, 10  # regressors of the target's own; numbers known ahead, before those of the features; rows
+CONSTANT, LAG, SEASON_LAG, LEVEL, SINE, COSINE, COMING, SHARED = range(8)
 WHAT, SEASON, A, B = range(4)
 REGRESSOR_WIDTH = 4
 QUARTER = 0.3 * YEAR  # the longest interval of a season within the year: quarters have up to 92 days
@@ -128,6 +131,13 @@ def value(past, history, step, back, otherwise):
 
 
 @jit
+def harmonic(what, order, phase):
+    """SINE or COSINE of that order at a time in seasons."""
+    angle = 2.0 * math.pi * order * (phase - math.floor(phase))
+    return math.sin(angle) if what == SINE else math.cos(angle)
+
+
+@jit
 def gather(past, history, last, step, time, interval, coming, out):
     """Fill out (N): values and levels as they are, in the units of the data, `last` for what is not known."""
     table, lags = shift(past, TABLE), past[LAGS]
@@ -149,10 +159,10 @@ def gather(past, history, last, step, time, interval, coming, out):
             out[i] = 1.0
         elif what == COMING:
             out[i] = coming[a]
+        elif what == SHARED:
+            out[i] = coming[past[SEEN] + a]
         elif steps > 2 * a:
-            phase = (time + b * interval) / history[SECONDS + season]
-            angle = 2.0 * math.pi * a * (phase - math.floor(phase))
-            out[i] = math.sin(angle) if what == SINE else math.cos(angle)
+            out[i] = harmonic(what, a, (time + b * interval) / history[SECONDS + season])
         else:
             out[i] = 0.0
 
@@ -171,19 +181,22 @@ def kept(past, history, rooted, step):
 
 
 @jit
-def regress(past, history, last, mean, sd, step, time, interval, coming, z):
-    """Make and keep this step's regressors; mean and sd are the target's, z (N) is room."""
+def regress(past, history, last, mean, sd, step, time, interval, coming, z, above, usual):
+    """Make and keep this step's regressors; mean and sd are the target's, z (N) is room.
+
+    above: whether no value was below 0; usual: what sd usually is, over what it is now.
+    """
     n, table = past[REGRESSORS], shift(past, TABLE)
     gather(past, history, last, step, time, interval, coming, z)
-    for rooted in range(2 if past[ROOT] > 0 else 1):
-        x = kept(past, history, rooted, step)
+    for copy in range(2 if past[ROOT] > 0 else 1):
+        x, rooted = kept(past, history, copy, step), copy == 1 and above
         base = root(last) if rooted else last
         scale = 0.5 * sd / math.sqrt(max(abs(mean), sd)) if rooted and sd > 0.0 else sd
-        x[n] = scale
+        x[n] = -scale if copy == 1 and not rooted else scale
         for i in range(n):
             what = table[i * REGRESSOR_WIDTH + WHAT]
             if what == LAG or what == SEASON_LAG or what == LEVEL:
                 d = (root(z[i]) if rooted else z[i]) - base
                 x[i] = min(max(d / scale, -REACH), REACH) if scale > 0.0 else 0.0
             else:
-                x[i] = z[i]
+                x[i] = z[i] * usual if what == SHARED else z[i]

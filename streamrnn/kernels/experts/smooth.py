@@ -15,7 +15,8 @@ is fitted again, and a stream needs no setting.
 The first season is smoothed without one; at its end and at that of the second the season is what is left of the mean
 (and of the line between the two). A season longer than there is room for is none.
 
-Rejected: errors that count up to six usual ones. Through bursts, which come as shifts of the level, it was far behind.
+Trends and seasons learn from errors of up to LIMIT usual ones, so that a fault spoils no season for weeks. Rejected:
+the same for levels. Bursts come as shifts of the level, and through them it was far behind.
 """
 
 import math
@@ -34,9 +35,10 @@ SEASONAL = KINDS - KINDS // len(GAMMA)  # of these have a season; they stand fir
 MODELS = 2 * KINDS
 FORGET = 0.98
 FIRST = 10  # steps: until then a level moves by at least the share of one in all
+LIMIT, STEADY = 5.0, 20.0  # usual errors; once so many are known
 FAINT = 7.0  # a model whose weight is e^-FAINT of the best one's is left out
 AGE, BEGAN, SEASON, POSITIVE, COUNT, LOW, HIGH, HEAD = range(8)  # of a state: steps since the first one, that, ...
-LEVEL, TREND, ERRORS, EXPECTED, MODEL = range(5)  # of a model: in logarithms where it works on them
+LEVEL, TREND, ERRORS, MODEL = range(4)  # of a model: in logarithms where it works on them
 RELAX = 0.001  # share by which the range of the values shrinks at a step
 
 
@@ -134,13 +136,15 @@ def move(state, room, m, g, z, y, place):
     base, part = own[LEVEL] + phi * own[TREND], s[place] if known else 0.0
     e, size = z - base - part, abs(missed(z, base + part, y, logs))
     own[ERRORS] = FORGET * own[ERRORS] + size
+    bound = LIMIT * own[ERRORS] / (FORGET * state[COUNT] + 1.0)
+    part_of = bound / size if state[COUNT] > STEADY and size > bound else 1.0
     if age < FIRST:
         alpha = max(alpha, 1.0 / (age + 1.0))
     own[LEVEL] = base + alpha * e
     if g % KINDS >= SEASONAL or m < 2 or age >= m:
-        own[TREND] = phi * own[TREND] + alpha * beta * e
+        own[TREND] = phi * own[TREND] + alpha * beta * part_of * e
     if known:
-        s[place] = part + gamma * (1.0 - alpha) * e
+        s[place] = part + gamma * (1.0 - alpha) * part_of * e
 
 
 @jit

@@ -9,7 +9,7 @@ from streamrnn.kernels.core.jit import jit
 from streamrnn.kernels.core.layout import Clock, Count, ForecastLatest, Pending, Place, Scale, Stats, Target
 from streamrnn.kernels.core.outcomes import Bit
 from streamrnn.kernels.core.program import Expert, Layer, Limits, Program, Reals, Sees
-from streamrnn.kernels.experts import gate, mix, seasons
+from streamrnn.kernels.experts import echo, gate, mix, seasons
 from streamrnn.kernels.learning.network import fade, through
 from streamrnn.kernels.learning.recompute import remember
 from streamrnn.kernels.learning.tape import tape_row
@@ -105,6 +105,22 @@ def inputs(plan, row, scratch, values, known, time, learn):
 
 
 @jit
+def echo_features(plan, row, scratch, values, time, learn):
+    """Move on what all targets see of the features, and put it into the scratch behind what is known ahead."""
+    p = plan.ints
+    features, units, lags = p[Program.ECHO_SEES], p[Program.ECHO_UNITS], p[Program.ECHO_LAGS]
+    state, u = shift(row.real, p[Program.ECHO]), shift(scratch.f64, p[Program.SCRATCH_ECHO])
+    moments = shift(state, units + lags * features)
+    for f in range(features):
+        v = math.nan if outliers.doubted(plan, row, f) else values[f]
+        u[f] = echo.standard(shift(moments, f * echo.MOMENTS), v, learn)
+    c, room = shift(u, features), shift(u, features + gate.HARMONICS)
+    echo.calendar(shift(row.real, p[Program.HISTORY]), time, c)
+    out = shift(scratch.f64, p[Program.SCRATCH_COMING] + plan.past[seasons.SEEN])
+    echo.harvest(state, units, u, features, lags, c, out, room)
+
+
+@jit
 def network(plan, row, scratch):
     """One step of all layers and the readout, onto the tape. Returns the tape's row."""
     p = plan.ints
@@ -137,7 +153,8 @@ def experts(plan, row, scratch, j, f, time, learn):
         return
     if plan.past[seasons.REGRESSORS] > 0:
         mean, step = target[Target.MEAN], row.count[Count.STEP]
-        seasons.regress(plan.past, history, last, mean, sd, step, time, interval, coming, z)
+        above, usual = target[Target.LEAST] >= 0.0, scale.over_usual(target, sd, learn)
+        seasons.regress(plan.past, history, last, mean, sd, step, time, interval, coming, z, above, usual)
     for e in range(p[Program.EXPERTS]):
         expert = shift(plan.experts, e * Expert.WIDTH)
         call(
@@ -266,6 +283,8 @@ def advance(plan, row, scratch, values, known, time, ident, learn):
     n, horizons = p[Program.EXPERTS], p[Program.HORIZONS]
     bits = Bit.MISSING if inputs(plan, row, scratch, values, known, time, learn) > 0 else 0
     f = shift(scratch.f64, p[Program.SCRATCH_FORECASTS])
+    if p[Program.ECHO_UNITS] > 0:
+        echo_features(plan, row, scratch, values, time, learn)
     for j in range(p[Program.TARGETS]):
         experts(plan, row, scratch, j, shift(f, j * n * horizons), time, learn)
     if p[Program.SEES] & (Sees.EXPERTS | Sees.CALENDAR):

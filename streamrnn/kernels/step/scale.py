@@ -3,10 +3,12 @@
 import math
 
 from streamrnn.kernels.core.jit import jit
-from streamrnn.kernels.core.layout import Clock, Count
+from streamrnn.kernels.core.layout import Clock, Count, Target
 from streamrnn.kernels.learning.tape import LONGER
 
 SOONEST = 0.01  # of the usual interval: what comes sooner is told as this
+FIRST, SLOW = 200.0, 0.00002  # values that what a deviation usually is rests on, and how fast it moves from then on,
+FACTOR = 5.0  # and how far it may be from the deviation of now
 CLIP = 5.0  # standardised inputs beyond this are cut
 
 
@@ -24,6 +26,16 @@ def standardise(x, mean, variance):
     if variance <= 0.0:
         return 0.0
     return min(max((x - mean) / math.sqrt(variance), -CLIP), CLIP)
+
+
+@jit
+def over_usual(target, sd, learn):
+    """What a target's deviation usually is, over what it is now, within a factor of FACTOR."""
+    if learn and sd > 0.0:
+        target[Target.SCALES] += 1.0
+        rate = 1.0 / target[Target.SCALES] if target[Target.SCALES] <= FIRST else SLOW
+        target[Target.USUAL] += rate * (sd - target[Target.USUAL])
+    return min(max(target[Target.USUAL] / sd, 1.0 / FACTOR), FACTOR) if sd > 0.0 else 0.0
 
 
 @jit

@@ -263,7 +263,7 @@ def welcome(plan, row, j, y):
     t[Target.COUNT] += 1
     rate = max(plan.reals[Reals.SCALE_RATE], 1.0 / t[Target.COUNT])
     t[Target.MEAN], t[Target.VARIANCE] = scale.moments(t[Target.MEAN], t[Target.VARIANCE], y, rate)
-    t[Target.LAST] = y
+    t[Target.LAST], t[Target.LEAST] = y, min(t[Target.LEAST], y)
 
 
 @jit
