@@ -14,6 +14,7 @@ from streamrnn import spec
 from streamrnn.kernels.experts import linear
 from streamrnn.kernels.experts import seasons as s
 from streamrnn.model.history import past
+from streamrnn.model.parts import EXPERTS as EXPERT
 from tests.naive.seasons import History
 from tests.naive.smooth import Smoothing
 
@@ -125,6 +126,8 @@ class Linear(Last):
         self.P = linear.FIRST * np.eye(n) / expert.forget
         self.w = np.zeros((len(horizons), n))
         self.usual = [0.0] * len(horizons)
+        self.clip = EXPERT[type(expert)].reals(expert)[1]
+        self.beyond = linear.FURTHER if self.read else linear.BEYOND
         self.rows: dict[int, tuple[NDArray[Any], NDArray[Any], float, Any]] = {}
         self.above, self.over = True, 1.0  # whether no value was below 0; the usual deviation over that of now
 
@@ -147,7 +150,7 @@ class Linear(Last):
         z = float(np.clip((seen(y) - seen(anchor)) / scale, -s.REACH, s.REACH))
         e = z - float(self.w[k] @ x)
         if self.expert.root:
-            bound = 3.0 * self.usual[k]
+            bound = self.clip * self.usual[k]
             self.usual[k] += linear.SLOW * (abs(e) - self.usual[k]) if bound > 0 else abs(e)
             e = float(np.clip(e, -bound, bound)) if bound > 0 else e
         self.w[k] += e * gain
@@ -166,7 +169,7 @@ class Linear(Last):
         self.P = D[:, None] * (P - np.outer(u, u) / d) * D / self.expert.forget
         own = x[: len(x) - self.read]
         low, high = min(0.0, own.min()), max(0.0, own.max())
-        room = linear.BEYOND * (high - low)
+        room = self.beyond * (high - low)
         changes = scale * np.clip(self.w @ x, low - room, high + room)
         if not rooted:
             return [last + float(change) for change in changes]

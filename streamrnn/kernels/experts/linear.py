@@ -30,7 +30,8 @@ HALF = math.sqrt(0.5)
 SLOW = 0.02
 MEMORY = 50.0  # values that count after a drift: P is what it would be after so many
 MOST = 100.0  # times P, at once
-BEYOND = 0.5  # of the range of what a row sees: further out lies no forecast
+BEYOND = 0.5  # of the range of what a row sees of its target: further out lies no forecast,
+FURTHER = 2.0  # and so far with what all features show: they may drive it to where it never was
 
 
 @jit
@@ -185,7 +186,7 @@ def forecast(shape, reals, state, past, history, steps, out, last, step, time, i
     low, high = 0.0, 0.0
     for i in range(min(n, past[seasons.OWN])):
         low, high = min(low, x[i]), max(high, x[i])
-    room = BEYOND * (high - low)
+    room = (FURTHER if n > past[seasons.OWN] else BEYOND) * (high - low)
     for h in range(horizons):
         d = scale * min(max(dot(W[h], x), low - room), high + room)
         if rooted:
