@@ -9,10 +9,10 @@ the states of its units:
 
 LINK is .9 / sqrt(LINKS), which gives a radius of about .9; weights are uniform in +-1. u are the features of this
 observation, standardised, 0 where one is missing or in doubt. Their moments hardly move once FIRST values are known:
-what a weight of the read-out means must not waver, least of all beside products. c are the harmonics of seasons of at most LONGEST steps: longer ones would move the
-reservoir for hours without being seen whole. Linear experts read the states and their squares as regressors
-(`spec.Echo`), beside the last values of all features and products of the newest ones: together the forecast is linear
-in what can be learned exactly, and nonlinear in what all features did before.
+what a weight of the read-out means must not waver, least of all beside products. c are the harmonics of seasons of at
+most LONGEST steps: longer ones would move the reservoir for hours without being seen whole. Linear experts read the
+states and their squares as regressors (`spec.Echo`), beside the last values of all features and products of the newest
+ones: together the forecast is linear in what can be learned exactly, and nonlinear in what all features did before.
 
 Rejected: a dense reservoir, which was no better; leaky units and other radii (.9 to 1.2), which were as good; twice as
 many units in place of the squares, which were worse.
