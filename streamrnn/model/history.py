@@ -119,14 +119,12 @@ def past(
     Of `known` of the `features` values come ahead.
     """
     linear = [expert for expert in experts if isinstance(expert, spec.Linear | spec.Echo)]
-    units = max((expert.units for expert in linear if isinstance(expert, spec.Echo)), default=0)
-    shared = Shared(units, features if units else ())
+    shared = _shared(experts, features)
     inputs = {expert.inputs for expert in linear}
     looks = bool(inputs & {"calendar", "echo"}) or any(
         isinstance(each, spec.Seasonal | spec.Change) for each in experts
     )
-    levels = {each.season for each in experts if isinstance(each, spec.Level)}
-    levels |= ({1} if inputs - {"lags"} else set()) | ({2} if inputs & {"calendar", "echo"} else set())
+    levels = _levels(experts, inputs)
     lags = linear[0].lags if linear else 0
     blocks = {
         "lags": _lags(lags) + _coming(horizons, known),
@@ -147,6 +145,18 @@ def past(
         known=known * (len(horizons) + 1),
         shared=shared,
     )
+
+
+def _shared(experts: tuple[spec.Expert, ...], features: tuple[str, ...]) -> Shared:
+    """What all targets see of the features, where an expert reads it."""
+    units = max((expert.units for expert in experts if isinstance(expert, spec.Echo)), default=0)
+    return Shared(units, features if units else ())
+
+
+def _levels(experts: tuple[spec.Expert, ...], inputs: Set[str]) -> set[int]:
+    """Seasons of which levels are kept."""
+    levels = {each.season for each in experts if isinstance(each, spec.Level)}
+    return levels | ({1} if inputs - {"lags"} else set()) | ({2} if inputs & {"calendar", "echo"} else set())
 
 
 def _regressors(inputs: Set[str], blocks: dict[str, list[Row]]) -> tuple[list[Row], dict[str, int]]:

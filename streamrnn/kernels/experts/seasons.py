@@ -181,6 +181,12 @@ def kept(past, history, rooted, step):
 
 
 @jit
+def change(y, base, scale):
+    """What y differs by from the base, in scales, within +-REACH; 0 while there is no scale."""
+    return min(max((y - base) / scale, -REACH), REACH) if scale > 0.0 else 0.0
+
+
+@jit
 def regress(past, history, last, mean, sd, step, time, interval, coming, z, above, usual):
     """Make and keep this step's regressors; mean and sd are the target's, z (N) is room.
 
@@ -196,7 +202,6 @@ def regress(past, history, last, mean, sd, step, time, interval, coming, z, abov
         for i in range(n):
             what = table[i * REGRESSOR_WIDTH + WHAT]
             if what == LAG or what == SEASON_LAG or what == LEVEL:
-                d = (root(z[i]) if rooted else z[i]) - base
-                x[i] = min(max(d / scale, -REACH), REACH) if scale > 0.0 else 0.0
+                x[i] = change(root(z[i]) if rooted else z[i], base, scale)
             else:
                 x[i] = z[i] * usual if what == SHARED else z[i]
