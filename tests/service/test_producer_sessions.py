@@ -312,7 +312,8 @@ def test_a_full_disk_is_busy_unready_and_over_by_itself(turned: Make) -> None:
     assert answers(one) == {"taken": 2, "busy": 2}
     one.kill()
     one.start()
-    assert one.value("streamrnn_replayed_observations_total") == 3
+    assert one.daemon.parts.producers.marks() == [("", "gate", 7, 2)]
+    assert one.value("streamrnn_replayed_observations_total") <= 3  # a checkpoint was forced while it was full
 
 
 def test_what_was_taken_of_a_pull_before_the_disk_was_full_is_not_lost(turned: Make) -> None:

@@ -39,11 +39,12 @@ class DiskFull:
         self._store, self._producers, self._sockets, self._tell = store, producers, sockets, tell
         self._frames: list[Frame] = []
         self._due = 0.0
+        self._room = False  # a checkpoint has been completed since nothing went any more
 
     @property
     def due(self) -> bool:
-        """Whether it is time to try again."""
-        return self.full and time.monotonic() >= self._due
+        """Whether it is time to try again: the reserve is for the checkpoint, and no message may take it."""
+        return self.full and time.monotonic() >= self._due and (self._room or self._reserve.roomy)
 
     def begin(self, frames: list[Frame], error: FullError) -> None:
         """Nothing of these frames could be journaled. Raises the error where it cannot be waited out."""
@@ -54,6 +55,7 @@ class DiskFull:
             self._sockets.reply(*reply)
         self._frames = [frame for frame in frames if not frame.route] + self._frames
         self._due = time.monotonic() + RETRY
+        self._room = False
         if not self.full:
             self.full = True
             self._reserve.give_up()
@@ -68,6 +70,10 @@ class DiskFull:
             yield
         except FullError as error:
             self.begin([], error)
+
+    def made_room(self) -> None:
+        """A checkpoint is complete: there is room inside the database, if nowhere else."""
+        self._room = True
 
     def take(self) -> list[Frame]:
         """What waited; it waits no longer."""

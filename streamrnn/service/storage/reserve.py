@@ -23,9 +23,8 @@ class Reserve:
     def keep(self) -> None:
         """Take the room, if it is not taken and there is enough."""
         with suppress(OSError):
-            found = os.statvfs(self._file.parent)
-            size = int(min(BYTES, SHARE * found.f_blocks * found.f_frsize))
-            if self._held() >= size or found.f_bavail * found.f_frsize < LEAST * size:
+            size, free = self._sizes()
+            if self._held() >= size or free < LEAST * size:
                 return
             descriptor = os.open(self._file, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
             try:
@@ -39,13 +38,26 @@ class Reserve:
             self._file.unlink(missing_ok=True)
 
     @property
+    def roomy(self) -> bool:
+        """Whether there is room enough to keep some; true where the system does not say."""
+        try:
+            size, free = self._sizes()
+        except OSError:
+            return True
+        return free >= LEAST * size
+
+    @property
     def free(self) -> float:
         """Bytes that the database may have, the reserve among them; infinite where the system does not say."""
         try:
-            found = os.statvfs(self._file.parent)
+            return self._sizes()[1] + self._held()
         except OSError:
             return math.inf
-        return float(found.f_bavail * found.f_frsize + self._held())
+
+    def _sizes(self) -> tuple[int, float]:
+        """Its size in bytes, and how many are free."""
+        found = os.statvfs(self._file.parent)
+        return int(min(BYTES, SHARE * found.f_blocks * found.f_frsize)), float(found.f_bavail * found.f_frsize)
 
     def _held(self) -> int:
         return self._file.stat().st_size if self._file.exists() else 0

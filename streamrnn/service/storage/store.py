@@ -202,9 +202,9 @@ class Store:
         """
         if self._unfolded < least or self.connection.in_transaction:
             return
-        self._unfolded = 0
         with blamed(self.file):
             self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        self._unfolded = 0
 
     def close(self) -> None:
         """Commit what is open and let go of the directory. Raises StorageError."""
@@ -367,6 +367,7 @@ def _connect(file: Path, durability: str) -> sqlite3.Connection:
         f"wal_autocheckpoint = {FOLD_PAGES}",
         f"journal_size_limit = {LOG_BYTES}",
         "temp_store = MEMORY",
+        "secure_delete = FAST",  # else some systems zero what is deleted: trimming would take the journal's room again
         "cell_size_check = ON",
     ):
         connection.execute(f"PRAGMA {setting}")
