@@ -140,6 +140,7 @@ EXPERTS: dict[type[Any], Expert] = {
         lambda it: (it.forget, 3.0 if it.root else 0.0),
         _linear,
         0.02,
+        0.1,
         hasten=linear.hasten,
     ),
     spec.Echo: Expert(
@@ -149,6 +150,7 @@ EXPERTS: dict[type[Any], Expert] = {
         lambda it: (it.forget, 6.0 if it.root else 0.0),
         _linear,
         0.02,
+        0.1,
         hasten=linear.hasten,
     ),
 }

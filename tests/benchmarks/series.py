@@ -44,13 +44,18 @@ def columns(path: Path, skip: int = 0) -> tuple[list[str], list[list[str]]]:
     return rows[0], rows[1 + skip :]
 
 
-def predict(times: Array, values: Array, steps: Sequence[int], preset: str = "full", seed: int = 1) -> Told:
-    """One pass of a preset as it is shipped over a series of one feature; compiling is not counted."""
+def predict(
+    times: Array, values: Array, steps: Sequence[int], preset: str = "full", seed: int = 1, name: str = "series"
+) -> Told:  # fmt: skip
+    """One pass of a preset as it is shipped over a series of one feature; compiling is not counted.
+
+    A stream's name seeds its weights.
+    """
     engine = Engine(spec.Model(features=("value",), horizons=tuple(steps), preset=preset, seed=seed), 1)
     found, spent = [], 0.0
     for start in range(0, len(values), CHUNK):
         span = slice(start, start + CHUNK)
-        messages = batch(["series"] * len(values[span]), values[span], time=times[span])
+        messages = batch([name] * len(values[span]), values[span], time=times[span])
         rows = engine.admit(messages.names)
         begun = time.perf_counter()
         found.append(engine.step(messages, rows).forecast[:, 0])
