@@ -4,9 +4,10 @@ A batch is a list of *runs*: consecutive observations of one stream that came in
 run of one). Missing is NaN, never zero; the engine turns it into a mask. All arrays are C-contiguous.
 """
 
+import typing
 from collections.abc import Iterator
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
@@ -101,7 +102,7 @@ class Told(Struct, frozen=True):
     def __len__(self) -> int:
         return len(self.ints)
 
-    if TYPE_CHECKING:
+    if typing.TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> NDArray[Any]: ...
 

@@ -22,7 +22,7 @@ RATCHET = {
     "lines": 0,
     "file": 0,
     "arguments": 3,
-    "complexity": 3,
+    "complexity": 1,
     "outside": 0,
     "header": 0,
     "dialect": 0,

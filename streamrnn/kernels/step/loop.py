@@ -23,30 +23,20 @@ from streamrnn.kernels.core.layout import (
     Feedback,
     ForecastLatest,
     Pending,
-    Place,
     Stats,
-    Target,
     Watch,
 )
 from streamrnn.kernels.core.outcomes import Bit, Flag, ForecastInt, ForecastReal, OutInt, OutReal
 from streamrnn.kernels.core.program import Program, Reals
-from streamrnn.kernels.drift.watch import look
 from streamrnn.kernels.learning import ekf_learn, rtrl, tbptt
 from streamrnn.kernels.monitors import anomaly_event, feedback, outliers
-from streamrnn.kernels.monitors.hold_off import hold
-from streamrnn.kernels.monitors.score import judge, local_time
+from streamrnn.kernels.monitors.score import local_time
 from streamrnn.kernels.step import gaps, scale
 from streamrnn.kernels.step.advance import advance
+from streamrnn.kernels.step.receive import late_label, receive, receive_label, unlabelled
 from streamrnn.kernels.step.settle import (
-    measure,
-    measure_due,
     pending,
-    place_of,
-    settle_due,
-    settle_one,
-    show,
     stats_of,
-    welcome,
 )
 
 MOST_LATE = 64
@@ -118,68 +108,6 @@ def learn_if_due(plan, row, scratch, end):
 
 
 @jit
-def receive(plan, row, scratch, values, odd, gap, known, learn):
-    """Forecast task: judge, settle, and let scalers and experts have the targets' values, unless they are held off.
-
-    Without `learn` nothing is given to them either. What is not learned is still the last value, stands in the history,
-    and counts in the published figures; not so what is doubted. `odd`: something is. gap (2): regular times that were
-    skipped before it, and how many of them are steps.
-    """
-    p, worth = plan.ints, gaps.worth(gap[1])
-    latest, place = shift(row.real, p[Program.LATEST] + ForecastLatest.TARGETS), place_of(plan, row, 0)
-    for j in range(p[Program.TARGETS]):
-        y = values[plan.targets[j]]
-        latest[j] = pending(plan, row, place, j)[Pending.MIXED] if place >= 0 and not math.isnan(y) else math.nan
-        latest[p[Program.TARGETS] + j] = y
-    bits = judge(plan, row, scratch, worth, learn, known)
-    held, more = hold(plan, row) if learn else (False, 0)
-    for j in range(p[Program.TARGETS]):
-        y, error = values[plan.targets[j]], math.nan
-        if outliers.doubted(plan, row, plan.targets[j]):
-            y = math.nan
-        if (held or not learn) and not math.isnan(y):
-            measured = measure_due(plan, row, j, y)
-            error = math.nan if held else measured
-            row.real[p[Program.TARGET] + j * Target.WIDTH + Target.LAST] = y
-        elif not math.isnan(y):
-            error = settle_due(plan, row, j, y, worth)
-            welcome(plan, row, j, y)
-        show(plan, row, j, y, gap[0], local_time(plan, row, known), learn)
-        row.real[p[Program.TARGET] + j * Target.WIDTH + Target.ERROR] = 0.0 if math.isnan(error) else error
-    return bits | more | (0 if held or odd or not learn else look(plan, row, scratch))
-
-
-@jit
-def receive_label(plan, row, scratch, place, label, known, learn):
-    """Label task: the label of the observation at a pending place has come."""
-    p = plan.ints
-    latest, error = shift(row.real, p[Program.LATEST] + ForecastLatest.TARGETS), math.nan
-    latest[0], latest[1] = pending(plan, row, place, 0)[Pending.MIXED], label
-    bits = judge(plan, row, scratch, 1.0, learn, known)
-    held, more = hold(plan, row) if learn else (False, 0)
-    if held or not learn:
-        measured = measure(plan, row, place, 0, 0, label)
-        error = math.nan if held else measured
-    else:
-        error = settle_one(plan, row, place, 0, 0, label, 1.0)
-        welcome(plan, row, 0, label)
-    row.count[p[Program.PLACES] + Place.WIDTH * place + Place.STEP] = -1
-    row.real[p[Program.TARGET] + Target.ERROR] = 0.0 if math.isnan(error) else error
-    return bits | more | (0 if held or not learn else look(plan, row, scratch))
-
-
-@jit
-def late_label(plan, row, scratch, ident, label, known, learn):
-    """A label that comes after its observation: found by id among the last LABEL_RING ones."""
-    p, q = plan.ints, row.count
-    for place in range(p[Program.LABEL_RING] if p[Program.LABEL_TASK] else 0):
-        due = carray(shift(q, p[Program.PLACES] + Place.WIDTH * place), Place.WIDTH)
-        if due[Place.STEP] >= 0 and due[Place.IDENT] == ident:
-            return Bit.SETTLED | receive_label(plan, row, scratch, place, label, known, learn)
-    return Bit.UNMATCHED
-
-
-@jit
 def door(plan, row, time, seq, bits):
     """Duplicate and late observations stop here. Returns (outcome bits, sequence numbers lost).
 
@@ -229,22 +157,31 @@ def deadline(plan, row):
 
 
 @jit
+def aside(plan, row, scratch, said, label, known, learn):
+    """What is no observation: a verdict on an alarm, or the label of an earlier observation. Returns outcome bits.
+
+    said (3): flags, digest of an id or number of an event, time.
+    """
+    flags, ident, time = said
+    if flags & Flag.VERDICT:
+        own = shift(row.count, plan.ints[Program.FEEDBACK])
+        return feedback.take(own, row.count[Count.EVENT], flags & Flag.VERDICT, ident, time)
+    bits = late_label(plan, row, scratch, ident, label, known, learn)
+    return bits | learn_if_due(plan, row, scratch, False) if learn else bits
+
+
+@jit
 def observe(plan, row, scratch, batch, i):
     """Observation i of the batch through the rooms. Returns (outcome bits, sequence numbers lost)."""
     p, q = plan.ints, row.count
     time, flags, label, ident = batch.time[i], batch.bits[i], batch.label[i], batch.ident[i]
     bits, lost = door(plan, row, time, batch.seq[i], flags)
-    if flags & Flag.VERDICT and bits == 0:
-        return feedback.take(shift(q, p[Program.FEEDBACK]), q[Count.EVENT], flags & Flag.VERDICT, ident, time), lost
     learn, known = 0 if flags & Flag.FREEZE else 1, at(batch.known, i * p[Program.KNOWN])
-    if flags & Flag.LABEL_ONLY and bits == 0:
-        bits = late_label(plan, row, scratch, ident, label, known, learn)
-        return (bits | learn_if_due(plan, row, scratch, False) if learn else bits), lost
+    if bits == 0:
+        return aside(plan, row, scratch, (flags, ident, time), label, known, learn), lost
     if bits != Bit.LEARNED:
         return bits, lost
-    if not learn:
-        bits = Bit.FROZEN
-    bits |= flags & Bit.INVALID
+    bits = (Bit.LEARNED if learn else Bit.FROZEN) | flags & Bit.INVALID
     clock = carray(shift(row.real, p[Program.CLOCK]), Clock.WIDTH)
     if q[Count.SEEN] == 0:
         clock[Clock.TIME] = time
@@ -264,14 +201,10 @@ def observe(plan, row, scratch, batch, i):
     end = flags & Flag.END != 0
     if p[Program.LABEL_TASK]:
         bits |= advance(plan, row, scratch, values, known, local, ident, learn)
-        if not math.isnan(label):
-            bits |= receive_label(plan, row, scratch, q[Count.SLOT], label, known, learn)
+        if math.isnan(label):
+            unlabelled(plan, row)
         else:
-            row.real[p[Program.LATEST] + ForecastLatest.SCORE], row.real[p[Program.LATEST] + ForecastLatest.TAIL] = (
-                math.nan,
-                math.nan,
-            )
-            carray(shift(row.real, p[Program.LATEST] + ForecastLatest.TARGETS), 3)[:] = math.nan
+            bits |= receive_label(plan, row, scratch, q[Count.SLOT], label, known, learn)
     else:
         bits |= receive(plan, row, scratch, values, odd, (skipped, steps), known, learn)
     if learn:
