@@ -260,12 +260,26 @@ class Rows:
     def _batch(self, table: Table, lines: list[int]) -> Batch:
         n = len(lines)
         bad: Bad = {}
-        values, future = self._values(table, n, bad), self._future(table, n, bad)
+        odd: list[Bad] = [{} for _ in self.features]
+        values = np.empty((n, len(self.features)))
+        for j, name in enumerate(self.features):
+            column = self.columns.features.get(name, name).strip()
+            values[:, j] = numbers(table.get(column, [None] * n), column, odd[j], self._reading)
+        self._excuse(odd, bad, values)
+        future = np.full((n, len(self.ahead)), np.nan)
+        for j, name in enumerate(self.ahead):
+            future[:, j] = numbers(table.get(name, [None] * n), name, bad)
+        label = np.full(n, np.nan)
         events = _events(table.get(self.columns.event, [None] * n), bad) if self.columns.event else None
-        label = self._label(table, n, bad)
+        if self.columns.label:
+            label = numbers(table.get(self.columns.label, [None] * n), self.columns.label, bad)
         idents = self._idents(table, n)
-        named = np.array([text != "" for text in idents], np.bool_)
-        only = np.full(n, events is None) & np.isnan(values).all(axis=1) & ~np.isnan(label) & named
+        only = (
+            np.full(n, events is None)
+            & np.isnan(values).all(axis=1)
+            & ~np.isnan(label)
+            & np.array([text != "" for text in idents], np.bool_)
+        )
         time, stamped = self._times(table, only, bad)
         seq = counts(table["seq"], "seq", bad) if "seq" in table else np.full(n, -1, np.int64)
         end = numbers(table.get("end", [None] * n), "end", bad)
@@ -289,28 +303,6 @@ class Rows:
             ids={j: idents[i] for j, i in enumerate(keep) if idents[i]},
             future=np.ascontiguousarray(future[keep]) if self.ahead else None,
         )
-
-    def _values(self, table: Table, n: int, bad: Bad) -> Floats:
-        """(n, F) the features; `bad` gets the rows that have what is no number."""
-        odd: list[Bad] = [{} for _ in self.features]
-        values = np.empty((n, len(self.features)))
-        for j, name in enumerate(self.features):
-            column = self.columns.features.get(name, name).strip()
-            values[:, j] = numbers(table.get(column, [None] * n), column, odd[j], self._reading)
-        self._excuse(odd, bad, values)
-        return values
-
-    def _label(self, table: Table, n: int, bad: Bad) -> Floats:
-        """(n) the labels, NaN is none."""
-        name = self.columns.label
-        return numbers(table.get(name, [None] * n), name, bad) if name else np.full(n, np.nan)
-
-    def _future(self, table: Table, n: int, bad: Bad) -> Floats:
-        """(n, G) what is known ahead."""
-        future = np.full((n, len(self.ahead)), np.nan)
-        for j, name in enumerate(self.ahead):
-            future[:, j] = numbers(table.get(name, [None] * n), name, bad)
-        return future
 
     def _excuse(self, odd: list[Bad], bad: Bad, values: Floats) -> None:
         """Count cells that are no numbers; a row is bad by them where they are refused, or where it has no other."""
