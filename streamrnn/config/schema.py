@@ -34,6 +34,7 @@ class Input(Struct, frozen=True, forbid_unknown_fields=True):
     topics: tuple[str, ...] = ("",)  # sub: prefixes to subscribe to
     stream_from_topic: bool = False  # sub: the topic frame names the stream
     stream: str | None = None  # name for observations that carry none
+    bad_values: Literal["missing", "refuse"] = "missing"  # what is no number, or no feature
     server_key: str = ""  # where it connects: public key of the other side, to encrypt and to know it by
 
 

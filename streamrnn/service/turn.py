@@ -125,3 +125,5 @@ def _record(parts: Parts, turn: Turn) -> None:
         parts.telemetry.received(*by_input(turn.served, turn.decoded), last)
         ahead = np.count_nonzero(turn.decoded.batch.time > last + FUTURE)
         parts.telemetry.count("streamrnn_observations_future_total", int(ahead))
+        for (reason, name), count in turn.decoded.notes.items():
+            parts.telemetry.left_out(reason, name, count)

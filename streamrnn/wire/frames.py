@@ -1,7 +1,8 @@
 """What the service hands in and takes back: frames as they were received, and refusals."""
 
 import math
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Literal
 
 from msgspec import Struct
@@ -54,6 +55,7 @@ class Source:
     format: Format = "auto"
     stream: str | None = None  # for observations that name no stream
     stream_from_topic: bool = False  # the topic frame names it
+    mend: bool = False  # a bad value costs that value, and not the observation
 
 
 class Refusal(Struct, frozen=True, gc=False):
@@ -75,6 +77,7 @@ class Decoded:
     frame: list[int]  # (m) index of the frame that each run came in
     refusals: list[Refusal]
     observations: int  # accepted and refused together; an undecodable frame counts as one
+    notes: Counter[tuple[str, str]] = field(default_factory=Counter)  # values left out: (reason, name) -> how many
 
 
 def refusal(index: int, frame: Frame, reason: str, detail: str, offender: bytes) -> Refusal:

@@ -51,6 +51,14 @@ SECTIONS: dict[str, tuple[Metric, ...]] = {
             "Observations refused, each with a dead letter.",
             ("reason",),
         ),
+        Metric(
+            "streamrnn_values_left_out_total",
+            "counter",
+            "Values of observations that were taken: `type`, `not_finite` and `out_of_range` are missing now, "
+            "`unknown_feature` is passed over; `time`: under another name, so that the time of arrival counts "
+            "(`bad_values` of an input).",
+            ("reason",),
+        ),
         Metric("streamrnn_observations_applied_total", "counter", "Observations given to the engine."),
         Metric(
             "streamrnn_observations_late_total",

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import structlog
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
@@ -23,6 +24,16 @@ from streamrnn.service.operations.metrics import METRICS, Metric
 from streamrnn.wire import REASONS
 from streamrnn.wire.outgoing.drifts import DRIFTS
 from streamrnn.wire.outgoing.encode import STATES
+
+NAMES_TOLD = 100  # values left out that the log names: a sender may invent names
+LEFT_OUT = {  # why a value of an observation that was taken is left out, and what to do
+    "type": "it is no number and counts as missing; send a number or null",
+    "not_finite": "NaN and infinities count as missing; send null",
+    "out_of_range": "it is beyond 1e308 and counts as missing",
+    "unknown_feature": "it is not in model.features; add it there, or leave it out",
+    "time": 'the observation has no "time" and gets that of its arrival; did you mean "time"?',
+}
+_log = structlog.get_logger("streamrnn")
 
 # Bits of an outcome that are counted one to one.
 _BITS = (
@@ -99,6 +110,7 @@ class Telemetry:
         self._counted: list[tuple[str, Callable[[], Mapping[str, int]]]] = []
         self._timed: list[tuple[str, Callable[[], Iterable[float]]]] = []
         self._values: dict[str, dict[tuple[str, ...], float]] = {}
+        self._told: set[tuple[str, str]] = set()  # values left out of which the log has said so
         self._histograms: dict[str, Histogram] = {}
         for metric in METRICS:
             if metric.kind == "histogram":
@@ -221,6 +233,13 @@ class Telemetry:
         self._batch.add(n)
         self._latency.add(seconds, n)
 
+    def left_out(self, reason: str, name: str, count: int) -> None:
+        """So many values of a name were left out of observations; the log says it once for every name."""
+        self._values["streamrnn_values_left_out_total"][(reason,)] += count
+        if (reason, name) not in self._told and len(self._told) < NAMES_TOLD:
+            self._told.add((reason, name))
+            _log.warning("values are left out", reason=reason, name=name, hint=LEFT_OUT[reason])
+
     def silent(self, count: int) -> None:
         """So many streams were told to be silent."""
         self._values["streamrnn_silences_total"][()] += count
@@ -274,6 +293,7 @@ def _children(metric: Metric) -> list[tuple[str, ...]]:
         "streamrnn_config_reloads_total": ("ok", "refused"),
         "streamrnn_handshakes_total": authentication.RESULTS,
         "streamrnn_denied_total": authentication.DENIALS,
+        "streamrnn_values_left_out_total": tuple(LEFT_OUT),
     }
     return [(value,) for value in special.get(metric.name, _CLOSED.get(metric.labels[0], ()))]
 

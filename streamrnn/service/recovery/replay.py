@@ -14,7 +14,7 @@ Rejected: replaying what can still be read, since the rest would be gone without
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 
@@ -63,8 +63,13 @@ class Reading(Struct, frozen=True):
             (self.model, self.given) == (other.model, other.given)
             and self.max_streams >= other.max_streams
             and self.max_observations >= other.max_observations
-            and all(self.sources[min(origin, last)] == source for origin, source in enumerate(other.sources))
+            and all(_reads(self.sources[min(origin, last)], source) for origin, source in enumerate(other.sources))
         )
+
+
+def _reads(now: Source, before: Source) -> bool:
+    """Whether all that was read is read; what 0.1.0 refused for a single bad value may be read now."""
+    return now == before or (now.mend and now == replace(before, mend=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,9 @@ def reading(config: Config) -> Reading:
 
 def sources(config: Config) -> tuple[Source, ...]:
     """The inputs, as the decoder takes them."""
-    return tuple(Source(spec.format, spec.stream, spec.stream_from_topic) for spec in config.input)
+    return tuple(
+        Source(each.format, each.stream, each.stream_from_topic, each.bad_values == "missing") for each in config.input
+    )
 
 
 def agree(store: Store, journal: Journal, now: Reading) -> bool:

@@ -1,5 +1,6 @@
 """Frames in, a batch out. Nothing that a sender can put into a frame raises out of `Decoder.decode`."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,9 +12,11 @@ from streamrnn.wire.formats import OF_BYTE
 from streamrnn.wire.frames import Decoded, Frame, Refusal, Source, refusal
 from streamrnn.wire.incoming.columns import Faults, columns, without
 from streamrnn.wire.incoming.forms import UNREADABLE, Observation, Readers, readers
+from streamrnn.wire.incoming.mend import Notes, NotMendedError, mended, named_otherwise
 from streamrnn.wire.incoming.refusals import explain
 from streamrnn.wire.incoming.rows import Place, Rows
 
+MENDED = ("type", "unknown_feature", "not_finite", "out_of_range")  # faults of single values
 _LOOKED_AT = 100  # lines, for one that is complete; a frame of broken ones must not hold up the others
 
 
@@ -35,12 +38,14 @@ class Decoder:
         self._coming = (coming, horizons)
         self._by_name = readers(features, max_observations, task == "events", coming, horizons)
         self._by_byte = {byte: self._by_name[name] for byte, name in OF_BYTE.items()}
+        self._notes: Notes = Counter()  # of the frames at hand
         self._columnar = [False] * len(sources)  # the form that a source sent last is tried first
 
     def decode(self, frames: Sequence[Frame]) -> Decoded:
         """All observations of the frames in order of arrival, and a refusal for each thing that is none."""
         rows = Rows(self._features, self._task, self._limit, self._binary, *self._coming)
         refusals: list[Refusal] = []
+        self._notes = Counter()
         for index, frame in enumerate(frames):
             try:
                 source = self._sources[frame.origin]
@@ -53,7 +58,7 @@ class Decoder:
             refusals += self._faulty(batch, places, faults, frames)
             batch, places = without(batch, places, faults)
         refusals.sort(key=lambda refused: refused.frame)
-        return Decoded(batch, [place.frame for place in places], refusals, len(batch) + len(refusals))
+        return Decoded(batch, [place.frame for place in places], refusals, len(batch) + len(refusals), self._notes)
 
     def _frame(self, rows: Rows, frame: Frame, place: Place, refusals: list[Refusal]) -> None:
         """One frame, in the form that is likely; the others when that fails. Raises WireError for all of it."""
@@ -65,12 +70,17 @@ class Decoder:
             found = using.frame.decode(frame.body)
             if isinstance(found, Observation):
                 rows.one(found, place)
+                self._look_at_time(found, frame)
                 return
         except UNREADABLE:
             pass  # another form, or something to be refused with its reason
-        items = found if found is not None else self._split(frame.body, using)
+        try:
+            items = found if found is not None else self._split(frame.body, using)
+        except WireError as error:
+            self._columnar[frame.origin] = self._mended(rows, frame.body, place, frame, error)
+            return
         if items is None:
-            self._columnar[frame.origin] = _single(rows, frame.body, place, using)
+            self._columnar[frame.origin] = self._single(rows, frame.body, place, frame)
         elif not items:
             raise WireError("empty", "an array without an observation")
         else:
@@ -88,12 +98,40 @@ class Decoder:
                 if isinstance(item, Observation):
                     rows.one(item, where)
                 else:
-                    _single(rows, item, where, using)
+                    self._single(rows, item, where, frame)
             except WireError as error:
                 parts = parts or (items if isinstance(item, bytes) else self._split(frame.body, using))
                 offender = parts[position] if parts else frame.body
                 refusals.append(refusal(place.frame, frame, error.reason, str(error), offender))
         rows.room = self._limit
+
+    def _single(self, rows: Rows, body: bytes, place: Place, frame: Frame) -> bool:
+        """Read an observation or columns, without its bad values where the source is mended; whether it was columns.
+        Raises WireError."""
+        try:
+            return _single(rows, body, place, self._readers(frame))
+        except WireError as error:
+            return self._mended(rows, body, place, frame, error)
+
+    def _mended(self, rows: Rows, body: bytes, place: Place, frame: Frame, error: WireError) -> bool:
+        """Read what is left of a message that was refused with `error`, which is raised where nothing is."""
+        if not self._sources[frame.origin].mend or error.reason not in MENDED:
+            raise error
+        using, notes = self._readers(frame), Counter[tuple[str, str]]()
+        try:
+            better = mended(body, self._features, using.lines, notes)
+        except NotMendedError:
+            raise error from None
+        columnar = _single(rows, better, place, using)
+        self._notes.update(notes)
+        return columnar
+
+    def _look_at_time(self, found: Observation[Any], frame: Frame) -> None:
+        """Note a time that came under another name: the observation gets that of its arrival."""
+        if found.time is None and self._sources[frame.origin].mend and found.feedback is None:
+            key = named_otherwise(frame.body)
+            if key is not None:
+                self._notes["time", key] += 1
 
     def _readers(self, frame: Frame) -> Readers:
         """The decoders for the format of a frame. Raises WireError when there is nothing or neither format in it."""
