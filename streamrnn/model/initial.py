@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamrnn.kernels.core.layout import Count, ForecastLatest, Pending, Place, Scale, Stats, Target
+from streamrnn.kernels.core.layout import Count, ForecastLatest, Joint, Pending, Place, Scale, Stats, Target
 from streamrnn.kernels.core.program import Layer, Program, Reals
 from streamrnn.kernels.experts import seasons
 from streamrnn.model.parts import LAYERS
@@ -55,6 +55,8 @@ def real(plan: Plan) -> NDArray[np.float64]:
     for start, first, size in ((0, 0, e), (4 * e, e, sizes.last_round)):
         mix[:, start : start + size] = np.exp(plan.table.priors[first : first + size])
         mix[:, start + 2 * size : start + 4 * size] = FIRST_VARIANCE
+    if sizes.joint:
+        _independent(row[int(p[Program.JOINT]) :][: int(p[Program.JOINT_LENGTH])], n)
     stats = records(p[Program.STATS], n * k, Stats.WIDTH)
     stats[:, Stats.HIGH] = plan.table.reals[Reals.START_QUANTILE]
     stats[:, Stats.LOW] = -plan.table.reals[Reals.START_QUANTILE]
@@ -64,6 +66,13 @@ def real(plan: Plan) -> NDArray[np.float64]:
     latest[[ForecastLatest.SCORE, ForecastLatest.TAIL, ForecastLatest.STARTED]] = np.nan
     latest[ForecastLatest.TARGETS : ForecastLatest.TARGETS + 3 * n] = np.nan
     return row
+
+
+def _independent(record: NDArray[np.float64], n: int) -> None:
+    """What is known of n targets together: nothing, so they are independent, and the factors are the first of them."""
+    record[Joint.WIDTH : Joint.WIDTH + n * n : n + 1] = 1.0
+    for number, factor in enumerate(record[Joint.WIDTH + n * n :].reshape(-1, 1 + n)):
+        factor[[0, 1 + number]] = 1.0
 
 
 def individual(plan: Plan, name: str, count: NDArray[np.int64]) -> None:

@@ -25,6 +25,8 @@ from streamrnn.kernels.core.layout import (
     Filter,
     ForecastLatest,
     Gaps,
+    Joint,
+    Level,
     Loss,
     Peaks,
     Pending,
@@ -108,6 +110,37 @@ PEAKS = fields(
         "histogram": Peaks.HISTOGRAM,
     },
     Peaks.WIDTH,
+)
+LEVEL = fields(
+    {
+        "count": Level.COUNT,
+        "learned": Level.LEARNT,
+        "short": Level.SHORT,
+        "firm": Level.FIRM,
+        "slow": Level.SLOW,
+        "spread": Level.SPREAD,
+        "wander": Level.WANDER,
+        "turns": Level.TURNS,
+        "side": Level.SIDE,
+        "score": Level.SCORE,
+        "part": Level.PART,
+        "base": Level.BASE,
+        "most": Level.MOST,
+    },
+    Level.WIDTH,
+)
+JOINT = fields(
+    {
+        "seen": Joint.SEEN,
+        "highest": Joint.HIGHEST,
+        "since": Joint.SINCE,
+        "peaks": Joint.PEAKS,
+        "excess": Joint.EXCESS,
+        "doubt": Joint.DOUBT,
+        "T2": Joint.T2,
+        "Q": Joint.Q,
+    },
+    Joint.WIDTH,
 )
 PENDING = fields(
     {

@@ -17,6 +17,7 @@ from streamrnn.kernels.core.layout import (
 from streamrnn.kernels.core.program import Detector, Expert, Layer, Monitor, Program
 from streamrnn.kernels.drift import contract
 from streamrnn.kernels.experts.gate import HARMONICS
+from streamrnn.kernels.monitors import joint
 from streamrnn.model import covariances, names, slices, traces
 from streamrnn.model.layout import Plane, digest, labels, numbers, plain, unique
 from streamrnn.model.parts import DETECTORS, EXPERTS, LAYERS, MONITORS, OPTIMISERS, REACTIONS
@@ -133,6 +134,8 @@ def reals(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> tuple[NDArray[np
     ints[Program.SHARES] = f64.record(on.zoned(f"hours {hours}"), on.on_targets, on.on_horizons, plain(hours))
     ints[Program.WATCH] = f64.record("watch", on.on_targets, names.WATCH)
     ints[Program.PEAKS] = f64.record("peaks", names.PEAKS)
+    ints[Program.LEVEL] = f64.record("level", on.on_targets, names.LEVEL)
+    _joint(sizes, ints, f64)
     monitors = _monitors(sizes, ints, f64)
     ints[Program.SLOTS] = slots = sizes.model.label_memory if sizes.labelled else sum(sizes.horizons)
     ints[Program.SLOT_WIDTH] = width = Pending.FORECASTS + e + sizes.last_round + (e if sizes.gate else 0)
@@ -180,6 +183,17 @@ def _monitors(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> NDArray[np.i
     entries = slices.monitors(sizes.names, sizes.names.monitors(sizes.watching), lengths)
     ints[Program.MONITOR] = f64.block(entries, len(sizes.targets) * sum(lengths))
     return table
+
+
+def _joint(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> None:
+    """What is known of all targets together."""
+    if not sizes.joint:
+        return
+    on, count = sizes.names, min(joint.MOST_FACTORS, (len(sizes.targets) + 1) // 2)
+    ints[Program.JOINT] = f64.record("joint", names.JOINT)
+    f64.record("joint correlation", on.on_targets, on.on_targets)
+    f64.record(f"joint factors of {count}", plain(count), {"eigenvalue": 1} | on.on_targets)
+    ints[Program.JOINT_LENGTH] = f64.width - ints[Program.JOINT]
 
 
 def halves(sizes: Sizes, ints: NDArray[np.int64], f32: Plane, f64: Plane, i64: Plane) -> None:
@@ -251,7 +265,8 @@ def scratch(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64]) ->
     f32.section(Program.SCRATCH_CUT, rows)
     f32.section(Program.SCRATCH_FILTER, label32)
     f32.section(Program.SCRATCH_KEPT, int(ints[Program.TRACES_LENGTH]) if sizes.filtered else 0)
-    f64.section(None, max(len(sizes.targets), contract.WIDTH, 1 + int(ints[Program.MONITOR_LENGTH])))
+    room = max(joint.ROOM * len(sizes.targets), contract.WIDTH, 1 + int(ints[Program.MONITOR_LENGTH]))
+    f64.section(None, room)
     f64.section(Program.SCRATCH_FORECASTS, len(sizes.targets) * len(sizes.experts) * len(sizes.horizons))
     f64.section(Program.SCRATCH_REGRESSORS, len(sizes.past.table))
     shared = sizes.past.shared

@@ -34,6 +34,7 @@ class Sizes:
     own_inputs: int  # inputs before the experts' and the calendar
     kept: int  # rows of the tape an update may need
     coming: tuple[int, ...]  # features whose values are known ahead
+    joint: bool  # whether the targets are judged together
 
     @property
     def outputs(self) -> int:
@@ -87,7 +88,7 @@ class Sizes:
     @property
     def watched(self) -> tuple[str, ...]:
         """The kinds of the monitors."""
-        return tuple(str(monitor.__struct_config__.tag) for monitor in self.watching)
+        return tuple(spec.kind(monitor) for monitor in (*self.watching, spec.Joint()))
 
     @property
     def shown(self) -> int:
@@ -158,6 +159,7 @@ def resolve(model: spec.Model) -> Sizes:
         own_inputs=own,
         kept=_span(rule, horizons, filtered) + max(min(horizons), 1),
         coming=coming,
+        joint=1 < len(targets) <= _joint(model).targets,
     )
 
 
@@ -167,6 +169,11 @@ def _parts(model: spec.Model) -> tuple[tuple[spec.Layer, ...], tuple[spec.Expert
     experts = model.experts or ((spec.Last(),) if model.task == "label" else preset["experts"])
     rule = model.rule or (covariances.RULE if filtered else preset["rule"])
     return model.layers or (covariances.DEFAULT if filtered else preset["layers"]), experts, rule
+
+
+def _joint(model: spec.Model) -> spec.Joint:
+    """The monitor of all targets: the one that is named, or as it is by default."""
+    return next((monitor for monitor in model.monitors if isinstance(monitor, spec.Joint)), spec.Joint())
 
 
 def _gated(model: spec.Model, rule: spec.Rule) -> bool:

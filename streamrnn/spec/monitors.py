@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from streamrnn.spec.part import ALWAYS, Fraction, Meaning, Part, Positive
 
-__all__ = ["Anomaly", "Conformal", "Flat", "Hours", "Mean", "Monitor", "Residual"]
+__all__ = ["Anomaly", "Conformal", "Flat", "Hours", "Joint", "Mean", "Monitor", "Residual"]
 
 
 class Conformal(Part, frozen=True, tag="conformal"):
@@ -65,4 +65,13 @@ class Flat(Part, frozen=True, tag="flat"):
     steps: Annotated[int, Meta(ge=1, le=100_000)] = 5
 
 
-Monitor = Conformal | Anomaly | Residual | Mean | Hours | Flat
+class Joint(Part, frozen=True, tag="joint"):
+    """Monitor: all targets together, T-squared and the residual Q of their levels (Hotelling 1947; Jackson 1979).
+
+    It is there where there are two `targets` to so many; 0: nowhere.
+    """
+
+    targets: Annotated[int, Meta(ge=0, le=512)] = 64
+
+
+Monitor = Conformal | Anomaly | Residual | Mean | Hours | Flat | Joint

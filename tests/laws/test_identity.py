@@ -37,6 +37,7 @@ TUNING = {
     "ekf": {"weights", "readout", "noise", "clip", "threshold"},
     "obgd": {"rate", "kappa"},
     "anomaly": {"alerts_per_week", "warmup", "quiet", "holdoff"},
+    "joint": {"targets"},
     "adwin": {"delta"},
     "page_hinkley": {"threshold"},
     "drift": {"detectors", "reactions"},  # every detector is named by its own identity
@@ -201,7 +202,7 @@ def test_a_setting_of_the_model_that_tunes_drops_nothing(setting: str) -> None:
 
 
 # What 0.1.0 did not have: it begins anew beside what is kept, and nothing is lost for it.
-NEW = r"f64\.target: (least|usual deviation|deviations)"
+NEW = r"f64\.target: (least|usual deviation|deviations)|f64\.level|f64\.joint\b.*"
 ADDED = re.compile(
     rf"f64\.peaks|{NEW}|f64\.gaps\b.*|i64\.leads|i64\.feedback|i64\.stream: passed|f64\.seasons .*: passed"
 )

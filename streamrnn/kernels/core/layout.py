@@ -124,6 +124,37 @@ class Peaks(Record):
     BINS = 160
 
 
+class Level(Record):
+    """f64: how a target's level of late stands to its slow one (see monitors/levels.py)."""
+
+    COUNT: int  # values
+    LEARNT: int  # values that what is usual was learned from
+    SHORT: int  # running mean of the values of late,
+    FIRM: int  # the same of values cut at CUT spreads from the slow one,
+    SLOW: int  # and slow running mean
+    SPREAD: int  # mean square of a value's distance from the slow mean
+    WANDER: int  # mean square of the distance of the short mean, over the spread
+    TURNS: int  # changes of the sign of that distance, discounted: the sample that WANDER rests on
+    SIDE: int  # its sign
+    SCORE: int  # normal score of the distance now
+    PART: int  # 1: the target is part of the open event,
+    BASE: int  # whose slow mean was this when it opened,
+    MOST: int  # and the largest distance from it since
+
+
+class Joint(Record):
+    """f64: of all targets together (see monitors/joint.py); behind it the correlation (T, T) and the factors."""
+
+    SEEN: int  # observations that the correlation rests on
+    HIGHEST: int  # nats: of the run since the latest peak
+    SINCE: int  # observations since that
+    PEAKS: int  # peaks, discounted,
+    EXCESS: int  # and the sum of their excesses
+    DOUBT: int  # observations in a row that may be the beginning of a fault
+    T2: int  # T-squared now
+    Q: int  # residual now
+
+
 class MonitorState(Record):
     """f64: state of a monitor for one target."""
 

@@ -84,6 +84,9 @@ class Program(Record):
     STATS: int  # Stats (T, K)
     WATCH: int  # Watch (T)
     PEAKS: int  # Peaks
+    LEVEL: int  # Level (T)
+    JOINT: int  # Joint, correlation (T, T), factors (k, 1 + T),
+    JOINT_LENGTH: int  # and how many numbers that is; 0: targets are not judged together
     HOURS_OF_DAY: int  # by which intervals are weighted; 0: by none,
     SHARES: int  # and where the shares stand, so many of them for each target and horizon
     HOLDOFF: int  # surprising values of an event that are not learned

@@ -14,6 +14,7 @@ from streamrnn.kernels.core.jit import jit
 from streamrnn.kernels.core.layout import Count, MonitorState
 from streamrnn.kernels.core.outcomes import Bit
 from streamrnn.kernels.core.program import Monitor, Program
+from streamrnn.kernels.monitors import lasting
 from streamrnn.kernels.monitors.anomaly_event import adopted
 
 
@@ -28,6 +29,7 @@ def adopt(plan, row):
             own = shift(state, MonitorState.OWN)
             call(monitor[Monitor.ADOPT], shift(monitor, Monitor.SHAPE), own, state[MonitorState.SHORT])
             state[MonitorState.SHORT], state[MonitorState.SHORT_COUNT] = 0.0, 0.0
+    lasting.settle(plan, row)
 
 
 @jit

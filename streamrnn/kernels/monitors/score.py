@@ -7,9 +7,30 @@ from numba import carray
 from streamrnn.kernels.core.calendar import bin_of
 from streamrnn.kernels.core.call import call, shift
 from streamrnn.kernels.core.jit import jit
-from streamrnn.kernels.core.layout import Clock, Count, Feedback, ForecastLatest, MonitorState, Peaks, Tail, Watch
+from streamrnn.kernels.core.layout import (
+    Clock,
+    Count,
+    Feedback,
+    ForecastLatest,
+    Level,
+    MonitorState,
+    Peaks,
+    Tail,
+    Watch,
+)
+from streamrnn.kernels.core.outcomes import Bit
 from streamrnn.kernels.core.program import Limits, Monitor, Program, Reals
-from streamrnn.kernels.monitors import alarm, anomaly_event, calibration, feedback, tail
+from streamrnn.kernels.monitors import (
+    alarm,
+    anomaly_event,
+    calibration,
+    feedback,
+    joint,
+    lasting,
+    levels,
+    outliers,
+    tail,
+)
 
 DAY = 86_400.0
 BRIEF = 0.05  # rate of the running mean of a monitor's errors: about the last twenty
@@ -101,6 +122,46 @@ def copy(source, target, n):
 
 
 @jit
+def levels_of(plan, row, actual, learn):
+    """Take what came (T), NaN where nothing did or it is doubted, into the levels of the targets."""
+    opened, doubted = row.count[Count.OPEN] != anomaly_event.CLOSED, joint.doubted(plan, row)
+    for j in range(plan.ints[Program.TARGETS]):
+        level = lasting.level_of(plan, row, j)
+        if math.isnan(actual[j]) or (plan.targets[j] >= 0 and outliers.doubted(plan, row, plan.targets[j])):
+            level[Level.SCORE] = 0.0
+        else:
+            held = doubted or (opened and level[Level.PART] != 0.0)
+            levels.follow(level, actual[j], learn, held)
+
+
+@jit
+def divide(share, total):
+    """Surprises of the targets (T) as shares of their `total`; equal ones without any."""
+    for j in range(len(share)):
+        share[j] = share[j] / total if total > 0.0 else 1.0 / len(share)
+
+
+@jit
+def of_all_targets(count, rare, muted, raised):
+    """Whether all targets together raise an alarm: where no event is open and no target has raised one."""
+    return rare and count[Count.OPEN] == anomaly_event.CLOSED and not muted and not raised
+
+
+@jit
+def life(plan, row, share, level, raised, of_all, time):
+    """The event goes on; one that was told `of_all` targets together lasts while these are off. Returns the bits."""
+    latest, q = shift(row.real, plan.ints[Program.LATEST]), row.count
+    if q[Count.OPEN] == anomaly_event.OPEN and lasting.off(plan, row):
+        level = max(level, 1)
+    bits = anomaly_event.judged(latest, q, level, raised, time, plan.ints[Program.QUIET])
+    if bits & Bit.OPENED and of_all:
+        lasting.leave(plan, row, share)
+    elif bits & Bit.CLOSED:
+        lasting.forget(plan, row)
+    return bits
+
+
+@jit
 def judge(plan, row, scratch, worth, learn, known):
     """Anomaly score from what was expected and what came (2, T) of the row; returns the outcome's bits.
 
@@ -113,6 +174,7 @@ def judge(plan, row, scratch, worth, learn, known):
     share = latest[ForecastLatest.TARGETS + 2 * targets :]
     time, local = row.real[p[Program.CLOCK] + Clock.TIME], local_time(plan, row, known)
     largest, total = -1.0, 0.0
+    levels_of(plan, row, actual, learn)
     for j in range(targets):
         share[j] = 0.0
         if math.isnan(actual[j]):
@@ -127,12 +189,12 @@ def judge(plan, row, scratch, worth, learn, known):
         if value > largest:
             largest = value
             q[Count.LOUDEST] = loudest
+    together = joint.look(plan, row, scratch, learn, q[Count.OPEN] != anomaly_event.CLOSED)
     latest[ForecastLatest.SCORE], latest[ForecastLatest.TAIL] = math.nan, math.nan
     if largest < 0.0:  # nothing came, or all targets are still warming up
         share[:] = math.nan
         return 0
-    for j in range(targets):
-        share[j] = share[j] / total if total > 0.0 else 1.0 / targets
+    divide(share, total)
     sum_ = max(largest - math.log(targets), 0.0)  # Bonferroni: the least of T tail probabilities, times T
     rate, own = (
         alarm.asked(plan.reals[Reals.ALERTS], row.real[p[Program.CLOCK] + Clock.INTERVAL]),
@@ -145,10 +207,15 @@ def judge(plan, row, scratch, worth, learn, known):
     surprise, threshold = calibration.nats(record, sum_), alarm.threshold(rate * feedback.factor(own[Feedback.STEPS]))
     rest = alarm.refractory(latest, q, record, sum_)
     raised = alarm.alarm(latest, q, sum_, surprise >= threshold and not muted)
+    of_all = of_all_targets(q, together >= threshold, muted, raised)
+    if together > surprise:
+        surprise = together
+        joint.attribute(plan, scratch, q, share)
+    raised |= of_all
     latest[ForecastLatest.TAIL] = math.exp(-surprise)
     latest[ForecastLatest.SCORE] = alarm.score(surprise, threshold, rest, raised)
     alarm.remember(q, record, sum_)
     if learn and not muted:
         calibration.learn(record, sum_, rate)
     level = 0 if muted else alarm.severity(surprise, threshold)
-    return anomaly_event.judged(latest, q, level, raised, time, p[Program.QUIET])
+    return life(plan, row, share, level, raised, of_all, time)

@@ -29,6 +29,7 @@ from streamrnn.kernels.core.layout import (
     Drift,
     Feedback,
     ForecastLatest,
+    Level,
     Scale,
     Target,
     Watch,
@@ -83,6 +84,8 @@ def begin(plan, row, fresh32, fresh64, fresh_int):
     same(row.real, other.real, p[Program.HISTORY], n * p[Program.HISTORY_LENGTH])
     same(row.real, other.real, p[Program.WATCH], n * Watch.WIDTH)
     same(row.real, other.real, p[Program.MONITOR], n * p[Program.MONITOR_LENGTH])
+    same(row.real, other.real, p[Program.LEVEL], n * Level.WIDTH)
+    same(row.real, other.real, p[Program.JOINT], p[Program.JOINT_LENGTH])
     same(row.real, other.real, p[Program.LATEST], ForecastLatest.TARGETS)
     same(row.count, other.count, 0, Count.OF_STREAM + Count.OF_EVENT)
     for f in range(p[Program.FEATURES]):
@@ -114,6 +117,7 @@ def replace(plan, row):
         p[Program.LATEST] + ForecastLatest.STARTED,
         ForecastLatest.TARGETS - ForecastLatest.STARTED,
     )
+    same(row.real, other.real, p[Program.LEVEL], p[Program.TARGETS] * Level.WIDTH)
     copy(other.params, row.params, p[Program.HALF_F32])
     copy(other.real, row.real, p[Program.HALF_F64])
     copy(other.counts, row.counts, p[Program.HALF_I64])
