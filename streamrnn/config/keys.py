@@ -63,6 +63,8 @@ def read_grants(directory: Path) -> dict[str, Grant]:
     """Public key -> grant, of every *.toml in a directory. Raises ConfigError; an empty directory lets nobody in."""
     grants: dict[str, Grant] = {}
     try:
+        if directory.stat().st_mode & 0o002:
+            raise ConfigError(f"everybody may put keys into {directory}", f"chmod o-w {directory}")
         files = sorted(each for each in directory.iterdir() if each.suffix == SUFFIX)
         texts = [each.read_text() for each in files]
     except (OSError, UnicodeDecodeError) as error:

@@ -32,6 +32,7 @@ REASONS = (
     "denied",  # a stream that the sender's key does not allow; counted by the service
     "new_streams",  # more of them than a sender may bring; counted by the service
     "capacity",  # a new stream when all rows are taken; counted by the service
+    "unknown_stream",  # a label or a word on an alarm, for a stream that is not known; counted by the service
     "poison",  # it ended the process when it was applied; counted by the service
 )
 

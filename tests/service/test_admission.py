@@ -61,3 +61,10 @@ def test_frames_of_two_inputs_that_take_turns_are_counted_where_they_came_in() -
     decoded = Decoder(("flow",), "forecast", [Source(), Source()], 100).decode(frames)
     assert len(decoded.refusals) == 3
     assert by_input(frames, decoded) == ({0: 2, 1: 1}, {0: 2, 1: 1})
+
+
+def test_what_is_about_a_stream_that_is_not_known_takes_no_row() -> None:
+    words = [{"feedback": {"event_id": f"{stream}/1", "verdict": "true_alarm"}} for stream in "ab"]
+    got = admitted(9, words[0], one("a"), *words)
+    assert got.batch.names == ["a", "a", "a"]  # in one turn with its first observation
+    assert [(refusal.reason, count) for _, refusal, count in got.refused] == [("unknown_stream", 1)]

@@ -7,8 +7,10 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import conftest
+import fake
 import pytest
 from conftest import Turned
 
@@ -79,6 +81,33 @@ def test_a_frame_that_ends_the_process_is_passed_over_and_told(turned: Make, flo
     one.start()  # an ordinary replay passes over it too
     assert one.daemon.parts.engine.outlook("a").seq[0] == 2
     assert one.value("streamrnn_observations_refused_total", "poison") == 0
+
+
+def test_a_damaged_row_is_at_fault_and_no_frame_that_met_it(turned: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = turned("checkpoint = 3600.0\n")
+    one.send(1.0)
+    one.until(lambda: one.value("streamrnn_observations_applied_total") == 1)
+    parts = one.daemon.parts
+    parts.engine._state["a"]["seq"] = 1e6  # what ends the process, and stands under a good checksum
+    parts.checkpoint.finish(parts.engine, parts.journal.last)
+    for k in range(20):
+        body = json.dumps({"stream": "a", "values": {"flow": float(k)}}).encode()
+        parts.journal.append([Frame(0, 5.0 + k, b"", body)], parts.journal.last)
+    with parts.store.writing() as connection:
+        connection.execute("INSERT INTO meta VALUES (?, 'yes')", (poison._KEY,))
+    one.kill()
+    step = fake.Engine.step
+
+    def steps(self: fake.Engine, batch: Any, rows: Any) -> Any:
+        if any(self._state[name]["seq"] >= 1e6 for name in batch.names):
+            crash()
+        return step(self, batch, rows)
+
+    monkeypatch.setattr(fake.Engine, "step", steps)
+    one.start()
+    kept = [frame.origin for part in one.daemon.parts.journal.replay(0) for _, frame in part]
+    assert POISON not in kept
+    assert one.daemon.parts.engine.outlook("a").seq[0] == 20
 
 
 def test_who_is_held_and_ends_the_process_is_found_and_not_who_lets_go(

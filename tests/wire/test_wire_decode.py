@@ -289,6 +289,7 @@ def test_the_refusals_cover_every_reason_that_is_ours() -> None:
         "feedback",
         "new_streams",
         "poison",
+        "unknown_stream",
     }  # those of the admission, the doors and another task; feedback: below
 
 

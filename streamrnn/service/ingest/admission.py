@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
+
+from streamrnn.kernels.core.outcomes import Flag
 from streamrnn.messages import Batch, keep_runs
 from streamrnn.service.storage.journal import COMMAND, REFUSED
 from streamrnn.wire.frames import Decoded, Frame, Refusal, refusal
@@ -18,6 +21,8 @@ class Streams(Protocol):
 
     @property
     def capacity(self) -> int: ...
+
+    def known(self, name: str) -> bool: ...
 
     def room(self, names: Sequence[str]) -> list[bool]: ...  # which may be served
 
@@ -48,6 +53,8 @@ class Admitted:
         return frames, place
 
 
+_ABOUT = Flag.LABEL_ONLY | Flag.VERDICT  # bits of what is about something that came before
+_UNKNOWN = ("unknown_stream", "a label or a word on an alarm, and nothing has come of this stream yet")
 _AWAY = {
     "denied": "the key of this sender does not allow a stream in it (its file in security.keys)",
     "new_streams": "more new streams than this sender may bring (limits.new_streams_per_second)",
@@ -66,10 +73,9 @@ def admit(
         keep = [index not in away for index in origin]
         refused += _rejected(frames, decoded, away)
         batch, origin = keep_runs(batch, keep), [index for index in origin if index not in away]
-    keep, left_out = streams.room(batch.names), dict[int, list[int]]()
+    keep, left_out = _room(streams, frames, batch, origin, refused), dict[int, list[int]]()
     if not all(keep):
         left_out = _left_out(origin, keep)
-        refused += _full(streams.capacity, frames, batch, origin, keep)
         batch = keep_runs(batch, keep)
         origin = [index for index, kept in zip(origin, keep, strict=True) if kept]
     held = dict.fromkeys(origin)
@@ -81,6 +87,35 @@ def admit(
     if left_out:
         left_out = {position: left_out[index] for position, index in enumerate(held) if index in left_out}
     return Admitted(batch, [frames[index] for index in held], places, refused, left_out)
+
+
+def _room(
+    streams: Streams, frames: Sequence[Frame], batch: Batch, origin: Sequence[int], refused: list[Refused]
+) -> list[bool]:
+    """Which runs are let in; the others are added to `refused`."""
+    keep, about = streams.room(batch.names), _about_nothing(streams, batch)
+    why = ("capacity", f"a new stream, and all {streams.capacity} are taken (limits.max_streams)")
+    for run, kept in enumerate(keep):
+        if run in about or not kept:
+            reason = _UNKNOWN if run in about else why
+            refused.append(_refused(frames, origin[run], reason, int(batch.lengths[run])))
+    return [kept and run not in about for run, kept in enumerate(keep)]
+
+
+def _about_nothing(streams: Streams, batch: Batch) -> set[int]:
+    """Runs that only speak of what a stream has had, labels and words on alarms, where no such stream is known."""
+    if not (batch.bits & _ABOUT).any():
+        return set()
+    ends = np.cumsum(batch.lengths)
+    begun = dict.fromkeys(
+        name for name, end, n in zip(batch.names, ends, batch.lengths, strict=True)
+        if not (batch.bits[end - n : end] & _ABOUT).all()
+    )  # fmt: skip
+    return {
+        run
+        for run, (name, end, n) in enumerate(zip(batch.names, ends, batch.lengths, strict=True))
+        if name not in begun and (batch.bits[end - n : end] & _ABOUT).all() and not streams.known(name)
+    }
 
 
 def _left_out(origin: Sequence[int], keep: Sequence[bool]) -> dict[int, list[int]]:
@@ -110,14 +145,6 @@ def _rejected(frames: Sequence[Frame], decoded: Decoded, away: Mapping[int, str]
     for index, length in zip(decoded.frame, decoded.batch.lengths.tolist(), strict=True):
         count[index] += length
     return [_refused(frames, index, (reason, _AWAY[reason]), count[index]) for index, reason in away.items()]
-
-
-def _full(
-    capacity: int, frames: Sequence[Frame], batch: Batch, origin: Sequence[int], keep: Sequence[bool]
-) -> list[Refused]:
-    why = ("capacity", f"a new stream, and all {capacity} are taken (limits.max_streams)")
-    lengths = batch.lengths.tolist()
-    return [_refused(frames, origin[run], why, lengths[run]) for run, kept in enumerate(keep) if not kept]
 
 
 def _refused(frames: Sequence[Frame], index: int, why: tuple[str, str], observations: int) -> Refused:

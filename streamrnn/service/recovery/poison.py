@@ -10,6 +10,10 @@ first run journals the frame and ends, the second ends in its replay, the third 
 The child reads the store and never writes to it: the streams that it lets rest it keeps in its memory (`shelf`). So
 that it has room for them, no more is then tried at once than TRIED_BYTES, or one frame.
 
+Not every frame that ends the process is at fault: the row that it meets may be damaged, and then everything ends it. So
+the frame is tried once more without any of its values. Where that ends the child as well, the row begins anew and the
+frame is applied to it.
+
 A child that is killed (for want of memory, by an operator) says nothing about the frame, nor does one that cannot read
 the disk. A frame that hangs is not found: it ends by the watchdog, and the log shows where.
 
@@ -22,7 +26,11 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
+import numpy as np
+from msgspec import structs
+
 from streamrnn.errors import FullError, SnapshotError, StorageError
+from streamrnn.messages import Batch, keep_runs
 from streamrnn.service.ingest.admission import Refused
 from streamrnn.service.storage.store import Store
 from streamrnn.wire import Decoder, Frame, refusal
@@ -70,8 +78,15 @@ def portions(pairs: Sequence[Pair]) -> Iterator[list[Pair]]:
     yield portion
 
 
-def sift(pairs: Sequence[Pair], attempt: Callable[[Sequence[Pair]], object]) -> list[int]:
-    """Numbers of the frames that cannot be applied; `attempt` applies some."""
+def sift(
+    pairs: Sequence[Pair],
+    attempt: Callable[[Sequence[Pair]], object],
+    excused: Callable[[Pair], bool] = lambda _: False,
+) -> list[int]:
+    """Numbers of the frames that cannot be applied; `attempt` applies some.
+
+    `excused` looks for the fault elsewhere: where it has found and mended one, the frame is tried again.
+    """
     rest, found = list(pairs), []
     while rest and not survives(lambda: attempt(rest)):
         low, high = 0, len(rest)  # the first `low` can be applied, the first `high` cannot
@@ -81,8 +96,16 @@ def sift(pairs: Sequence[Pair], attempt: Callable[[Sequence[Pair]], object]) -> 
                 low = middle
             else:
                 high = middle
-        found.append(rest.pop(high - 1)[0])
+        if not excused(rest[high - 1]):
+            found.append(rest.pop(high - 1)[0])
     return found
+
+
+def emptied(batch: Batch, name: str) -> Batch:
+    """What a batch has of a stream, with every value missing."""
+    theirs = keep_runs(batch, [each == name for each in batch.names])
+    nothing = np.full(len(theirs), np.nan)
+    return structs.replace(theirs, values=np.full_like(theirs.values, np.nan), label=nothing, future=None)
 
 
 def survives(work: Callable[[], object]) -> bool:

@@ -209,7 +209,7 @@ class Replay:
     ) -> list[tuple[int, Frame]]:
         if self.reorder.held and not poison.survives(lambda: attempt([])):
             return part  # what was held before ends the process: none of these is at fault
-        found = poison.sift(part, attempt)
+        found = poison.sift(part, attempt, self._row_at_fault)
         if found:
             self.journal.poison(found)
             self.poison.extend(frame for lsn, frame in part if lsn in found)
@@ -217,6 +217,30 @@ class Replay:
                 "frames that end the process are passed over", lsns=found, hint="see the dead letters; report it"
             )
         return [pair for pair in part if pair[0] not in found]
+
+    def _row_at_fault(self, pair: tuple[int, Frame]) -> bool:
+        """Whether a row that a frame speaks of ends the process by itself; it begins anew then."""
+        lsn, frame = pair
+        if self.engine.model.task == "events":
+            return False
+        if not poison.survives(lambda: self.decoder.decode([frame])):
+            return False  # reading it is what ends the process
+        batch, damaged = self.decoder.decode([frame]).batch, []
+        for name in dict.fromkeys(batch.names):
+            probe = partial(self._probe, poison.emptied(batch, name), lsn)
+            if self.streams.known(name) and not poison.survives(probe):
+                damaged.append(name)
+                self.streams.reset(name, lsn - 1)
+        if damaged:
+            _log.error("state damaged", streams=damaged, count=len(damaged), hint="it ends the process; it begins anew")
+        return bool(damaged)
+
+    def _probe(self, batch: Batch, lsn: int) -> None:
+        """In a forked process: these observations on the row as it is."""
+        self.engine.alone()
+        self.streams.alone()
+        self.streams.row(batch.names[0], lsn - 1)
+        self.engine.step(batch, self.engine.admit(batch.names))
 
     def _attempt(self, pairs: Sequence[tuple[int, Frame]], *, due: bool, tell: Callable[[Replayed], None]) -> None:
         """What `_apply` does, in a forked process. What is held is let go there, or who lets it go would be blamed."""
