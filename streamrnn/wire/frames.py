@@ -3,14 +3,11 @@
 import math
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Literal
 
 from msgspec import Struct
 
 from streamrnn.messages import Batch
 from streamrnn.wire.envelope import Envelope
-
-Format = Literal["auto", "json", "msgpack"]
 
 OFFENDER_BYTES = 4096  # so much of a refused message is kept
 
@@ -53,7 +50,7 @@ class Frame(Struct, frozen=True, gc=False):
 class Source:
     """How the frames of one input are to be read."""
 
-    format: Format = "auto"
+    format: str = "auto"  # a name in FORMATS, or whatever the first byte says
     stream: str | None = None  # for observations that name no stream
     stream_from_topic: bool = False  # the topic frame names it
     mend: bool = False  # a bad value costs that value, and not the observation

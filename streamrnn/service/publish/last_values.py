@@ -1,6 +1,6 @@
 """Last values: what a new subscriber is sent at once, the last prediction of the stream it names or the last status."""
 
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import unquote
 
 from streamrnn.engine.engine import Engine
@@ -15,11 +15,11 @@ _KIND = "prediction"
 class LastValues:
     """The last value of every topic that has one; predictions are asked of the engine when somebody wants them."""
 
-    def __init__(self, engine: Engine, encoder: Encoder, format: Literal["json", "msgpack"]) -> None:
+    def __init__(self, engine: Engine, encoder: Encoder, format: str) -> None:
         self._status: Message = (b"", b"")
         self.follow(engine, encoder, format)
 
-    def follow(self, engine: Engine, encoder: Encoder, format: Literal["json", "msgpack"]) -> None:
+    def follow(self, engine: Engine, encoder: Encoder, format: str) -> None:
         """Answer from these from now on."""
         self._engine = engine
         self._encoder = encoder

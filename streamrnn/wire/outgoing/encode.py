@@ -7,7 +7,7 @@ says are the same for all.
 import base64
 import codecs
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from msgspec import UNSET
@@ -23,7 +23,6 @@ from streamrnn.wire.outgoing.text import text
 from streamrnn.wire.topics import DEAD_LETTER, STATUS, Topics, topics_of
 
 Message = tuple[bytes, bytes]
-Format = Literal["json", "msgpack"]
 Told = Any  # Outcomes or EventOutcomes, as the form takes them
 
 _EVENTS = SILENCE | OPENED | WORSENED | CLOSED | REGIME | STRANGE
@@ -57,7 +56,7 @@ class Encoder:
     `drift` is the model's: what it names stands in the messages.
     """
 
-    def __init__(self, form: Form, format: Format = "json", drift: Drift | None = None) -> None:
+    def __init__(self, form: Form, format: str = "json", drift: Drift | None = None) -> None:
         self._form = form
         self._drift = drift
         self._body = FORMATS[format].codec.Encoder().encode
