@@ -100,7 +100,7 @@ class Echo(Part, frozen=True, tag="echo"):
 
     meaning: ClassVar[Meaning] = {"units": ALWAYS, "lags": ALWAYS, "forget": ALWAYS, "root": True}
 
-    units: Annotated[int, Meta(ge=8, le=512)] = 40
+    units: Annotated[int, Meta(ge=8, le=512)] = 48
     lags: Annotated[int, Meta(ge=1, le=512)] = 25
     forget: Annotated[float, Meta(ge=0.9, le=1.0)] = 0.9998
     root: bool = True
