@@ -83,4 +83,4 @@ def status(started: Started) -> dict[str, Any]:
 def _back_up(started: Started, path: Path) -> dict[str, Any]:
     parts = started.parts
     parts.journal.mark(parts.publisher.lsn)  # nothing may be open
-    return {"path": str(path), "bytes": back_up(parts.store, path), "lsn": parts.journal.last}
+    return {"path": str(path), "bytes": back_up(parts.store, path, parts.alive), "lsn": parts.journal.last}

@@ -14,6 +14,7 @@ from test_control import ask, fed, raw
 from test_producer_sessions import Dealer, opened
 
 from streamrnn.errors import StreamrnnError
+from streamrnn.service.storage import backup
 from streamrnn.service.storage.store import Store
 
 Make = Callable[..., Turned]
@@ -205,3 +206,12 @@ def test_a_reload_of_an_unchanged_file_writes_nothing(turned: Make) -> None:
 
 def test_a_request_that_is_answered_with_an_error_says_so(turned: Make) -> None:
     assert not raw(turned(), b'{"command": "backup"}')["ok"]
+
+
+def test_a_backup_gives_signs_of_life(turned: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backup, "STEPS", 10)
+    one = turned()
+    fed(one, *(f"s{k}" for k in range(50)))
+    signs: list[int] = []
+    backup.back_up(one.daemon.parts.store, tmp_path / "copy", lambda: signs.append(1))
+    assert signs

@@ -2,7 +2,8 @@
 
 import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from streamrnn.errors import StorageError
@@ -10,11 +11,14 @@ from streamrnn.service.storage.blame import blamed
 from streamrnn.service.storage.incarnation import KEY
 from streamrnn.service.storage.store import Store
 
+STEPS = 10_000  # of SQLite's machine between two signs of life: some milliseconds of copying
 
-def back_up(store: Store, path: Path) -> int:
+
+def back_up(store: Store, path: Path, alive: Callable[[], None] = lambda: None) -> int:
     """Copy everything that is committed to a new file, complete or not there at all; its size in bytes.
 
-    Put into an empty state directory under the database's name, it is where the daemon was. The daemon waits meanwhile.
+    Put into an empty state directory under the database's name, it is where the daemon was. The daemon waits meanwhile;
+    `alive` is called.
     Raises StorageError for a file that exists or cannot be written.
     """
     new = _beside(path)
@@ -24,7 +28,8 @@ def back_up(store: Store, path: Path) -> int:
         new.unlink(missing_ok=True)
         os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         try:
-            store.connection.execute("VACUUM INTO ?", (str(new),))
+            with _signs_of_life(store.connection, alive):
+                store.connection.execute("VACUUM INTO ?", (str(new),))
             with closing(sqlite3.connect(new)) as copy, copy:
                 copy.execute("DELETE FROM meta WHERE key = ?", (KEY,))  # put back, it is another incarnation
             _sync(new)
@@ -33,6 +38,21 @@ def back_up(store: Store, path: Path) -> int:
         finally:
             new.unlink(missing_ok=True)
         return path.stat().st_size
+
+
+@contextmanager
+def _signs_of_life(connection: sqlite3.Connection, alive: Callable[[], None]) -> Iterator[None]:
+    """Call `alive` now and then while SQLite works."""
+
+    def progress() -> int:
+        alive()
+        return 0  # go on
+
+    connection.set_progress_handler(progress, STEPS)
+    try:
+        yield
+    finally:
+        connection.set_progress_handler(None, 0)
 
 
 def _beside(path: Path) -> Path:
