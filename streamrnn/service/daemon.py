@@ -1,5 +1,6 @@
 """The daemon: a loop that one thread turns, from what `startup` has opened until a signal stops it."""
 
+import time
 from contextlib import ExitStack
 
 from streamrnn.service import operator, startup, stop, turn
@@ -40,9 +41,11 @@ class Daemon:
     def turn(self, timeout: float) -> None:
         """Serve what is waiting, or wait at most `timeout` seconds for it. Raises StorageError."""
         frames = turn.gather(self.parts, timeout)
+        began = time.perf_counter()
         if frames or self.parts.disk_full.due:
             turn.serve(self.parts, frames)
         self._chores.tend(len(frames))
+        self.parts.telemetry.observe("streamrnn_turn_seconds", [time.perf_counter() - began])
         self.parts.store.check()  # a command or a reload may have met what a turn would have ended by
 
     def run(self) -> None:

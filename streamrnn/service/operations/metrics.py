@@ -350,6 +350,12 @@ SECTIONS: dict[str, tuple[Metric, ...]] = {
             bounds=_COMMITS,
         ),
         Metric(
+            "streamrnn_turn_seconds",
+            "histogram",
+            "How long a turn of the loop worked, for whomever: what waits meanwhile waits so long.",
+            bounds=_COMMITS,
+        ),
+        Metric(
             "streamrnn_replayed_observations_total",
             "counter",
             "Observations replayed from the journal at the start.",
