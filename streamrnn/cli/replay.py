@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
@@ -45,6 +46,8 @@ class Totals:
     streams: int = 0
     anomalous: int = 0  # observations with a score of 0.5 or more
     events: int = 0  # anomaly events opened
+    silences: int = 0  # streams told to be silent (model.silence)
+    silent: list[dict[str, Any]] = field(default_factory=list)  # the first of them
     seconds: float = 0.0  # of the whole pass
     engine_seconds: float = 0.0  # of it in the engine
 
@@ -189,21 +192,26 @@ def replay(
     size: int = BATCH,
 ) -> Totals:
     """One pass over the rows; `score` is that of the engine's task. Raises FileError when nothing can be used."""
+    from streamrnn.evaluation.silences import Silences
+
     totals, begin = Totals(), time.perf_counter()
+    silences = Silences(engine)
     for found in rows.batches(size):
-        batch, places = _known(found, engine.admit(found.names))
-        totals.refused_streams += len(found) - len(batch)
-        if not len(batch):
-            continue
-        before = time.perf_counter()
-        outcomes = engine.step(batch, places)
-        totals.engine_seconds += time.perf_counter() - before
-        totals.observations += len(batch)
-        totals.anomalous += int((outcomes.bits & ANOMALY != 0).sum())
-        totals.events += int((outcomes.bits & OPENED != 0).sum())
-        score.add(outcomes)
-        write(batch, outcomes, engine.names)
+        known, runs = _known(found, engine.admit(found.names))
+        totals.refused_streams += len(found) - len(known)
+        for batch, places in silences.parts(known, runs):
+            before = time.perf_counter()
+            outcomes = engine.step(batch, places)
+            totals.engine_seconds += time.perf_counter() - before
+            silences.hear(batch, outcomes)
+            totals.observations += len(batch)
+            totals.anomalous += int((outcomes.bits & ANOMALY != 0).sum())
+            totals.events += int((outcomes.bits & OPENED != 0).sum())
+            score.add(outcomes)
+            write(batch, outcomes, engine.names)
         advance(rows.tally.position)
+    totals.events += silences.opened
+    totals.silences, totals.silent = silences.count, silences.found
     totals.seconds = time.perf_counter() - begin
     totals.refused, totals.streams = dict(rows.tally.refused), len(engine.names)
     return totals
@@ -284,7 +292,16 @@ def show(totals: Totals) -> None:
     rates = _rates(totals)
     Console().print(
         f"{totals.observations} observations of {totals.streams} streams; {totals.anomalous} anomalous, in "
-        f"{totals.events} events\n{rates['observations_per_s'] or 0:,.0f} observations/s, "
+        f"{totals.events} events{_silences(totals)}\n{rates['observations_per_s'] or 0:,.0f} observations/s, "
         f"{rates['engine_observations_per_s'] or 0:,.0f} in the engine",
         highlight=False,
     )
+
+
+def _silences(totals: Totals) -> str:
+    """Behind the number of events, where a stream was silent."""
+    if not totals.silences:
+        return ""
+    first = totals.silent[0]
+    heard = datetime.fromtimestamp(first["heard"], UTC)
+    return f"; {totals.silences} silences, the first of {first['stream']} after {heard:%Y-%m-%d %H:%M:%S}"

@@ -119,3 +119,21 @@ def test_raw_log_lines_get_the_hint_at_templates(tmp_path, monkeypatch, capsys):
     assert found["unseen"] > 0.8
     assert found["top1"] < 0.2
     assert "say --as templates" in err
+
+
+def test_replay_tells_a_silence_as_the_daemon_does(tmp_path, monkeypatch, capsys):
+    """Trial 27: nothing comes for five intervals on day 12, and again at the end of another stream."""
+    path, config = tmp_path / "requests.csv", tmp_path / "silence.toml"
+    start, gap = 1_756_684_800, range(12 * 288 + 194, 12 * 288 + 199)
+    rows = [
+        f"{start + 300 * i},{1000 + 800 * math.sin(i / 144 * math.pi):.0f}\n" for i in range(14 * 288) if i not in gap
+    ]
+    path.write_text("time,requests\n" + "".join(rows))
+    config.write_text('[model]\nfeatures = ["requests"]\nsilence = 2.0\npreset = "light"\n')
+    code, out, _ = call(monkeypatch, capsys, "replay", config, path, "--json", "-")
+    found = json.loads(out)
+    assert code == 0
+    assert found["silences"] == 1
+    assert found["silent"][0]["heard"] == start + 300 * (gap[0] - 1)
+    config.write_text('[model]\nfeatures = ["requests"]\npreset = "light"\n')
+    assert json.loads(call(monkeypatch, capsys, "replay", config, path, "--json", "-")[1])["silences"] == 0

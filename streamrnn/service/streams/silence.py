@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from streamrnn.engine.engine import Engine
-from streamrnn.messages import END, JUDGED, UNJUDGED, Batch, EventOutcomes, Ints, Outcomes
+from streamrnn.messages import END, JUDGED, UNJUDGED, Batch, EventOutcomes, Floats, Ints, Outcomes
 
 ORDER = "silence"  # the command
 MOST = 1000  # streams a round, so that a turn stays short
@@ -35,8 +35,9 @@ class Silence:
                 if told is not None:
                     self._due[told.row] = now + engine.patience(told)
 
-    def hear(self, batch: Batch, outcomes: Outcomes | EventOutcomes, now: float) -> None:
-        """A batch that was received at `now` has been applied. After the end of a sequence none is due."""
+    def hear(self, batch: Batch, outcomes: Outcomes | EventOutcomes, now: float | Floats) -> None:
+        """A batch that was received at `now` (or each row of it) has been applied. After the end of a sequence none is
+        due."""
         if self._engine.model.silence:
             span = self._engine.patience(outcomes)
             heard = (outcomes.bits & (JUDGED | UNJUDGED)) == 0
