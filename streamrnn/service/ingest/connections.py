@@ -15,11 +15,13 @@ import socket
 import stat
 import struct
 import termios
+import time
 from collections import Counter
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import NamedTuple
 
+import structlog
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
@@ -27,6 +29,15 @@ from streamrnn.service.ingest.topics import Topics
 
 REASONS = ("closed", "cut", "handshake", "full", "slow", "unknown")
 ROOMY = 64 * 1024  # bytes that wait in the system for a peer: one with fewer reads what it is sent
+
+WARN = 60.0  # seconds
+FITS = {  # by our type: who may connect, and what to do with others
+    int(zmq.PULL): 'this input takes PUSH; for a PUB use kind = "sub", for a Producer (DEALER) kind = "router"',
+    int(zmq.ROUTER): 'this input takes a Producer (DEALER, deploy/PROTOCOL.md); for a PUSH use kind = "pull"',
+    int(zmq.SUB): 'this input subscribes to a PUB; for a PUSH use kind = "pull"',
+    int(zmq.XPUB): "this is the output, which takes SUB; what is sent goes to the endpoint of an [[input]]",
+}
+_log = structlog.get_logger("streamrnn")
 
 _FAILED = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 _OPENED = zmq.EVENT_ACCEPTED | zmq.EVENT_CONNECTED
@@ -55,6 +66,9 @@ class Connections:
         self._roomy: dict[int, Sent] = {}  # what had been sent when a connection last had room
         self._failed = False
         self._greeted = 0
+        self._greetings = 0  # since the start
+        self._before: dict[int, int] = {}  # greetings when a connection began: none since, and it was never greeted
+        self._warned = -WARN  # monotonic seconds
         self.keys: dict[int, str] = {}  # libzmq's descriptors, and the key that each has shown
         self.topics = Topics()  # that they are subscribed to
 
@@ -127,6 +141,7 @@ class Connections:
 
     def _take(self, event: int, descriptor: int) -> None:
         if event & _OPENED:
+            self._before[descriptor] = self._greetings
             self._hold(descriptor)
             if event & zmq.EVENT_ACCEPTED and self._full():
                 self._rejected[descriptor] = "full"
@@ -134,15 +149,29 @@ class Connections:
         elif event & _FAILED:
             self._failed = True  # its DISCONNECTED follows
         elif event & zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            self._greetings += 1
             self._greeted += 1  # whose it was is not said: the end of one that has not comes right behind its failure
         else:
+            silent = not self._failed and self._before.pop(descriptor, -1) == self._greetings
+            self._failed |= silent
             self._greeted = max(0, self._greeted - (not self._failed))
             self._roomy.pop(descriptor, None)
             self.topics.end(descriptor)
             self.keys.pop(descriptor, None)
             reason, ours = self._end(descriptor), self._rejected.pop(descriptor, "")
             self._ended[ours or ("handshake" if self._failed else reason)] += 1
+            if silent and not ours:
+                self._warn()
             self._failed = False
+
+    def _warn(self) -> None:
+        """Say which peers fit, at most once in WARN seconds: a connection ended before its greeting was over, as one of
+        another type does; the peer tries again ten times a second."""
+        now = time.monotonic()
+        if now - self._warned >= WARN and (hint := FITS.get(int(self._port.type))):
+            self._warned = now
+            where = self._port.getsockopt_string(zmq.LAST_ENDPOINT)
+            _log.warning("a peer of another socket type, or no ZeroMQ, was turned away", endpoint=where, hint=hint)
 
     def _hold(self, descriptor: int) -> None:
         try:
