@@ -303,5 +303,5 @@ def _silences(totals: Totals) -> str:
     if not totals.silences:
         return ""
     first = totals.silent[0]
-    heard = datetime.fromtimestamp(first["heard"], UTC)
-    return f"; {totals.silences} silences, the first of {first['stream']} after {heard:%Y-%m-%d %H:%M:%S}"
+    due = datetime.fromtimestamp(first["due"], UTC)
+    return f"; {totals.silences} silences, the first of {first['stream']}, due at {due:%Y-%m-%d %H:%M:%S}"

@@ -18,7 +18,7 @@ MOST = 256  # rows of a part
 
 @dataclass
 class Silences:
-    """What has been told. `found` holds the first hundred, by stream: when it was heard last, in seconds."""
+    """What has been told. `found` holds the first hundred, by stream: when it should have been heard, in seconds."""
 
     engine: Engine
     count: int = 0
@@ -57,9 +57,9 @@ class Silences:
         self._silence.told(overdue.rows)
         self.count += len(overdue.names)
         self.opened += int((told.bits & OPENED != 0).sum())
-        for name, last in zip(overdue.names, told.time.tolist(), strict=True):
+        for name, due in zip(overdue.names, told.time.tolist(), strict=True):
             if len(self.found) < 100:
-                self.found.append({"stream": name, "heard": last, "told": now})
+                self.found.append({"stream": name, "due": due, "told": now})
 
 
 def part_of(batch: Batch, rows: Ints, start: int, stop: int) -> tuple[Batch, Ints]:
