@@ -129,6 +129,7 @@ LEVEL = fields(
     },
     Level.WIDTH,
 )
+CREEP = labels(("day", "count", "sum", "known", "yesterday", "earlier", "days", "variance"))
 JOINT = fields(
     {
         "seen": Joint.SEEN,

@@ -135,6 +135,7 @@ def reals(sizes: Sizes, ints: NDArray[np.int64], f64: Plane) -> tuple[NDArray[np
     ints[Program.WATCH] = f64.record("watch", on.on_targets, names.WATCH)
     ints[Program.PEAKS] = f64.record("peaks", names.PEAKS)
     ints[Program.LEVEL] = f64.record("level", on.on_targets, names.LEVEL)
+    ints[Program.CREEP] = f64.record(on.zoned("creep"), on.on_targets, names.CREEP)
     _joint(sizes, ints, f64)
     monitors = _monitors(sizes, ints, f64)
     ints[Program.SLOTS] = slots = sizes.model.label_memory if sizes.labelled else sum(sizes.horizons)

@@ -88,7 +88,7 @@ class Sizes:
     @property
     def watched(self) -> tuple[str, ...]:
         """The kinds of the monitors."""
-        return tuple(spec.kind(monitor) for monitor in (*self.watching, spec.Joint()))
+        return (*(spec.kind(monitor) for monitor in self.watching), "joint", "creep")
 
     @property
     def shown(self) -> int:

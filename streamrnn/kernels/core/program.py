@@ -85,6 +85,7 @@ class Program(Record):
     WATCH: int  # Watch (T)
     PEAKS: int  # Peaks
     LEVEL: int  # Level (T)
+    CREEP: int  # Creep (T)
     JOINT: int  # Joint, correlation (T, T), factors (k, 1 + T),
     JOINT_LENGTH: int  # and how many numbers that is; 0: targets are not judged together
     HOURS_OF_DAY: int  # by which intervals are weighted; 0: by none,

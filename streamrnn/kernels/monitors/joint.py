@@ -170,13 +170,14 @@ def doubted(plan, row):
 
 @jit
 def attribute(plan, scratch, count, share):
-    """What each target adds, of what `look` has left in the scratch, into `share` (T); the loudest monitor is this."""
+    """What each target adds, of what `look` has left in the scratch, into `share` (T); the loudest monitor is this,
+    or the number behind them says which one beside it."""
     n, total = plan.ints[Program.TARGETS], 0.0
     for j in range(n):
         total += scratch.f64[j]
     for j in range(n):
         share[j] = scratch.f64[j] / total if total > 0.0 else 1.0 / n
-    count[Count.LOUDEST] = plan.ints[Program.MONITORS]
+    count[Count.LOUDEST] = plan.ints[Program.MONITORS] + int(scratch.f64[n])
 
 
 @jit

@@ -24,6 +24,7 @@ from streamrnn.kernels.monitors import (
     alarm,
     anomaly_event,
     calibration,
+    creep,
     feedback,
     joint,
     lasting,
@@ -135,6 +136,22 @@ def levels_of(plan, row, actual, learn):
 
 
 @jit
+def beside(plan, row, scratch, actual, local, learn):
+    """Surprise, in nats, of the monitors beside those of each value: all targets together, and what creeps.
+
+    Leaves in the scratch what each target adds (T), and the number of the monitor.
+    """
+    together = joint.look(plan, row, scratch, learn, row.count[Count.OPEN] != anomaly_event.CLOSED)
+    crept, which = creep.look(plan, row, actual, local, learn)
+    n, own = plan.ints[Program.TARGETS], crept > together
+    if own:
+        carray(scratch.f64, n)[:] = 0.0
+        scratch.f64[which] = 1.0
+    scratch.f64[n] = 1.0 if own else 0.0
+    return max(together, crept)
+
+
+@jit
 def divide(share, total):
     """Surprises of the targets (T) as shares of their `total`; equal ones without any."""
     for j in range(len(share)):
@@ -189,7 +206,7 @@ def judge(plan, row, scratch, worth, learn, known):
         if value > largest:
             largest = value
             q[Count.LOUDEST] = loudest
-    together = joint.look(plan, row, scratch, learn, q[Count.OPEN] != anomaly_event.CLOSED)
+    together = beside(plan, row, scratch, actual, local, learn)
     latest[ForecastLatest.SCORE], latest[ForecastLatest.TAIL] = math.nan, math.nan
     if largest < 0.0:  # nothing came, or all targets are still warming up
         share[:] = math.nan
