@@ -29,12 +29,12 @@ class Model:
     """Level, trend and season of one setting."""
 
     def __init__(self, setting: Setting, y: float) -> None:
-        self.set = setting
+        self.set, self.base = setting, y
         self.level = self.seen(y) if not setting.logs or y > 0 else 0.0
         self.trend, self.season, self.errors = 0.0, list[float](), 0.0
 
     def seen(self, y: float) -> float:
-        return math.log(y) if self.set.logs else y
+        return math.log(y / self.base) if self.set.logs else y
 
     def damped(self, steps: float) -> float:
         """phi + phi^2 + .."""
@@ -51,7 +51,7 @@ class Model:
     def learn(self, y: float, age: int, place: int, count: float, early: bool) -> None:
         expected = self.predict(1, place)
         e = self.seen(y) - expected
-        size = abs(y - math.exp(expected)) if self.set.logs else abs(e)
+        size = abs(y - self.base * math.exp(expected)) if self.set.logs else abs(e)
         self.errors = s.FORGET * self.errors + size
         usual = self.errors / (s.FORGET * count + 1.0)
         bounded = e * s.LIMIT * usual / size if count > s.STEADY and size > s.LIMIT * usual else e
@@ -120,7 +120,7 @@ class Smoothing:
                 continue
             w = (best / model.errors) ** self.count if best > 0 else 1.0
             z = model.predict(h, (step - self.began + h) % self.m)
-            z = math.exp(min(z, 700.0)) if model.set.logs else z
+            z = model.base * math.exp(min(z, 300.0)) if model.set.logs else z
             value += w * min(max(z, self.low - reach), self.high + reach)
             whole += w
         return value / whole

@@ -7,10 +7,10 @@ Forecasting with Exponential Smoothing, table 2.2: (A,N), (A,Ad) and (A,A), erro
     forecast h steps ahead: l + (phi + .. + phi^h) b + s of that step
 
 The grid is every ALPHA with every TREND (beta, phi) and every GAMMA, 0 for no season; all of it once more on the
-logarithms of the values, which makes trend and season multiplicative, as long as all values have been above 0. What is
-predicted is the mean of the models, each weighted by the power of its mean absolute error one step ahead, discounted by
-FORGET: w ~ (sum of errors)^-n, n the discounted number of errors (a likelihood of Laplace's distribution). So nothing
-is fitted again, and a stream needs no setting.
+logarithms of the values over the first one (so units do not matter), which makes trend and season multiplicative, as
+long as all values have been above 0. What is predicted is the mean of the models, each weighted by the power of its
+mean absolute error one step ahead, discounted by FORGET: w ~ (sum of errors)^-n, n the discounted number of errors (a
+likelihood of Laplace's distribution). So nothing is fitted again, and a stream needs no setting.
 
 The first season is smoothed without one; at its end and at that of the second the season is what is left of the mean
 (and of the line between the two). A season longer than there is room for is none.
@@ -37,7 +37,9 @@ FORGET = 0.98
 FIRST = 10  # steps: until then a level moves by at least the share of one in all
 LIMIT, STEADY = 5.0, 20.0  # usual errors; once so many are known
 FAINT = 7.0  # a model whose weight is e^-FAINT of the best one's is left out
-AGE, BEGAN, SEASON, POSITIVE, COUNT, LOW, HIGH, HEAD = range(8)  # of a state: steps since the first one, that, ...
+AGE, BEGAN, SEASON, POSITIVE, COUNT, LOW, HIGH, BASE, HEAD = range(
+    9
+)  # of a state: steps since the first one, that, ...
 LEVEL, TREND, ERRORS, MODEL = range(4)  # of a model: in logarithms where it works on them
 RELAX = 0.001  # share by which the range of the values shrinks at a step
 
@@ -84,9 +86,9 @@ def has(state, g, m):
 def begin(state, room, m, y):
     """Forget everything; y is the first value."""
     carray(state, HEAD + MODEL * MODELS)[:] = 0.0
-    state[SEASON], state[POSITIVE], state[LOW], state[HIGH] = m, 1.0 if y > 0.0 else 0.0, y, y
-    for g in range(MODELS):
-        model(state, g)[LEVEL] = (math.log(y) if y > 0.0 else 0.0) if g >= KINDS else y
+    state[SEASON], state[POSITIVE], state[LOW], state[HIGH], state[BASE] = m, 1.0 if y > 0.0 else 0.0, y, y, y
+    for g in range(KINDS):
+        model(state, g)[LEVEL] = y
 
 
 @jit
@@ -96,14 +98,14 @@ def decompose(state, room, m, g, whole):
     first, second = 0.0, 0.0
     for i in range(m):
         a, b = ring[i], ring[m + i] if whole > 1 else ring[i]
-        first += (math.log(a) if g >= KINDS else a) / m
-        second += (math.log(b) if g >= KINDS else b) / m
+        first += (math.log(a / state[BASE]) if g >= KINDS else a) / m
+        second += (math.log(b / state[BASE]) if g >= KINDS else b) / m
     slope, mean = (second - first) / m, 0.5 * (first + second)
     centre = 0.5 * (whole * m - 1)
     for i in range(m):
         total = 0.0
         for q in range(whole):
-            z = math.log(ring[q * m + i]) if g >= KINDS else ring[q * m + i]
+            z = math.log(ring[q * m + i] / state[BASE]) if g >= KINDS else ring[q * m + i]
             total += z - (mean + slope * (q * m + i - centre))
         s[i] = total / whole
     own[LEVEL] = mean + slope * centre
@@ -184,7 +186,7 @@ def learn(state, m, room, y, place):
         state[POSITIVE] = 0.0
     state[LOW] = min(y, state[LOW] + RELAX * (y - state[LOW]))
     state[HIGH] = max(y, state[HIGH] + RELAX * (y - state[HIGH]))
-    log = math.log(y) if state[POSITIVE] > 0.0 else 0.0
+    log = math.log(y / state[BASE]) if state[POSITIVE] > 0.0 else 0.0
     for g in range(MODELS if state[POSITIVE] > 0.0 else KINDS):
         move(state, room, m, g, log if g >= KINDS else y, y, place)
     state[COUNT] = FORGET * state[COUNT] + 1.0
@@ -207,7 +209,7 @@ def ahead(state, room, m, g, h, step):
     if has(state, g, m):
         z += season(state, room, g)[(step - int(state[BEGAN]) + h) % m]
     if g >= KINDS:
-        z = math.exp(min(z, 700.0))
+        z = state[BASE] * math.exp(min(z, 300.0))
     reach = state[HIGH] - state[LOW]
     return min(max(z, state[LOW] - reach), state[HIGH] + reach)
 
