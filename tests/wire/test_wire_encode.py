@@ -332,6 +332,13 @@ def test_the_text_is_for_an_operator(bit: int, expected: float, actual: float, r
     assert text == ("a: " if bit in (said.CLOSED, said.REGIME) else "a major: ") + told
 
 
+@pytest.mark.parametrize(("monitor", "why"), [("joint", "together as never before"), ("creep", "the mean of the day")])
+def test_the_text_says_what_the_value_alone_does_not(monitor: str, why: str) -> None:
+    out = answers(bits=said.OPENED, expected=5.0, actual=5.5, attribution=1.0, severity=1, started=1000.0)
+    told = Encoder(Forecasts(("flow",), (1,), 0.9, (monitor,), False))
+    assert why in sent(told.encode(batch(["a"], [1]), out, ["a"], [1], False))[1]["text"]
+
+
 def test_the_retained_value_repeats_the_last_number() -> None:
     under_test = encoder()
     for lsn in (5, 6):

@@ -8,6 +8,10 @@ from streamrnn.wire.outgoing.messages import Anomaly
 NAMED, LEAST = 3, 0.1  # sensors that are named, and the share of the score that a named one has at least
 PLACES = 6  # decimal places; a longer number is the sender's arithmetic, and is cut to what the distance needs
 SPANS = ((604_800.0, "week"), (86_400.0, "day"), (3_600.0, "hour"), (60.0, "minute"), (1.0, "second"))
+MONITORS = {  # what is not seen by the value alone
+    "joint": ", together as never before",
+    "creep": ", the mean of the day has moved as no day before",
+}
 OVER = ("close", "regime_change")
 
 
@@ -35,7 +39,7 @@ def _what(told: Anomaly) -> str:
     named = [name for name in sorted(shares, key=lambda name: -shares[name]) if shares[name] >= least][:NAMED]
     sensors = ", ".join(_sensor(name, told.actual[name], told.expected[name]) for name in named)
     word = {"close": "as expected again, ", "regime_change": "a new level, "}.get(told.state, "")
-    return word + sensors
+    return word + sensors + MONITORS.get(told.monitor if not word else "", "")
 
 
 def _sensor(name: str, actual: float | None, expected: float | None) -> str:
