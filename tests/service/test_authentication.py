@@ -162,6 +162,13 @@ def test_a_revoked_key_is_cut_off_while_it_talks_and_while_it_listens(house: Hou
     assert not listener.poll(0)
 
 
+def test_keys_that_everybody_may_add_to_are_refused(house: House) -> None:
+    house.let_in("key")
+    (house.path / "keys").chmod(0o777)
+    with pytest.raises(ConfigError, match="everybody may put keys"):
+        house.open()
+
+
 def test_a_connection_of_a_revoked_key_that_never_said_anything_is_ended_too(house: House) -> None:
     goes = house.let_in("goes")
     served = house.open()
