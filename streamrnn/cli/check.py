@@ -67,7 +67,7 @@ def describe(config: Config) -> dict[str, Any]:
         "features": list(config.model.features),
         "layers": [parts(layer) for layer in sizes.layers],
         "rule": parts(sizes.rule),
-        "optimiser": parts(config.model.optimiser),
+        "optimiser": parts(sizes.optimiser),
         **(of_events(sizes) if config.model.task == "events" else of_numbers(sizes)),
         "weights": config.model.weights,
         "parameters": int(plan.table.ints[Program.PARAMS_LENGTH]),

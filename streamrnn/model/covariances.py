@@ -22,12 +22,11 @@ SEES = {
     "calendar": Sees.CALENDAR,
 }
 CORRECTS = {"mix": Corrects.MIX, "last": Corrects.LAST, "mean": Corrects.MEAN}
-RULE, DEFAULT = spec.Tbptt(8, 1), (spec.Gru(8),)  # what a model with the filter has where it names none
 
 
-def refuse(model: spec.Model, layers: tuple[spec.Layer, ...], rule: spec.Rule) -> None:
+def refuse(model: spec.Model, layers: tuple[spec.Layer, ...], rule: spec.Rule, optimiser: spec.Optimiser) -> None:
     """Raise ConfigError when the filter cannot train this network, or what only it has is asked of another."""
-    if not isinstance(model.optimiser, spec.Ekf):
+    if not isinstance(optimiser, spec.Ekf):
         if model.corrects not in (None, "mix"):
             raise ConfigError(
                 f"model.corrects = '{model.corrects}' without the optimiser 'ekf'", "leave it out: it corrects the mix"
@@ -50,11 +49,11 @@ def refuse(model: spec.Model, layers: tuple[spec.Layer, ...], rule: spec.Rule) -
         )
 
 
-def seen(model: spec.Model, gated: bool) -> tuple[str, ...]:
+def seen(model: spec.Model, gated: bool, filtered: bool) -> tuple[str, ...]:
     """What the network sees, by name."""
     if model.inputs is not None:
         return model.inputs
-    if isinstance(model.optimiser, spec.Ekf):
+    if filtered:
         return ("value",) if model.task == "label" else ("value", "calendar")
     return (*PLAIN, "experts", "calendar") if gated else PLAIN
 

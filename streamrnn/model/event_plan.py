@@ -61,6 +61,7 @@ class Sizes:
     context: spec.Context
     vocabulary: spec.Vocabulary
     rule: spec.Tbptt
+    optimiser: spec.Optimiser
     anomaly: spec.Anomaly
     targets: tuple[str, ...] = ()  # of numbers: there are none
     horizons: tuple[int, ...] = ()
@@ -150,6 +151,7 @@ def resolve(model: spec.Model) -> Sizes:
         context=context,
         vocabulary=model.vocabulary or spec.Vocabulary(),
         rule=rule,
+        optimiser=model.optimiser or spec.Adam(),
         anomaly=next((m for m in model.monitors if isinstance(m, spec.Anomaly)), spec.Anomaly()),
     )
 
@@ -183,7 +185,7 @@ def link(plan: Plan, dtype: str) -> None:
         kind = LAYERS[type(layer)]
         row[Layer.FORWARD], row[Layer.BACKWARD] = kind.forward.address(dtype), kind.backward.address(dtype)
     table.ints[Program.HEAD_GRAD] = HEADS[type(TIME_HEAD)].grad.address(dtype)
-    table.ints[Program.OPTIMISE] = OPTIMISERS[type(sizes.model.optimiser)].update.address(dtype)
+    table.ints[Program.OPTIMISE] = OPTIMISERS[type(sizes.optimiser)].update.address(dtype)
 
 
 def _layers(sizes: Sizes) -> NDArray[np.int64]:
@@ -215,10 +217,10 @@ def _learned(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f
     last, m, o = layers[-1], sizes.joined, sizes.outputs
     readout = int(last[Layer.PARAMS]) + LAYERS[type(sizes.layers[-1])].params(*_shape(last))
     length, name = readout + (m + 1) * o, _net_name(sizes)
-    kind = OPTIMISERS[type(sizes.model.optimiser)]
+    kind = OPTIMISERS[type(sizes.optimiser)]
     ints[Program.JOINED], ints[Program.READOUT], ints[Program.PARAMS_LENGTH] = m, readout, length
     ints[Program.PARAMS] = f32.add(f"params {name}", length)
-    ints[Program.OPTIMISER] = f32.add(f"optimiser {sizes.model.optimiser.identity()} {name}", kind.state * length)
+    ints[Program.OPTIMISER] = f32.add(f"optimiser {sizes.optimiser.identity()} {name}", kind.state * length)
     ints[Program.OPTIMISER_LENGTH] = kind.state * length
     ints[Program.GOOD] = f32.add(f"good {name}", length)
     on, tables = names.vocabulary(sizes.symbols), sizes.tables
@@ -234,7 +236,7 @@ def _counted(sizes: Sizes, ints: NDArray[np.int64], i64: Plane) -> NDArray[np.in
     """Counts, vocabulary and context tables. Returns the tables' own table; its places are in 32-bit words."""
     symbols, name = sizes.symbols, names.vocabulary(sizes.symbols)
     buckets = 1 << (2 * symbols - 1).bit_length()
-    i64.block(slices.counts(_net_name(sizes), sizes.model.optimiser), Updates.WIDTH)
+    i64.block(slices.counts(_net_name(sizes), sizes.optimiser), Updates.WIDTH)
     ints[Program.KNOWN_SYMBOLS] = i64.add(f"known {name}", 1)
     ints[Program.KEYS] = i64.add(f"keys {name}", symbols)
     ints[Program.BUCKETS] = i64.add(f"buckets {name}", buckets)
@@ -341,7 +343,7 @@ def _numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
 
 def _reals(sizes: Sizes) -> NDArray[np.float64]:
     """Rates and levels."""
-    optimiser = sizes.model.optimiser
+    optimiser = sizes.optimiser
     assert isinstance(optimiser, spec.Descent)
     reals = np.concatenate([np.zeros(Reals.HEAD), HEADS[type(TIME_HEAD)].reals(TIME_HEAD)])
     reals[Reals.ALERTS], reals[Reals.RATE], reals[Reals.CLIP] = (

@@ -15,6 +15,7 @@ from streamrnn import spec
 from streamrnn.model.former import translate
 from streamrnn.model.layout import Layout, Plane, axes
 from streamrnn.model.parts import MONITORS
+from streamrnn.model.presets import by_filter
 from streamrnn.model.transfer import WHOLE, Part, transfer
 
 _PART = r"(\w+(?:\([^)]*\))?)"
@@ -88,6 +89,10 @@ def _by_preset(word: str, before: dict[str, Any], after: spec.Model) -> bool:
     """Whether it was the preset's choice to have this member, and is its choice now to have it no more."""
     if before.get("preset") != after.preset or before.get("task") != after.task:
         return False
+    if word in (NETWORK, "the outputs of the network"):
+        known = before.get("optimiser") in (None, msgspec.to_builtins(spec.Adam()))  # 0.1.0 named Adam where nobody had
+        unnamed = before.get("layers") is None and before.get("rule") is None
+        return known and unnamed and by_filter(after)
     if word.startswith(("expert ", "the contexts of ")):
         return before.get("experts") is None and after.experts is None
     if word == NETWORK:

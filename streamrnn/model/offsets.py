@@ -51,7 +51,7 @@ def learned(sizes: Sizes, layers: NDArray[np.int64], ints: NDArray[np.int64], f3
     inputs, top, own = _shape(layers[-1])
     readout = int(layers[-1][Layer.PARAMS]) + LAYERS[type(sizes.layers[-1])].params(inputs, top, own)
     first, units, _ = _shape(layers[0])
-    params, on, optimiser = LAYERS[type(sizes.layers[0])].params, sizes.names, sizes.model.optimiser
+    params, on, optimiser = LAYERS[type(sizes.layers[0])].params, sizes.names, sizes.optimiser
     wide = params(2, units, 0) - params(1, units, 0) if on.by_input else 0
     shape = slices.Weights(first, wide, readout, top)
     length = shape.length(sizes.outputs)

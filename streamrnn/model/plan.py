@@ -112,4 +112,4 @@ def link(plan: Plan, dtype: str) -> None:
     if sizes.filtered:
         table.ints[Program.HEAD_INNOVATE] = head.innovate.address(dtype)
     else:
-        table.ints[Program.OPTIMISE] = OPTIMISERS[type(sizes.model.optimiser)].update.address(dtype)
+        table.ints[Program.OPTIMISE] = OPTIMISERS[type(sizes.optimiser)].update.address(dtype)

@@ -6,6 +6,11 @@ from streamrnn import spec
 from streamrnn.model.parts import MONITORS
 
 FEW = 4  # targets
+MOST = 64  # features of a label's network that the filter trains: a unit's covariance grows with their square
+FILTERED: dict[str, tuple[tuple[spec.Layer, ...], spec.Rule]] = {  # by task, where layers and rule are not named;
+    "forecast": ((spec.Gru(8),), spec.Tbptt(8, 1)),
+    "label": ((spec.Lstm(16),), spec.Tbptt(16, 1)),  # labels may come some rows late
+}
 PRESETS: dict[str, dict[str, Any]] = {
     "light": {
         "layers": (spec.Gru(16),),
@@ -65,6 +70,27 @@ def experts(model: spec.Model, targets: int) -> tuple[spec.Expert, ...]:
         return (spec.Last(),)
     found: tuple[spec.Expert, ...] = PRESETS[model.preset]["experts"]
     return tuple(each for each in found if targets <= FEW or not isinstance(each, spec.Echo))
+
+
+def network(model: spec.Model) -> tuple[tuple[spec.Layer, ...], spec.Rule, spec.Optimiser]:
+    """Layers, rule and optimiser: those that are named, or else the preset's, which go together (`by_filter`)."""
+    preset = PRESETS[model.preset]
+    optimiser = model.optimiser or (spec.Ekf() if by_filter(model) else spec.Adam())
+    filtered = isinstance(optimiser, spec.Ekf)
+    layers, rule = FILTERED[model.task] if filtered else (preset["layers"], preset["rule"])
+    return model.layers or layers, model.rule or rule, optimiser
+
+
+def by_filter(model: spec.Model) -> bool:
+    """Whether the network of a model that names nothing of it is one that the filter trains: that of labels.
+
+    Not in `light`, with quantiles or pooled weights, nor where it would be slow.
+    """
+    named = any(each is not None for each in (model.layers, model.rule, model.optimiser))
+    if model.task != "label" or model.preset == "light" or named:
+        return False
+    private = model.weights == "per_stream"
+    return private and len(model.features) <= MOST and not isinstance(model.head, spec.Quantile)
 
 
 def watching(model: spec.Model) -> tuple[Any, ...]:

@@ -28,7 +28,7 @@ def write_numbers(sizes: Sizes, ints: NDArray[np.int64]) -> None:
         Program.LAYERS: len(sizes.layers),
         Program.OUTPUTS: sizes.outputs,
         Program.GATE: sizes.gate,
-        Program.SCHEDULE: SCHEDULES[getattr(sizes.model.optimiser, "schedule", "constant")],
+        Program.SCHEDULE: SCHEDULES[getattr(sizes.optimiser, "schedule", "constant")],
         Program.EKF: int(sizes.filtered),
         Program.OWN_INPUTS: sizes.own_inputs,
         Program.SEES: sum(covariances.SEES[name] for name in set(sizes.sees)),
@@ -77,7 +77,7 @@ def targets(sizes: Sizes) -> NDArray[np.int64]:
 
 def rates(sizes: Sizes) -> NDArray[np.float64]:
     """Rates and levels."""
-    optimiser, level, head = sizes.model.optimiser, sizes.conformal.level, sizes.model.head
+    optimiser, level, head = sizes.optimiser, sizes.conformal.level, sizes.model.head
     reals = np.concatenate([np.zeros(Reals.HEAD), HEADS[type(head)].reals(head)])
     reals[Reals.SCALE_RATE], reals[Reals.LEVEL], reals[Reals.ALERTS] = (
         sizes.model.scale_rate,

@@ -7,7 +7,7 @@ from streamrnn.model import covariances, covariates, traces
 from streamrnn.model.history import Past, past
 from streamrnn.model.names import Names
 from streamrnn.model.parts import HEADS, LAYERS
-from streamrnn.model.presets import PRESETS, watching
+from streamrnn.model.presets import PRESETS, network, watching
 from streamrnn.model.presets import experts as members
 from streamrnn.model.refuse import refuse
 
@@ -23,6 +23,7 @@ class Sizes:
     experts: tuple[spec.Expert, ...]
     past: Past
     rule: spec.Rule
+    optimiser: spec.Optimiser
     conformal: spec.Conformal
     anomaly: spec.Anomaly
     watching: tuple[spec.Residual | spec.Mean | spec.Hours, ...]  # the monitors behind the score
@@ -45,7 +46,7 @@ class Sizes:
     @property
     def filtered(self) -> bool:
         """Whether the network is trained by the filter, label by label."""
-        return isinstance(self.model.optimiser, spec.Ekf)
+        return isinstance(self.optimiser, spec.Ekf)
 
     @property
     def answers(self) -> int:
@@ -128,16 +129,16 @@ def resolve(model: spec.Model) -> Sizes:
     refuse(model)
     preset = PRESETS[model.preset]
     labelled = model.task == "label"
-    filtered = isinstance(model.optimiser, spec.Ekf)
-    layers, experts, rule = _parts(model)
+    layers, rule, optimiser = network(model)
+    filtered = isinstance(optimiser, spec.Ekf)
     traces.refuse(model, rule, layers)
-    covariances.refuse(model, layers, rule)
+    covariances.refuse(model, layers, rule, optimiser)
     targets = (LABEL,) if labelled else (model.targets or model.features)
     horizons = (0,) if labelled else model.horizons
     experts = members(model, len(targets))
-    gated = _gated(model, rule) and len(experts) > 1
+    gated = _gated(model, rule, filtered) and len(experts) > 1
     coming = tuple(model.features.index(name) for name in covariates.coming(model))
-    sees = covariances.seen(model, gated)
+    sees = covariances.seen(model, gated, filtered)
     own, others = covariances.widths(sees, len(model.features), len(targets), len(experts), len(horizons))
     own += 2 * len(coming) * len(horizons)
     return Sizes(
@@ -148,6 +149,7 @@ def resolve(model: spec.Model) -> Sizes:
             experts, horizons, 1 if labelled else model.history or preset["history"], len(coming), model.features
         ),
         rule=rule,
+        optimiser=optimiser,
         conformal=next((m for m in model.monitors if isinstance(m, spec.Conformal)), spec.Conformal()),
         anomaly=next((m for m in model.monitors if isinstance(m, spec.Anomaly)), spec.Anomaly()),
         watching=watching(model),
@@ -163,26 +165,18 @@ def resolve(model: spec.Model) -> Sizes:
     )
 
 
-def _parts(model: spec.Model) -> tuple[tuple[spec.Layer, ...], tuple[spec.Expert, ...], spec.Rule]:
-    """Layers, experts and rule: the model's, or else the preset's."""
-    preset, filtered = PRESETS[model.preset], isinstance(model.optimiser, spec.Ekf)
-    experts = model.experts or ((spec.Last(),) if model.task == "label" else preset["experts"])
-    rule = model.rule or (covariances.RULE if filtered else preset["rule"])
-    return model.layers or (covariances.DEFAULT if filtered else preset["layers"]), experts, rule
-
-
 def _joint(model: spec.Model) -> spec.Joint:
     """The monitor of all targets: the one that is named, or as it is by default."""
     return next((monitor for monitor in model.monitors if isinstance(monitor, spec.Joint)), spec.Joint())
 
 
-def _gated(model: spec.Model, rule: spec.Rule) -> bool:
+def _gated(model: spec.Model, rule: spec.Rule, filtered: bool) -> bool:
     """Whether the network weighs several experts by a gate: never for labels, nor where windows are run again."""
     if model.task == "label" or (isinstance(rule, spec.Tbptt) and rule.recompute):
         return False
     if model.gate is not None:
         return model.gate
-    return bool(PRESETS[model.preset]["gate"]) and not isinstance(model.optimiser, spec.Ekf)
+    return bool(PRESETS[model.preset]["gate"]) and not filtered
 
 
 def _span(rule: spec.Rule, horizons: tuple[int, ...], filtered: bool) -> int:

@@ -9,7 +9,7 @@ from streamrnn.spec.experts import Expert
 from streamrnn.spec.heads import Gaussian, Head
 from streamrnn.spec.layers import Layer
 from streamrnn.spec.monitors import Anomaly, Conformal, Monitor
-from streamrnn.spec.optimisers import Adam, Optimiser
+from streamrnn.spec.optimisers import Optimiser
 from streamrnn.spec.part import ALWAYS, Fraction, Meaning, NonNegative, Part, Period, Seconds
 from streamrnn.spec.rules import Rule
 
@@ -73,7 +73,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     corrects: Literal["mix", "last", "mean"] | None = None
     head: Head = Gaussian()
     vocabulary: Vocabulary | None = None
-    optimiser: Optimiser = Adam()
+    optimiser: Optimiser | None = None
     monitors: tuple[Monitor, ...] = (Conformal(), Anomaly())
     drift: Drift | None = None
     weights: Literal["per_stream", "pooled"] = "per_stream"

@@ -12,7 +12,7 @@ the mean over seeds and stream names, scored on what is published, before it is 
     product      y' = .5 y + x x(t - 1) + .3 e
     taxi         as in `taxi`, GRU(16)
     addtask      lags 6 and 10, as in `addtask`, GRU(16)
-    friedman, phishing   river's, labels that come with their features, scored from a tenth on, GRU(16)
+    friedman, phishing   river's, labels that come with their features, scored from a tenth on, LSTM(16)
     falls        runs whose last tenth is more than twice the median of the seeds, of all rows; with --falls 20 over so
                  many seeds of each, one name
 
@@ -193,7 +193,7 @@ def add_task(optimiser: Any, seed: int, name: str) -> Found:
 def labels(optimiser: Any, seed: int, name: str) -> Found:
     from river import datasets
 
-    settings = {"task": "label", "layers": (spec.Gru(16),), "rule": spec.Tbptt(1, 1), "optimiser": optimiser}
+    settings = {"task": "label", "layers": (spec.Lstm(16),), "rule": spec.Tbptt(16, 1), "optimiser": optimiser}
     found = {}
     rows = list(datasets.synth.Friedman(seed=seed).take(5000))
     for title, pairs, head in (("friedman", rows, spec.Gaussian()), ("phishing", list(datasets.Phishing()), None)):

@@ -1,5 +1,7 @@
 """What cannot be is refused by the plan, with a hint."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -27,6 +29,30 @@ def test_what_cannot_be_is_refused(changes: dict[str, object], message: str) -> 
     with pytest.raises(ConfigError, match=message) as caught:
         compose(tiny(**changes))
     assert caught.value.hint
+
+
+FEATURES = tuple(f"x{number}" for number in range(65))
+LABELS: list[tuple[dict[str, Any], type[spec.Optimiser]]] = [
+    ({}, spec.Ekf),
+    ({"preset": "full", "head": spec.Binary()}, spec.Ekf),
+    ({"task": "forecast"}, spec.Adam),
+    ({"preset": "light"}, spec.Adam),
+    ({"layers": (spec.Gru(8),)}, spec.Adam),
+    ({"rule": spec.Tbptt(8, 1)}, spec.Adam),
+    ({"weights": "pooled"}, spec.Adam),
+    ({"head": spec.Quantile()}, spec.Adam),
+    ({"features": FEATURES}, spec.Adam),
+    ({"optimiser": spec.Sgd()}, spec.Sgd),
+]
+
+
+@pytest.mark.parametrize(("changes", "optimiser"), LABELS, ids=[str(list(changes)) for changes, _ in LABELS])
+def test_labels_are_learned_by_the_filter_where_nothing_is_named_and_it_is_quick(
+    changes: dict[str, Any], optimiser: type[spec.Optimiser]
+) -> None:
+    sizes = compose(spec.Model(**{"features": ("x",), "task": "label", **changes})).sizes
+    assert type(sizes.optimiser) is optimiser
+    assert (sizes.layers == (spec.Lstm(16),)) == (optimiser is spec.Ekf)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 from released import GOLDEN, turned, unpack
@@ -80,6 +81,16 @@ def test_what_a_preset_gives_up_is_told_and_not_refused(monkeypatch: pytest.Monk
     found = loss.of(layout, {"preset": "light", "task": "forecast", "experts": None}, chosen, compose(chosen).planes)
     assert found.told == ()
     assert len(found.lost) == 2
+
+
+def test_a_network_that_the_preset_trains_otherwise_now_is_told_and_not_refused() -> None:
+    """0.1.0 stored Adam where nobody had named an optimiser."""
+    model = spec.Model(features=("x",), task="label")
+    layout = layout_of(compose(replace(model, optimiser=spec.Adam())))
+    before = {"preset": "standard", "task": "label", "optimiser": msgspec.to_builtins(spec.Adam())}
+    assert loss.of(layout, before, model, compose(model).planes) == loss.Loss((), ("the network",))
+    named = replace(model, optimiser=spec.Ekf())
+    assert loss.of(layout, before, named, compose(named).planes).lost == ("the network",)
 
 
 def changed(path: Path, before: str, after: str) -> str:
