@@ -189,7 +189,44 @@ FIRST_PAGE: list[Row] = [
     ),
 ]
 
-TABLES = (("tests/README.md", "all", ALL), ("README.md", "first page", FIRST_PAGE))
+BESIDE = ("", "@adam", "@rls", "@echo")
+FILTER: list[Row] = [
+    (title, *(re.sub(r"%s", mark, cell) for mark in BESIDE))
+    for title, cell in (
+        (
+            "logistic map, GRU(8): MAE of rows 500 to 1,000, 8,000 to 12,000",
+            "{ekf.logistic.rows1000.mae%s:4}, {ekf.logistic.rows12000.mae%s:4}",
+        ),
+        (
+            "the same with noise of .01",
+            "{ekf.logistic.noise.rows1000.mae%s:4}, {ekf.logistic.noise.rows12000.mae%s:4}",
+        ),
+        (
+            "Mackey-Glass, GRU(16): NRMSE 2 and 8 steps ahead, worst seed at 2",
+            "{ekf.mackeyglass.h2.nrmse%s:3}, {ekf.mackeyglass.h8.nrmse%s:3}, {ekf.mackeyglass.h2.worst%s:3}",
+        ),
+        (
+            "after a change of it, GRU(8): error of rows 500 to 1,000, 2,000 to 4,000 behind",
+            "{ekf.change.rows1000.mae%s:3}, {ekf.change.rows4000.mae%s:3}",
+        ),
+        (
+            "thermostat, GRU(8): NRMSE 1 and 5 steps ahead",
+            "{ekf.thermostat.h1.nrmse%s:3}, {ekf.thermostat.h5.nrmse%s:3}",
+        ),
+        ("another feature drives, GRU(8): RMSE linear, product", "{ekf.linear.rmse%s:3}, {ekf.product.rmse%s:3}"),
+        ("taxi with calendar, GRU(16): NRMSE", "{ekf.taxi.nrmse%s:3}"),
+        ("add task (6, 10), GRU(16): nats", "{ekf.addtask.nats%s:3}"),
+        ("labels, LSTM(16): Friedman MAE, Phishing right", "{ekf.friedman.mae%s:2}, {ekf.phishing.accuracy%s:3}"),
+        ("runs that fell", "{ekf.falls%s:0}"),
+        ("us an observation, GRU(8), GRU(16)", "{ekf.gru8.us%s:1}, {ekf.gru16.us%s:1}"),
+        ("bytes of a stream, GRU(8)", "{ekf.gru8.bytes%s:0}"),
+    )
+]
+TABLES = (
+    ("tests/README.md", "all", ALL),
+    ("tests/README.md", "filter", FILTER),
+    ("README.md", "first page", FIRST_PAGE),
+)
 
 
 def shown(value: float, form: str) -> str:
