@@ -15,7 +15,7 @@ from streamrnn import spec
 from streamrnn.model.former import translate
 from streamrnn.model.layout import Layout, Plane, axes
 from streamrnn.model.parts import MONITORS
-from streamrnn.model.presets import by_filter
+from streamrnn.model.presets import by_filter, unnamed
 from streamrnn.model.transfer import WHOLE, Part, transfer
 
 _PART = r"(\w+(?:\([^)]*\))?)"
@@ -80,23 +80,25 @@ def _labels(old: Layout, planes: list[Plane]) -> Iterator[str]:
 def _unchanged(before: dict[str, Any], after: spec.Model) -> bool:
     """Whether the operator changed nothing: then a network with other inputs has them from its preset's new members."""
     try:
-        return msgspec.convert(before, spec.Model) == after
+        return unnamed(msgspec.convert(before, spec.Model)) == unnamed(after)
     except msgspec.ValidationError:
         return False
+
+
+def _retrained(before: dict[str, Any], after: spec.Model) -> bool:
+    """Whether Adam trained the preset's network, which 0.1.0 named where nobody had, and the filter does now."""
+    known = before.get("optimiser") in (None, msgspec.to_builtins(spec.Adam()))
+    return known and before.get("layers") is None and before.get("rule") is None and by_filter(after)
 
 
 def _by_preset(word: str, before: dict[str, Any], after: spec.Model) -> bool:
     """Whether it was the preset's choice to have this member, and is its choice now to have it no more."""
     if before.get("preset") != after.preset or before.get("task") != after.task:
         return False
-    if word in (NETWORK, "the outputs of the network"):
-        known = before.get("optimiser") in (None, msgspec.to_builtins(spec.Adam()))  # 0.1.0 named Adam where nobody had
-        unnamed = before.get("layers") is None and before.get("rule") is None
-        return known and unnamed and by_filter(after)
     if word.startswith(("expert ", "the contexts of ")):
         return before.get("experts") is None and after.experts is None
     if word == NETWORK:
-        return after.experts is None and _unchanged(before, after)
+        return _retrained(before, after) or (after.experts is None and _unchanged(before, after))
     named = {str(kind.__struct_config__.tag) for kind in MONITORS}
     chosen = {each["kind"] for each in before.get("monitors", ())} | {spec.kind(each) for each in after.monitors}
     return word.startswith("monitor ") and not named & chosen

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from streamrnn import spec
 from streamrnn.model.parts import MONITORS
 
@@ -91,6 +93,11 @@ def by_filter(model: spec.Model) -> bool:
         return False
     private = model.weights == "per_stream"
     return private and len(model.features) <= MOST and not isinstance(model.head, spec.Quantile)
+
+
+def unnamed(model: spec.Model) -> spec.Model:
+    """The model without Adam's defaults: 0.1.0 stored them where nobody had named an optimiser."""
+    return replace(model, optimiser=None) if model.optimiser == spec.Adam() else model
 
 
 def watching(model: spec.Model) -> tuple[Any, ...]:

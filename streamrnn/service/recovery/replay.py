@@ -20,7 +20,7 @@ from itertools import groupby
 
 import msgspec
 import structlog
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from streamrnn.config import resources as given
 from streamrnn.config.schema import Config
@@ -28,12 +28,13 @@ from streamrnn.engine.engine import Engine
 from streamrnn.engine.reorder import Reorder
 from streamrnn.errors import ConfigError
 from streamrnn.messages import Batch, EventOutcomes, Outcomes, keep_runs
+from streamrnn.model.presets import unnamed
 from streamrnn.service.recovery import poison
 from streamrnn.service.storage.checkpoint import Checkpoint
 from streamrnn.service.storage.journal import COMMAND, POISON, REFUSED, Journal
 from streamrnn.service.storage.store import Store
 from streamrnn.service.streams.registry import Streams
-from streamrnn.spec import Adam, Model
+from streamrnn.spec import Model
 from streamrnn.wire import Decoder, Frame, Source
 
 Command = Callable[[str, str, int], object]  # what to do ("forget", "reset"), with which stream, and its lsn
@@ -60,7 +61,7 @@ class Reading(Struct, frozen=True):
         """Whether frames that were journaled under `other` are read the same, and none is refused."""
         last = len(self.sources) - 1
         return (
-            (_unnamed(self.model), self.given) == (_unnamed(other.model), other.given)
+            (unnamed(self.model), self.given) == (unnamed(other.model), other.given)
             and self.max_streams >= other.max_streams
             and self.max_observations >= other.max_observations
             and all(_reads(self.sources[min(origin, last)], source) for origin, source in enumerate(other.sources))
@@ -70,11 +71,6 @@ class Reading(Struct, frozen=True):
 def _reads(now: Source, before: Source) -> bool:
     """Whether all that was read is read; what 0.1.0 refused for a single bad value may be read now."""
     return now == before or (now.mend and now == replace(before, mend=True))
-
-
-def _unnamed(model: Model) -> Model:
-    """The model without Adam's defaults: 0.1.0 stored them where nobody had named an optimiser."""
-    return structs.replace(model, optimiser=None) if model.optimiser == Adam() else model
 
 
 @dataclass(frozen=True, slots=True)
