@@ -23,6 +23,7 @@ Ints = NDArray[np.int64]
 END = Flag.END
 LABEL_ONLY = Flag.LABEL_ONLY
 STAMPED = Flag.STAMPED
+AHEAD = Flag.AHEAD
 FREEZE = Flag.FREEZE
 TRUE_ALARM = Flag.TRUE_ALARM
 FALSE_ALARM = Flag.FALSE_ALARM
@@ -71,7 +72,7 @@ class Batch(Struct, frozen=True):
     label: Floats  # (n) NaN is none
     ident: Ints  # (n) 63-bit digest of the observation's id, 0 is none
     seq: Ints  # (n) the sender's sequence number, -1 is none
-    bits: Ints  # (n) END, LABEL_ONLY, STAMPED, FREEZE, INVALID
+    bits: Ints  # (n) END, LABEL_ONLY, STAMPED, FREEZE, INVALID, AHEAD
     ids: dict[int, str] = {}  # index -> the id as it was sent
     event: Ints | None = None  # (n) task "events": digest of each symbol
     symbols: dict[int, str | int] = {}  # digest -> the symbol as it was sent

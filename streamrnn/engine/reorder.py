@@ -25,7 +25,7 @@ import numpy as np
 from msgspec import Struct
 
 from streamrnn.kernels.core.outcomes import Flag
-from streamrnn.kernels.step.loop import MOST_LATE
+from streamrnn.kernels.step.door import DAY, MOST_LATE
 from streamrnn.messages import END, Batch, Floats
 
 MOST = 256  # held of a stream
@@ -50,10 +50,11 @@ class Stream(Struct, array_like=True):
     passed: float | None = None  # newest time let go
     late: int = 0  # too late, in a row
     held: list[Held] = []
+    ahead: int = 0  # far ahead of their arrival, in a row
 
     def take(self, one: Held, lateness: float) -> Iterator[Held]:
         """Receive one; those that are let go. A word on an alarm has no place in time."""
-        if one.bits & Flag.VERDICT:
+        if one.bits & Flag.VERDICT or self._leaps(one):
             yield one
             return
         if self.passed is not None and one.time < self.passed:
@@ -73,6 +74,12 @@ class Stream(Struct, array_like=True):
             self.passed = self.held[gone - 1].time
             yield from self.held[:gone]
             del self.held[:gone]
+
+    def _leaps(self, one: Held) -> bool:
+        """Whether a time is more than a day ahead of its arrival and of all before: the engine says so."""
+        leaps = bool(one.bits & Flag.AHEAD) and self.newest is not None and one.time > self.newest + DAY
+        self.ahead = self.ahead + 1 if leaps else 0
+        return 0 < self.ahead <= MOST_LATE
 
 
 class Reorder:

@@ -47,7 +47,14 @@ LAST_ROUND = ("base", "gated", NETWORK)
 PLAIN = ("value", "change", "missing", "hour", "error", "elapsed")  # what a network sees beside the experts
 
 CLOCK = fields(
-    {"time": Clock.TIME, "interval": Clock.INTERVAL, "elapsed": Clock.ELAPSED, "intervals": Clock.RING}, Clock.WIDTH
+    {
+        "time": Clock.TIME,
+        "interval": Clock.INTERVAL,
+        "elapsed": Clock.ELAPSED,
+        "soon": Clock.SOON,
+        "intervals": Clock.RING,
+    },
+    Clock.WIDTH,
 )
 GAPS = fields({"count": Gaps.COUNT, "any": Gaps.ANY, "day": Gaps.DAY, "week": Gaps.WEEK}, Gaps.WIDTH)
 SCALE = fields(
@@ -60,6 +67,11 @@ SCALE = fields(
         "count": Scale.SIZE,
         "odd": Scale.ODD,
         "widest": Scale.WIDEST,
+        "away": Scale.AWAY,
+        "widest learned": Scale.LEARNED,
+        "doubt": Scale.DOUBT,
+        "raw": Scale.RAW,
+        "odd days": Scale.DAYS,
     },
     Scale.WIDTH,
 )
@@ -73,6 +85,7 @@ TARGET = fields(
         "least": Target.LEAST,
         "usual deviation": Target.USUAL,
         "deviations": Target.SCALES,
+        "largest change": Target.LARGEST,
     },
     Target.WIDTH,
 )
@@ -94,7 +107,7 @@ STATS = fields(
     Stats.WIDTH,
 )
 ERRORS = ("spread", "count", "error", "error of last", "error of seasonal")  # the others rest on the intervals' level
-WATCH = fields({"seen": Watch.SEEN, "day": Watch.DAY}, Watch.WIDTH)
+WATCH = fields({"seen": Watch.SEEN, "day": Watch.DAY, "blind": Watch.BLIND}, Watch.WIDTH)
 PEAKS = fields(
     {
         "began": Peaks.BEGAN,
@@ -151,6 +164,7 @@ PENDING = fields(
         "lower": Pending.LOWER,
         "upper": Pending.UPPER,
         "issued": Pending.ISSUE,
+        "doubted": Pending.DOUBT,
     },
     Pending.FORECASTS,
 )
@@ -209,6 +223,7 @@ STREAM = fields(
         "phase": Count.PHASE,
         "lateness": Count.LATENESS,
         "passed": Count.PASSED,
+        "ahead": Count.AHEAD,
     },
     Count.OF_STREAM,
 )

@@ -1,6 +1,5 @@
 """What no spread explains is judged, but neither learned nor followed until it is one of several."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -9,9 +8,8 @@ import pytest
 from streamrnn import messages as m
 from streamrnn import spec
 from streamrnn.engine.engine import Engine
-from streamrnn.kernels.monitors import outliers
 from tests.engine.feed import START, batch, feed, has, step, tiny
-from tests.naive import scale as naive
+from tests.naive import outliers as naive
 
 GLITCH = 1e6  # standard deviations
 FREE = (spec.Conformal(), spec.Anomaly(warmup=50, holdoff=0))  # all that is not doubted is learned
@@ -71,37 +69,30 @@ def test_where_a_stream_stays_it_is_followed_with_the_third_value() -> None:
     assert np.flatnonzero(has(told, m.INVALID)).tolist() == [400, 401]
 
 
+@pytest.mark.parametrize("holdoff", [0, 5])
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_who_is_doubted_is_whom_the_twin_doubts(seed: int) -> None:
-    """Bursts that are large, but not without measure, among what is: each feature is looked at for itself."""
+def test_who_is_doubted_is_whom_the_twin_doubts(seed: int, holdoff: int) -> None:
+    """Bursts of any size and length among what is; each feature is looked at for itself."""
     random = np.random.default_rng(seed)
-    values = random.normal(5, 2, (400, 2))
-    odd = (random.random((400, 2)) < 0.1) & (np.arange(400) >= 50)[:, None]
-    values[odd] *= random.choice([30.0, 1e5, 1e6], int(odd.sum()))
-    values[random.random((400, 2)) < 0.05] = np.nan
-    told = step(Engine(tiny(features=("x", "y"), monitors=FREE), 1), batch(["a"] * 400, values))
-    doubted = np.column_stack([twin(column) for column in values.T])
-    assert has(told, m.INVALID).tolist() == doubted.any(axis=1).tolist()
-    assert 10 < doubted.sum() < 60
-
-
-def twin(column: Any, rate: float = 0.001) -> list[bool]:
-    """Which values of a feature are doubted."""
-    mean, variance, widest, seen, row, out = 0.0, 0.0, 0.0, 0, 0, []
-    for x in column:
-        if math.isnan(x):
-            out.append(False)
-            continue
-        off = abs(x - mean)
-        bound = max(outliers.FAR * math.sqrt(variance), outliers.WIDER * widest)
-        far = seen >= outliers.SETTLED and variance > 0 and off > bound
-        row = row + 1 if far else 0
-        out.append(0 < row < outliers.BELIEVED)
-        if not out[-1]:
-            widest = max(widest, off) if seen else 0.0
-            seen += 1
-            mean, variance = naive.moments(mean, variance, x, max(rate, 1.0 / seen))
-    return out
+    values = random.normal(5, 2, (1500, 2))
+    for start in range(60, 1480, 20):
+        column, length = random.integers(2), int(random.choice([1, 1, 2, 4, 9]))
+        values[start : start + length, column] *= random.choice([4.0, 8.0, 30.0, 1e5])
+    values[random.random(values.shape) < 0.05] = np.nan
+    monitors = (spec.Conformal(), spec.Anomaly(warmup=50, holdoff=holdoff))
+    engine = Engine(tiny(features=("x", "y"), monitors=monitors, scale_rate=0.01), 1)
+    told = step(engine, batch(["a"] * 1500, values))
+    twins = [naive.Doubt(holdoff, 60.0, 0.01) for _ in range(2)]
+    doubts = [
+        [twin.look(x, START + 60.0 * t) for t, x in enumerate(column)]
+        for twin, column in zip(twins, values.T, strict=True)
+    ]
+    found = np.array(doubts).T
+    assert has(told, m.INVALID).tolist() == (found == "unfollowed").any(axis=1).tolist()
+    assert (found == "unfollowed").sum() > 20
+    if holdoff:
+        assert has(told, m.HELD_OFF)[(found == "unlearned").any(axis=1)].all()
+        assert (found == "unlearned").sum() > 10
 
 
 def test_a_stream_that_stood_still_and_wakes_up_is_believed() -> None:

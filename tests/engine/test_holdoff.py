@@ -45,7 +45,7 @@ def test_a_spike_does_not_widen_the_scale_and_a_hold_off_of_0_holds_nothing() ->
     assert has(told, m.HELD_OFF)[1500]
     assert not has(other, m.HELD_OFF).any()
     deviation = [float(np.sqrt(real(each, Program.TARGET, Target.WIDTH)[Target.VARIANCE])) for each in (held, free)]
-    assert deviation[0] < 1.5 < deviation[1]
+    assert max(deviation) < 1.5  # of what is so far off neither learns
 
 
 def test_what_is_held_is_bounded() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from streamrnn.engine.reorder import MOST, Reorder
-from streamrnn.kernels.step.loop import MOST_LATE
+from streamrnn.kernels.step.door import MOST_LATE
 from streamrnn.messages import END, Batch
 from tests.columns import batch_of
 

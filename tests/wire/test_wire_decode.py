@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from streamrnn.errors import ConfigError
-from streamrnn.messages import END, FALSE_ALARM, IGNORE, LABEL_ONLY, STAMPED
+from streamrnn.messages import AHEAD, END, FALSE_ALARM, IGNORE, LABEL_ONLY, STAMPED
 from streamrnn.wire import REASONS, Decoded, Decoder, Frame, Source
 
 FEATURES = ("flow", "a temperature")
@@ -376,3 +376,9 @@ def test_feedback_that_says_nothing_is_refused(message: dict[str, object]) -> No
     found = decode(dumped(message))
     assert len(found.batch) == 0
     assert [refused.reason for refused in found.refusals] == ["feedback"]
+
+
+def test_a_time_far_ahead_of_its_arrival_is_marked() -> None:
+    frames = [Frame(0, 1.7e9, b"", dumped(observation(time=time))) for time in (1.7e9, 1.7e9 + 86_400, 2e9)]
+    batch = Decoder(FEATURES, "forecast", [Source()], 100).decode(frames).batch
+    assert (batch.bits & AHEAD > 0).tolist() == [False, False, True]

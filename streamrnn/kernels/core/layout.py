@@ -12,6 +12,7 @@ class Clock(Record):
     TIME: int  # seconds
     INTERVAL: int  # seconds: running median
     ELAPSED: int  # log of the last interval over the usual one
+    SOON: int  # intervals in a row that are much shorter
     RING: int = many(15)  # seconds: the last intervals
     INTERVALS = 15  # how many the running median looks at
 
@@ -34,8 +35,20 @@ class Scale(Record):
     LAST: int  # last value
     SCALED: int  # the same, standardised
     SIZE: int  # values seen
-    ODD: int  # values in a row that lie far off
-    WIDEST: int  # largest distance from the mean that was believed
+    ODD: int  # values in a row that are too far off to be followed
+    WIDEST: int  # largest distance from the mean that was followed
+    AWAY: int  # values in a row that are too far off to be learned
+    LEARNED: int  # largest distance from the mean that was learned
+    DOUBT: int  # of the latest value: Doubt
+    RAW: int  # the latest value, as it came
+    DAYS: int = many(2 * 96)  # share of the last days on which, and day on which, one came in a quarter of an hour
+    QUARTERS = 96
+
+
+class Doubt(Record):
+    """Values of Scale.DOUBT (see monitors/outliers.py)."""
+
+    NONE, UNLEARNED, UNFOLLOWED = range(3)
 
 
 class Target(Record):
@@ -49,6 +62,7 @@ class Target(Record):
     LEAST: int  # lowest value below 0, or 0
     USUAL: int  # what its deviation usually is,
     SCALES: int  # and how many that rests on
+    LARGEST: int  # largest change from a value to the next
 
 
 class Loss(Record):
@@ -91,6 +105,7 @@ class Watch(Record):
 
     SEEN: int  # values judged
     DAY: int  # local day of the last one
+    BLIND: int  # 1 where what was predicted for the latest value is not to be judged
 
 
 class Tail(Record):
@@ -173,6 +188,7 @@ class Pending(Record):
     LOWER: int
     UPPER: int
     ISSUE: int  # seconds: local time then
+    DOUBT: int  # 1 where the last value was not to be learned from
     FORECASTS: int = many(0)  # what the E experts say, what the last round mixes, the gate's shares
 
 
@@ -269,6 +285,7 @@ class Count(Record):
     PHASE: int  # observations by which updates are put off
     LATENESS: int  # late observations in a row
     PASSED: int  # regular time steps that STEP does not count
+    AHEAD: int  # observations in a row that were far ahead of their arrival
     OPEN: int  # state of the event
     CALM: int  # observations of it in a row without surprise
     SEVERITY: int  # now
@@ -283,7 +300,7 @@ class Count(Record):
     FRESH: int  # 1: the state is to be reset
     LEARNT: int  # labels so far
     SLOT: int  # latest pending place
-    OF_STREAM = 8  # counters, from SEEN,
+    OF_STREAM = 9  # counters, from SEEN,
     OF_EVENT = 6  # from OPEN,
     OF_TAPE = 7  # from WRITTEN
 

@@ -14,6 +14,7 @@ class Flag(Record):
     FALSE_ALARM = 32
     IGNORE = 64  # until `time`
     VERDICT = 16 | 32 | 64
+    AHEAD = 128  # its time is more than a day ahead of its arrival
 
 
 class Bit(Record):

@@ -221,6 +221,7 @@ def forecast(shape, reals, state, past, history, steps, out, last, step, time, i
     f, m = carray(out, horizons), int(history[seasons.STEPS])
     m = m if 1 < m <= room else 1
     y = seasons.value(past, history, step, 0, math.nan)
+    step += int(history[seasons.PASSED])  # a season has all regular times
     if learn or state[AGE] == 0.0:
         take(state, room, m, last, step, not math.isnan(y))
     m = int(state[SEASON])

@@ -14,8 +14,8 @@ from streamrnn.kernels.core.jit import jit
 from streamrnn.kernels.core.layout import Count, MonitorState
 from streamrnn.kernels.core.outcomes import Bit
 from streamrnn.kernels.core.program import Monitor, Program
-from streamrnn.kernels.monitors import lasting
-from streamrnn.kernels.monitors.anomaly_event import adopted
+from streamrnn.kernels.monitors import lasting, outliers
+from streamrnn.kernels.monitors.anomaly_event import OPEN, adopted
 
 
 @jit
@@ -34,13 +34,22 @@ def adopt(plan, row):
 
 @jit
 def hold(plan, row):
-    """Whether the value that was judged is kept from the learners. Returns (held, the outcome's bits)."""
+    """Whether the value that was judged is kept from the learners. Returns (held, the outcome's bits).
+
+    What is doubted, beside which nothing else is learned, is held for as long as it is; then it is the new level.
+    """
     q, limit = row.count, plan.ints[Program.HOLDOFF]
+    if limit > 0 and plan.ints[Program.LABEL_TASK] == 0 and outliers.lasted(plan, row):
+        adopt(plan, row)
+        return False, adopted(q) if q[Count.OPEN] == OPEN else 0
     if q[Count.OPEN] == 0 or limit == 0:
         q[Count.HELD] = 0
         return False, 0
     if q[Count.SEVERITY] == 0:
         return False, 0
+    if plan.ints[Program.LABEL_TASK] == 0 and outliers.lasting_on(plan, row):
+        q[Count.HELD] = min(q[Count.HELD] + 1, limit)
+        return True, Bit.HELD_OFF
     q[Count.HELD] += 1
     if q[Count.HELD] <= limit:
         return True, Bit.HELD_OFF

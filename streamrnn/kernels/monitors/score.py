@@ -16,6 +16,7 @@ from streamrnn.kernels.core.layout import (
     MonitorState,
     Peaks,
     Tail,
+    Target,
     Watch,
 )
 from streamrnn.kernels.core.outcomes import Bit
@@ -35,6 +36,7 @@ from streamrnn.kernels.monitors import (
 
 DAY = 86_400.0
 BRIEF = 0.05  # rate of the running mean of a monitor's errors: about the last twenty
+ROUNDING = 1e-6  # of the largest change from a value to the next: a smaller error surprises nobody
 REPEATED = 0.1  # independent ones that each of those means counts for
 
 
@@ -74,9 +76,13 @@ def local_time(plan, row, known):
 def watch(plan, row, scratch, j, y, expected, time, learn):
     """Surprise of target j's value y over all monitors, and the loudest of them: mean and maximum in equal parts.
 
-    Without `learn` only the running means of the errors move: what is usual stays what it was.
+    Without `learn` only the running means of the errors move: what is usual stays what it was. Of what is beyond all
+    measure not even these do; when that has lasted they begin there.
     """
     p = plan.ints
+    f = plan.targets[j]
+    beyond, lasted = f >= 0 and outliers.beyond(plan, row, f), f >= 0 and outliers.lasted_of(plan, row, f)
+    keep = learn and not beyond and not lasted
     target = carray(shift(row.real, p[Program.WATCH] + j * Watch.WIDTH), Watch.WIDTH)
     day = math.floor(time / DAY)
     dawn = target[Watch.SEEN] > 0 and day != target[Watch.DAY]
@@ -86,6 +92,9 @@ def watch(plan, row, scratch, j, y, expected, time, learn):
     out, hour, kept = scratch.f64, bin_of(time, DAY, Tail.HOURS), shift(scratch.f64, 1)
     total, most, heard, loudest = 0.0, 0.0, 0, -1
     limits = shift(plan.limits, j * Limits.WIDTH)
+    rounding = ROUNDING * row.real[p[Program.TARGET] + j * Target.WIDTH + Target.LARGEST]
+    if target[Watch.BLIND] > 0.0:
+        expected = math.nan
     for m in range(p[Program.MONITORS]):
         monitor = shift(plan.monitors, m * Monitor.WIDTH)
         state = shift(row.real, p[Program.MONITOR] + j * p[Program.MONITOR_LENGTH] + monitor[Monitor.STATE])
@@ -94,15 +103,22 @@ def watch(plan, row, scratch, j, y, expected, time, learn):
             shift(monitor, Monitor.WIDTH)[Monitor.STATE] if m < p[Program.MONITORS] - 1 else p[Program.MONITOR_LENGTH]
         )
         length -= monitor[Monitor.STATE] + MonitorState.TAILS
-        if not learn:
+        short, number = state[MonitorState.SHORT], state[MonitorState.SHORT_COUNT]
+        if not keep:
             copy(shift(state, MonitorState.TAILS), kept, length)
         call(monitor[Monitor.DEVIATE], shift(monitor, Monitor.SHAPE), plan.rates[m], own, y, expected, time, out)
         if math.isnan(out[0]):
             continue
-        sign, least = (limits[Limits.SIGN], limits[Limits.LEAST]) if monitor[Monitor.UNITS] else (0.0, 0.0)
+        sign, least = (
+            (limits[Limits.SIGN], max(limits[Limits.LEAST], rounding)) if monitor[Monitor.UNITS] else (0.0, 0.0)
+        )
         value = listen(state, out[0], hour, dawn, sign, least)
-        if not learn:
+        if not keep:
             copy(kept, shift(state, MonitorState.TAILS), length)
+        if lasted:
+            short, number = out[0], 1.0
+        if beyond or lasted:
+            state[MonitorState.SHORT], state[MonitorState.SHORT_COUNT] = short, number
         total += value
         heard += 1
         if value > most:

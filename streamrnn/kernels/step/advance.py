@@ -6,7 +6,7 @@ from numba import carray
 
 from streamrnn.kernels.core.call import at, call, shift
 from streamrnn.kernels.core.jit import jit
-from streamrnn.kernels.core.layout import Clock, Count, ForecastLatest, Pending, Place, Scale, Stats, Target
+from streamrnn.kernels.core.layout import Clock, Count, Doubt, ForecastLatest, Pending, Place, Scale, Stats, Target
 from streamrnn.kernels.core.outcomes import Bit
 from streamrnn.kernels.core.program import Expert, Layer, Limits, Program, Reals, Sees
 from streamrnn.kernels.experts import echo, gate, mix, seasons
@@ -76,15 +76,17 @@ def inputs(plan, row, scratch, values, known, time, learn):
     for f in range(features):
         s = carray(shift(row.real, p[Program.SCALE] + f * Scale.WIDTH), Scale.WIDTH)
         v = values[f]
-        if math.isnan(v) or outliers.doubted(plan, row, f):
+        if math.isnan(v) or outliers.doubted(plan, row, f) > 0:
             missing += 1
             place = see(x, place, sees, s[Scale.SCALED], 0.0, 1.0)
             continue
         s[Scale.SIZE] += learn
         rate = 0.0 if held or not learn else max(plan.reals[Reals.SCALE_RATE], 1.0 / s[Scale.SIZE])
-        s[Scale.MEAN], s[Scale.VARIANCE] = scale.moments(s[Scale.MEAN], s[Scale.VARIANCE], v, rate)
+        near = scale.bounded(v, s[Scale.MEAN], s[Scale.VARIANCE], s[Scale.SIZE])
+        s[Scale.MEAN], s[Scale.VARIANCE] = scale.moments(s[Scale.MEAN], s[Scale.VARIANCE], near, rate)
         change = 0.0 if math.isnan(s[Scale.LAST]) else v - s[Scale.LAST]
-        s[Scale.CHANGE] += rate * (change * change - s[Scale.CHANGE])
+        near = scale.bounded(change, 0.0, s[Scale.CHANGE], s[Scale.SIZE])
+        s[Scale.CHANGE] += rate * (near * near - s[Scale.CHANGE])
         s[Scale.LAST] = v
         s[Scale.SCALED] = scale.standardise(v, s[Scale.MEAN], s[Scale.VARIANCE])
         place = see(x, place, sees, s[Scale.SCALED], scale.standardise(change, 0.0, s[Scale.CHANGE]), 0.0)
@@ -172,6 +174,12 @@ def experts(plan, row, scratch, j, f, time, learn):
             interval,
             learn,
         )
+
+
+@jit
+def unlearned(plan, row, j):
+    """Whether target j stands where it is followed, but not learned from (see monitors/outliers.py)."""
+    return plan.targets[j] >= 0 and outliers.doubted(plan, row, plan.targets[j]) == Doubt.UNLEARNED
 
 
 @jit
@@ -268,6 +276,7 @@ def issue(plan, row, j, k, place, f, out, time):
         share(plan, row, j, record, r)
     known = stats[Stats.COUNT] > 0
     r[Pending.ANCHOR], r[Pending.UNIT], r[Pending.ISSUE], r[Pending.MIXED] = last, unit, time, mixed
+    r[Pending.DOUBT] = 1.0 if unlearned(plan, row, j) else 0.0
     around = unit * breadth(plan, row, j, k, time, math.nan)
     r[Pending.LOWER] = inside(plan, j, mixed + stats[Stats.LOW] * around) if known else math.nan
     r[Pending.UPPER] = inside(plan, j, mixed + stats[Stats.HIGH] * around) if known else math.nan
@@ -286,7 +295,8 @@ def advance(plan, row, scratch, values, known, time, ident, learn):
     if p[Program.ECHO_UNITS] > 0:
         echo_features(plan, row, scratch, values, time, learn)
     for j in range(p[Program.TARGETS]):
-        experts(plan, row, scratch, j, shift(f, j * n * horizons), time, learn)
+        taught = learn and not unlearned(plan, row, j)
+        experts(plan, row, scratch, j, shift(f, j * n * horizons), time, 1 if taught else 0)
     if p[Program.SEES] & (Sees.EXPERTS | Sees.CALENDAR):
         look(plan, row, f, time)
     t = network(plan, row, scratch)

@@ -27,9 +27,10 @@ from streamrnn.kernels.core.outcomes import Bit, EventInt, EventReal, Flag, OutR
 from streamrnn.kernels.core.program import Program
 from streamrnn.kernels.monitors import anomaly_event, feedback
 from streamrnn.kernels.step import scale
+from streamrnn.kernels.step.door import door
 from streamrnn.kernels.step.event_emit import deadline, emit
 from streamrnn.kernels.step.event_receive import advance, elapsed, finish, receive, remember, standard_lapse, start
-from streamrnn.kernels.step.loop import door, view
+from streamrnn.kernels.step.loop import view
 
 
 @jit

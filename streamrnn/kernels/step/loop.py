@@ -33,14 +33,12 @@ from streamrnn.kernels.monitors import anomaly_event, feedback, outliers
 from streamrnn.kernels.monitors.score import local_time
 from streamrnn.kernels.step import gaps, scale
 from streamrnn.kernels.step.advance import advance
+from streamrnn.kernels.step.door import door, repeated
 from streamrnn.kernels.step.receive import late_label, receive, receive_label, unlabelled
 from streamrnn.kernels.step.settle import (
     pending,
     stats_of,
 )
-
-MOST_LATE = 64
-MOST_LOST = 2**31  # sequence numbers: a larger gap is another count, not a loss
 
 
 @jit
@@ -108,30 +106,6 @@ def learn_if_due(plan, row, scratch, end):
 
 
 @jit
-def door(plan, row, time, seq, bits):
-    """Duplicate and late observations stop here. Returns (outcome bits, sequence numbers lost).
-
-    A sequence number that was seen is a duplicate unless the sender's clock has moved on: then the sender has started
-    its count again. More than MOST_LATE late ones in a row are no stragglers: the clock has been set back, and is
-    followed.
-    """
-    q, clock = row.count, shift(row.real, plan.ints[Program.CLOCK])
-    seen = q[Count.SEEN] > 0
-    if seq >= 0 and seq <= q[Count.SEQ] and (bits & Flag.STAMPED or time <= clock[Clock.TIME]):
-        return Bit.DUPLICATE, 0
-    lost = min(seq - q[Count.SEQ] - 1, MOST_LOST) if seq > q[Count.SEQ] >= 0 else 0
-    if seq >= 0:
-        q[Count.SEQ] = seq
-    if bits & (Flag.LABEL_ONLY | Flag.VERDICT):
-        return 0, lost
-    q[Count.LATENESS] = q[Count.LATENESS] + 1 if seen and time < clock[Clock.TIME] else 0
-    if 0 < q[Count.LATENESS] <= MOST_LATE:
-        return Bit.LATE, lost
-    q[Count.LATENESS] = 0
-    return Bit.LEARNED, lost
-
-
-@jit
 def warming(plan, row):
     """Whether no target has been judged often enough yet for a score."""
     seen = 0.0
@@ -179,6 +153,9 @@ def observe(plan, row, scratch, batch, i):
     learn, known = 0 if flags & Flag.FREEZE else 1, at(batch.known, i * p[Program.KNOWN])
     if bits == 0:
         return aside(plan, row, scratch, (flags, ident, time), label, known, learn), lost
+    values = at(batch.values, i * p[Program.FEATURES])
+    if bits == Bit.LEARNED and repeated(plan, row, time, flags, values):
+        bits = Bit.DUPLICATE
     if bits != Bit.LEARNED:
         return bits, lost
     bits = (Bit.LEARNED if learn else Bit.FROZEN) | flags & Bit.INVALID
@@ -194,9 +171,8 @@ def observe(plan, row, scratch, batch, i):
     q[Count.SEEN] += 1
     if skipped > 0:
         bits |= Bit.GAP
-    values = at(batch.values, i * p[Program.FEATURES])
-    odd = outliers.look(plan, row, values)
-    if odd:
+    odd, unfollowed = outliers.look(plan, row, values, local)
+    if unfollowed:
         bits |= Bit.INVALID
     end = flags & Flag.END != 0
     if p[Program.LABEL_TASK]:

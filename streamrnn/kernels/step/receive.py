@@ -7,10 +7,12 @@ from numba import carray
 from streamrnn.kernels.core.call import shift
 from streamrnn.kernels.core.jit import jit
 from streamrnn.kernels.core.layout import (
+    Doubt,
     ForecastLatest,
     Pending,
     Place,
     Target,
+    Watch,
 )
 from streamrnn.kernels.core.outcomes import Bit
 from streamrnn.kernels.core.program import Program
@@ -27,8 +29,22 @@ from streamrnn.kernels.step.settle import (
     settle_due,
     settle_one,
     show,
+    step_from,
     welcome,
 )
+
+
+@jit
+def believed(plan, row, j, y):
+    """The value y of target j, NaN where it is doubted, and the outcome's bits. What is only followed is the last value."""
+    doubt = outliers.doubted(plan, row, plan.targets[j])
+    if doubt == Doubt.NONE:
+        step_from(plan, row, j, y)
+        return y, 0
+    if doubt == Doubt.UNFOLLOWED or math.isnan(y):
+        return math.nan, 0
+    row.real[plan.ints[Program.TARGET] + j * Target.WIDTH + Target.LAST] = y
+    return math.nan, Bit.HELD_OFF
 
 
 @jit
@@ -59,12 +75,15 @@ def receive(plan, row, scratch, values, odd, gap, known, learn):
         y = values[plan.targets[j]]
         latest[j] = pending(plan, row, place, j)[Pending.MIXED] if place >= 0 and not math.isnan(y) else math.nan
         latest[p[Program.TARGETS] + j] = y
+        blind = place >= 0 and pending(plan, row, place, j)[Pending.DOUBT] > 0.0
+        row.real[p[Program.WATCH] + j * Watch.WIDTH + Watch.BLIND] = 1.0 if blind else 0.0
     bits = judge(plan, row, scratch, worth, learn, known)
     held, more = hold(plan, row) if learn else (False, 0)
     for j in range(p[Program.TARGETS]):
-        y = math.nan if outliers.doubted(plan, row, plan.targets[j]) else values[plan.targets[j]]
+        y, bit = believed(plan, row, j, values[plan.targets[j]])
+        more |= bit
         error = settle_target(plan, row, j, y, worth, held, learn)
-        show(plan, row, j, y, gap[0], local_time(plan, row, known), learn)
+        show(plan, row, j, y, gap[0], local_time(plan, row, known), 0 if held else learn)
         row.real[p[Program.TARGET] + j * Target.WIDTH + Target.ERROR] = 0.0 if math.isnan(error) else error
     return bits | more | (0 if held or odd or not learn else look(plan, row, scratch))
 

@@ -10,6 +10,10 @@ SOONEST = 0.01  # of the usual interval: what comes sooner is told as this
 FIRST, SLOW = 200.0, 0.00002  # values that what a deviation usually is rests on, and how fast it moves from then on,
 FACTOR = 5.0  # and how far it may be from the deviation of now
 CLIP = 5.0  # standardised inputs beyond this are cut
+BOUND = 8.0  # standard deviations: a value moves a scale as if it were no further away,
+KNOWN = 30.0  # once so many have been seen
+SOON = 0.1  # usual intervals: shorter ones count towards the usual one
+AGAIN = 8  # when they are so many in a row
 
 
 @jit
@@ -18,6 +22,18 @@ def moments(mean, variance, x, rate):
     d = x - mean
     step = rate * d  # with rate 1 (the first value) the mean is x and the variance 0
     return mean + step, (1.0 - rate) * (variance + d * step)
+
+
+@jit
+def bounded(x, mean, variance, count):
+    """x, no further from the mean than BOUND standard deviations: what moves a scale has a bounded influence.
+
+    A scale that has to grow by far does so by 3 % a value at a rate of .001, and so within hundreds of values.
+    """
+    if count < KNOWN or variance <= 0.0:
+        return x
+    reach = BOUND * math.sqrt(variance)
+    return min(max(x, mean - reach), mean + reach)
 
 
 @jit
@@ -57,8 +73,9 @@ def tick(clock, count, time):
     """Move the stream's clock to `time`; returns how many regular steps were skipped on the way.
 
     A gap above 1.5 median intervals counts as skipped steps. The median is over the last Clock.INTERVALS intervals; it
-    is worked out anew only when the interval differs, so a regular stream pays one comparison. The elapsed time is kept
-    as the logarithm of its ratio to the usual interval.
+    is worked out anew only when the interval differs, so a regular stream pays one comparison. Copies and bursts do not
+    move it: intervals below SOON of it count from the AGAIN-th in a row. The elapsed time is kept as the logarithm of
+    its ratio to the usual interval.
     """
     known = count[Count.RING_AT]
     dt = time - clock[Clock.TIME]
@@ -69,7 +86,9 @@ def tick(clock, count, time):
         skipped = int(min(round(dt / usual), 1e9)) - 1
     clock[Clock.TIME] = time
     count[Count.STEP] += skipped + 1
-    if dt > 0.0:
+    soon = usual > 0.0 and dt < SOON * usual
+    clock[Clock.SOON] = clock[Clock.SOON] + 1.0 if soon else 0.0
+    if dt > 0.0 and (not soon or clock[Clock.SOON] >= AGAIN):
         at = known % Clock.INTERVALS
         ring = clock[Clock.RING : Clock.RING + Clock.INTERVALS]
         changed = dt != usual or ring[at] != usual

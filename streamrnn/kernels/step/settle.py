@@ -169,7 +169,7 @@ def measure(plan, row, place, j, k, y):
     """
     p = plan.ints
     f = pending(plan, row, place, j)
-    if math.isnan(f[Pending.MIXED]):
+    if math.isnan(f[Pending.MIXED]) or f[Pending.DOUBT] > 0.0:
         return math.nan
     seasonal = f[Pending.FORECASTS + p[Program.SEASONAL]] if p[Program.SEASONAL] >= 0 else math.nan
     missed = max(f[Pending.LOWER] - y, y - f[Pending.UPPER], 0.0)
@@ -213,7 +213,7 @@ def settle_one(plan, row, place, j, k, y, worth):
     p = plan.ints
     f = pending(plan, row, place, j)
     mixed, unit = f[Pending.MIXED], f[Pending.UNIT]
-    if math.isnan(mixed):
+    if math.isnan(mixed) or f[Pending.DOUBT] > 0.0:
         return math.nan
     experts, width = p[Program.EXPERTS], p[Program.MIX_WIDTH]
     record = carray(shift(row.real, p[Program.MIX] + (j * p[Program.HORIZONS] + k) * width), width)
@@ -262,8 +262,17 @@ def welcome(plan, row, j, y):
     t = carray(shift(row.real, p[Program.TARGET] + j * Target.WIDTH), Target.WIDTH)
     t[Target.COUNT] += 1
     rate = max(plan.reals[Reals.SCALE_RATE], 1.0 / t[Target.COUNT])
-    t[Target.MEAN], t[Target.VARIANCE] = scale.moments(t[Target.MEAN], t[Target.VARIANCE], y, rate)
+    x = scale.bounded(y, t[Target.MEAN], t[Target.VARIANCE], t[Target.COUNT])
+    t[Target.MEAN], t[Target.VARIANCE] = scale.moments(t[Target.MEAN], t[Target.VARIANCE], x, rate)
     t[Target.LAST], t[Target.LEAST] = y, min(t[Target.LEAST], y)
+
+
+@jit
+def step_from(plan, row, j, y):
+    """Note how far target j moved from its last value to y; NaN: it did not come."""
+    t = shift(row.real, plan.ints[Program.TARGET] + j * Target.WIDTH)
+    if not math.isnan(y) and not math.isnan(t[Target.LAST]):
+        t[Target.LARGEST] = max(t[Target.LARGEST], abs(y - t[Target.LAST]))
 
 
 @jit

@@ -6,10 +6,12 @@ from itertools import compress
 import numpy as np
 from numpy.typing import NDArray
 
-from streamrnn.messages import Batch, Floats, Ints, digest
+from streamrnn.messages import AHEAD, Batch, Floats, Ints, digest
 from streamrnn.wire.incoming.rows import Place, Rows
 
 LARGEST_VALUE = 1e30  # beyond it squares overflow in single precision
+FAR_AHEAD = 86_400.0  # seconds
+SET = 1e9  # seconds: a clock here that shows less has never been set, and says nothing of others
 LATEST_TIME = 1e11  # seconds: the year 5138; as milliseconds: March 1973
 
 _least, _most = np.minimum.reduce, np.maximum.reduce  # NaN when one is; half the price of the methods
@@ -20,17 +22,17 @@ Faults = dict[int, tuple[str, str]]  # row -> reason, detail
 def columns(rows: Rows) -> tuple[Batch, list[Place], Faults]:
     """The batch, where each of its runs came from, and what is wrong with which rows (they are still in the batch)."""
     faults: Faults = {}
-    count = len(rows.time)
+    count, time = len(rows.time), _times(rows, faults)
     batch = Batch(
         names=rows.names,
         lengths=np.array(rows.lengths, np.int64),
         columnar=rows.columnar,
-        time=_times(rows, faults),
+        time=time,
         values=_values(rows, faults),
         label=_labels(rows, faults),
         ident=_sparse({row: digest(text) for row, text in rows.ids.items()} | rows.words, count),
         seq=_sequence(rows.seq),
-        bits=_sparse(rows.bits, count),
+        bits=_sparse(rows.bits, count) | _leaping(rows, time),
         ids=rows.ids,
         event=np.array(rows.events, np.int64) if rows.task == "events" else None,
         symbols={number: symbol for symbol, number in rows.symbols.items()},
@@ -75,6 +77,14 @@ def _times(rows: Rows, faults: Faults) -> Floats:
             late = time[row] > LATEST_TIME
             faults[row] = ("time", f"time {time[row]} is not in 0 to 1e11 seconds" + " (milliseconds?)" * bool(late))
     return time
+
+
+def _leaping(rows: Rows, time: Floats) -> Ints:
+    """AHEAD where a time (n) is far ahead of its arrival: perhaps a fault of the sender's clock, the engine looks."""
+    received = [place.received for place in rows.places]
+    if not received or not _most(time) > min(received) + FAR_AHEAD or min(received) < SET:
+        return np.zeros(len(time), np.int64)
+    return AHEAD * (time > np.repeat(received, rows.lengths) + FAR_AHEAD).astype(np.int64)
 
 
 def _seconds(moment: float | datetime) -> float:
