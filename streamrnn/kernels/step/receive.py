@@ -36,7 +36,7 @@ from streamrnn.kernels.step.settle import (
 
 @jit
 def believed(plan, row, j, y):
-    """The value y of target j, NaN where it is doubted, and the outcome's bits. What is only followed is the last value."""
+    """The value y of target j, NaN where it is doubted, and the outcome's bits. What is followed is the last value."""
     doubt = outliers.doubted(plan, row, plan.targets[j])
     if doubt == Doubt.NONE:
         step_from(plan, row, j, y)
