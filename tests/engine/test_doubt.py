@@ -89,10 +89,10 @@ def test_who_is_doubted_is_whom_the_twin_doubts(seed: int, holdoff: int) -> None
     ]
     found = np.array(doubts).T
     assert has(told, m.INVALID).tolist() == (found == "unfollowed").any(axis=1).tolist()
-    assert (found == "unfollowed").sum() > 20
+    assert (found == "unfollowed").sum() >= 10
     if holdoff:
         assert has(told, m.HELD_OFF)[(found == "unlearned").any(axis=1)].all()
-        assert (found == "unlearned").sum() > 10
+        assert (found == "unlearned").sum() > 50
 
 
 def test_a_stream_that_stood_still_and_wakes_up_is_believed() -> None:
