@@ -24,7 +24,6 @@ from streamrnn.kernels.core.layout import (
     Feedback,
     Filter,
     ForecastLatest,
-    Gaps,
     Joint,
     Level,
     Loss,
@@ -34,9 +33,9 @@ from streamrnn.kernels.core.layout import (
     Scale,
     Stats,
     Target,
-    Updates,
     Watch,
 )
+from streamrnn.kernels.core.usual import Gaps
 from streamrnn.kernels.experts import gate
 from streamrnn.kernels.experts import seasons as s
 from streamrnn.model.layout import digest, fields, labels, unique
@@ -203,16 +202,7 @@ DRIFT = fields(
     },
     Drift.WIDTH,
 )
-COUNTS = fields(
-    {
-        "steps": Updates.STEPS,
-        "clean": Updates.CLEAN,
-        "falls": Updates.FALLS,
-        "since": Updates.SINCE,
-        "rest": Updates.REST,
-    },
-    Updates.WIDTH,
-)
+COUNTS = labels(("steps", "clean", "falls", "since", "rest"))  # of Updates
 STREAM = fields(
     {
         "seen": Count.SEEN,

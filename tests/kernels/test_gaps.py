@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from streamrnn.kernels.core.layout import Gaps
+from streamrnn.kernels.core.usual import Gaps
 from streamrnn.kernels.step import gaps
 from tests.naive import gaps as naive
 

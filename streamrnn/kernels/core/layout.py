@@ -17,15 +17,6 @@ class Clock(Record):
     INTERVALS = 15  # how many the running median looks at
 
 
-class Gaps(Record):
-    """f64: in which hours a stream is usually silent, as shares of the last times (see step/gaps.py)."""
-
-    COUNT: int  # gaps so far
-    ANY: int  # 1 where any share is high
-    DAY: int = many(24)
-    WEEK: int = many(168)
-
-
 class Scale(Record):
     """f64: running scale of a feature, and how far off its last values were."""
 
@@ -43,12 +34,6 @@ class Scale(Record):
     RAW: int  # the latest value, as it came
     DAYS: int = many(2 * 96)  # share of the last days on which, and day on which, one came in a quarter of an hour
     QUARTERS = 96
-
-
-class Doubt(Record):
-    """Values of Scale.DOUBT (see monitors/outliers.py)."""
-
-    NONE, UNLEARNED, UNFOLLOWED = range(3)
 
 
 class Target(Record):

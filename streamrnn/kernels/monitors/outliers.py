@@ -28,8 +28,9 @@ from numba import carray
 
 from streamrnn.kernels.core.call import shift
 from streamrnn.kernels.core.jit import jit
-from streamrnn.kernels.core.layout import Clock, Doubt, Scale
+from streamrnn.kernels.core.layout import Clock, Scale
 from streamrnn.kernels.core.program import Program
+from streamrnn.kernels.core.usual import Doubt
 
 FAR = 8.0  # standard deviations,
 WIDER = 2.0  # and times the widest that was believed, from the mean: nearer is no cause for doubt
@@ -132,7 +133,9 @@ def doubted(plan, row, f):
 
 @jit
 def beyond(plan, row, f):
-    """Whether the latest value of feature f is doubted and beyond all measure: not even the monitors learn from it."""
+    """Whether the latest value of feature f (-1: the label) is beyond all measure: not even monitors learn from it."""
+    if f < 0:
+        return False
     s = shift(row.real, plan.ints[Program.SCALE] + f * Scale.WIDTH)
     off = abs(s[Scale.RAW] - s[Scale.MEAN])
     return s[Scale.DOUBT] > 0.0 and off > max(SURELY * math.sqrt(s[Scale.VARIANCE]), TIMES * s[Scale.LEARNED])
@@ -151,6 +154,8 @@ def lasting_on(plan, row):
 @jit
 def lasted_of(plan, row, f):
     """Whether with its latest value feature f has been as far off for long enough: that is its new level."""
+    if f < 0:
+        return False
     s = shift(row.real, plan.ints[Program.SCALE] + f * Scale.WIDTH)
     return s[Scale.AWAY] > 0.0 and s[Scale.DOUBT] == 0.0
 

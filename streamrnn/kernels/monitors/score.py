@@ -81,8 +81,8 @@ def watch(plan, row, scratch, j, y, expected, time, learn):
     """
     p = plan.ints
     f = plan.targets[j]
-    beyond, lasted = f >= 0 and outliers.beyond(plan, row, f), f >= 0 and outliers.lasted_of(plan, row, f)
-    keep = learn and not beyond and not lasted
+    beyond, lasted = outliers.beyond(plan, row, f), outliers.lasted_of(plan, row, f)
+    keep = learn and not (beyond or lasted)
     target = carray(shift(row.real, p[Program.WATCH] + j * Watch.WIDTH), Watch.WIDTH)
     day = math.floor(time / DAY)
     dawn = target[Watch.SEEN] > 0 and day != target[Watch.DAY]
@@ -103,27 +103,40 @@ def watch(plan, row, scratch, j, y, expected, time, learn):
             shift(monitor, Monitor.WIDTH)[Monitor.STATE] if m < p[Program.MONITORS] - 1 else p[Program.MONITOR_LENGTH]
         )
         length -= monitor[Monitor.STATE] + MonitorState.TAILS
-        short, number = state[MonitorState.SHORT], state[MonitorState.SHORT_COUNT]
+        before = (state[MonitorState.SHORT], state[MonitorState.SHORT_COUNT])
         if not keep:
             copy(shift(state, MonitorState.TAILS), kept, length)
         call(monitor[Monitor.DEVIATE], shift(monitor, Monitor.SHAPE), plan.rates[m], own, y, expected, time, out)
         if math.isnan(out[0]):
             continue
-        sign, least = (
-            (limits[Limits.SIGN], max(limits[Limits.LEAST], rounding)) if monitor[Monitor.UNITS] else (0.0, 0.0)
-        )
+        sign, least = spoken_of(limits, rounding, monitor[Monitor.UNITS])
         value = listen(state, out[0], hour, dawn, sign, least)
         if not keep:
-            copy(kept, shift(state, MonitorState.TAILS), length)
-        if lasted:
-            short, number = out[0], 1.0
-        if beyond or lasted:
-            state[MonitorState.SHORT], state[MonitorState.SHORT_COUNT] = short, number
+            put_back(state, kept, length, before, out[0], beyond, lasted)
         total += value
         heard += 1
         if value > most:
             most, loudest = value, m
     return (0.5 * (total / heard + most) if heard > 0 else math.nan), loudest
+
+
+@jit
+def spoken_of(limits, rounding, units):
+    """Sign and least size of a monitor's errors that may be told; 0 where they are not in the target's units."""
+    return (limits[Limits.SIGN], max(limits[Limits.LEAST], rounding)) if units else (0.0, 0.0)
+
+
+@jit
+def put_back(state, kept, length, before, error, beyond, lasted):
+    """Put a monitor back to what it had learned; its running mean too after what is beyond all measure.
+
+    When that has lasted the mean begins at the error.
+    """
+    copy(kept, shift(state, MonitorState.TAILS), length)
+    if lasted:
+        state[MonitorState.SHORT], state[MonitorState.SHORT_COUNT] = error, 1.0
+    elif beyond:
+        state[MonitorState.SHORT], state[MonitorState.SHORT_COUNT] = before
 
 
 @jit

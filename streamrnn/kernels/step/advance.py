@@ -6,9 +6,10 @@ from numba import carray
 
 from streamrnn.kernels.core.call import at, call, shift
 from streamrnn.kernels.core.jit import jit
-from streamrnn.kernels.core.layout import Clock, Count, Doubt, ForecastLatest, Pending, Place, Scale, Stats, Target
+from streamrnn.kernels.core.layout import Clock, Count, ForecastLatest, Pending, Place, Scale, Stats, Target
 from streamrnn.kernels.core.outcomes import Bit
 from streamrnn.kernels.core.program import Expert, Layer, Limits, Program, Reals, Sees
+from streamrnn.kernels.core.usual import Doubt
 from streamrnn.kernels.experts import echo, gate, mix, seasons
 from streamrnn.kernels.learning.network import fade, through
 from streamrnn.kernels.learning.recompute import remember

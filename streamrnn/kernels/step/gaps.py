@@ -28,8 +28,9 @@ from numba import carray
 
 from streamrnn.kernels.core.call import shift
 from streamrnn.kernels.core.jit import jit
-from streamrnn.kernels.core.layout import Clock, Count, Gaps
+from streamrnn.kernels.core.layout import Clock, Count
 from streamrnn.kernels.core.program import Program, Steps
+from streamrnn.kernels.core.usual import Gaps
 
 HOUR, DAY, WEEK = 3600.0, 86_400.0, 604_800.0
 DAILY, WEEKLY = 0.35, 0.5  # by how much of the way one visit moves the share of an hour of the day, of the week

@@ -7,7 +7,6 @@ from numba import carray
 from streamrnn.kernels.core.call import shift
 from streamrnn.kernels.core.jit import jit
 from streamrnn.kernels.core.layout import (
-    Doubt,
     ForecastLatest,
     Pending,
     Place,
@@ -16,6 +15,7 @@ from streamrnn.kernels.core.layout import (
 )
 from streamrnn.kernels.core.outcomes import Bit
 from streamrnn.kernels.core.program import Program
+from streamrnn.kernels.core.usual import Doubt
 from streamrnn.kernels.drift.watch import look
 from streamrnn.kernels.monitors import outliers
 from streamrnn.kernels.monitors.hold_off import hold
