@@ -165,10 +165,22 @@ def levels_of(plan, row, actual, learn):
 
 
 @jit
-def beside(plan, row, scratch, actual, local, learn):
+def audible(plan, known, adds):
+    """The part of a surprise that targets add (T) which are not muted now; what muted ones add becomes 0."""
+    p, heard, total = plan.ints, 0.0, 0.0
+    for j in range(len(adds)):
+        total += adds[j]
+        if p[Program.MUTED] >= 0 and known[p[Program.MUTED] + j] != 0.0:
+            adds[j] = 0.0
+        heard += adds[j]
+    return heard / total if total > 0.0 else 1.0
+
+
+@jit
+def beside(plan, row, scratch, actual, local, learn, known):
     """Surprise, in nats, of the monitors beside those of each value: all targets together, and what creeps.
 
-    Leaves in the scratch what each target adds (T), and the number of the monitor.
+    Leaves in the scratch what each target adds (T), and the number of the monitor; muted targets add nothing.
     """
     together = joint.look(plan, row, scratch, learn, row.count[Count.OPEN] != anomaly_event.CLOSED)
     crept, which = creep.look(plan, row, actual, local, learn)
@@ -177,7 +189,8 @@ def beside(plan, row, scratch, actual, local, learn):
         carray(scratch.f64, n)[:] = 0.0
         scratch.f64[which] = 1.0
     scratch.f64[n] = 1.0 if own else 0.0
-    return max(together, crept)
+    found = max(together, crept)
+    return found * audible(plan, known, carray(scratch.f64, n)) if found > 0.0 else 0.0
 
 
 @jit
@@ -235,7 +248,7 @@ def judge(plan, row, scratch, worth, learn, known):
         if value > largest:
             largest = value
             q[Count.LOUDEST] = loudest
-    together = beside(plan, row, scratch, actual, local, learn)
+    together = beside(plan, row, scratch, actual, local, learn, known)
     latest[ForecastLatest.SCORE], latest[ForecastLatest.TAIL] = math.nan, math.nan
     if largest < 0.0:  # nothing came, or all targets are still warming up
         share[:] = math.nan
