@@ -101,18 +101,17 @@ def test_lost_sequence_numbers_are_counted_once() -> None:
     assert told.sequence_gap.tolist() == [0, 0, 2, 0, 0, 7]
 
 
-def test_a_gap_settles_the_skipped_steps_as_missing() -> None:
-    """A forecast two steps ahead is settled by the second step, not by the second message."""
+def test_a_gap_settles_the_next_observation_and_skips_what_was_due_in_it() -> None:
+    """One step ahead is what comes next, after any gap; two steps ahead is settled by its time, not by a message."""
     engine = Engine(tiny(horizons=(1, 2)), 1)
     times = np.array([0, 1, 2, 3, 4, 5, 6, 8, 9, 15, 16, 17])  # step 7 is skipped, then 10 to 14
     told = feed(engine, noise(12), time=START + STEP * times)
     assert np.flatnonzero(has(told, m.GAP)).tolist() == [7, 9]
-    expected = [False] + [True] * 6 + [False, True, False, True, True]
-    assert np.isfinite(told.expected[:, 0]).tolist() == expected
+    assert np.isfinite(told.expected[:, 0]).tolist() == [False] + [True] * 11
     p, q = engine._plan.table.ints, engine._bank.planes.i64
     assert q[p[Program.BASE_I64] + Count.STEP] == 18
     stats = engine._bank.planes.f64[p[Program.STATS] :]
-    assert stats[Stats.COUNT] == 9  # settled one step ahead
+    assert stats[Stats.COUNT] == 11  # settled one step ahead
     due = [t for t in times if t - 2 in times]
     assert stats[Stats.WIDTH + Stats.COUNT] == len(due)
 
