@@ -11,7 +11,7 @@ import zmq
 from streamrnn.cli.check import describe
 from streamrnn.config import schema
 from streamrnn.engine.engine import Engine
-from streamrnn.service.ingest import sockets
+from streamrnn.service.ingest import ports
 from tests.cli.console import call
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -94,6 +94,6 @@ def test_more_streams_than_memory_are_refused_with_how_many_fit(monkeypatch, cap
 @pytest.mark.parametrize("limit", [1024, 1_048_576, 2**28, 2**30])
 def test_the_queues_are_those_of_the_sockets(limit):
     read = schema.parse(f'[model]\nfeatures = ["a"]\n[limits]\nmax_frame_bytes = {limit}\n')
-    frames = sockets._options(read.input[0], limit)[zmq.RCVHWM]
+    frames = ports.options(read.input[0], limit)[zmq.RCVHWM]
     assert describe(read)["queues"][0]["messages"] == frames
     assert describe(read)["queues"][0]["bytes"] == frames * limit

@@ -18,7 +18,7 @@ def outcomes_of(streams, horizons, rng):
     found.row[:] = [row for row, _, _ in streams]
     found.time[:] = [3600.0 * position for _, position, _ in streams]
     found.interval[:] = 3600.0
-    found.counted[:] = [position for _, position, _ in streams]
+    found.step[:] = [position for _, position, _ in streams]
     found.actual[:, 0] = [value for _, _, value in streams]
     centre = rng.normal(size=(n, 1, len(horizons)))
     found.forecast[:] = np.stack([centre, centre - 1, centre + 1], axis=-1)

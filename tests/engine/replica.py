@@ -34,7 +34,7 @@ class Replica:
         self.outputs = self.width * len(model.horizons)
         self.w = params.copy()
         self.split = len(params) - (self.units + 1) * self.outputs
-        self.kept = np.zeros((2 if isinstance(model.optimiser, spec.Adam) else 1) * len(params))
+        self.kept = np.zeros((2 if isinstance(model.optimiser or spec.Adam(), spec.Adam) else 1) * len(params))
         self.state = np.zeros(cells.CELLS[self.kind].states * self.units)
         self.xs: list[Array] = []
         self.before: list[Array] = []
@@ -157,7 +157,7 @@ class Replica:
 
     def update(self, g: Array, labels: int) -> None:
         self.updates += 1
-        optimiser = self.model.optimiser
+        optimiser = self.model.optimiser or spec.Adam()
         g = optim.clip(g, labels, optimiser.clip, optimiser.clip_value)
         self.told.append(self.losses / labels)
         rate = optimiser.rate * pace.SCHEDULES[optimiser.schedule](self.told, optimiser.period)

@@ -6,7 +6,7 @@ from streamrnn import messages
 from streamrnn.kernels.core.outcomes import Bit, Flag
 
 BITS = [
-    "END", "LABEL_ONLY", "STAMPED", "TRUE_ALARM", "FALSE_ALARM", "IGNORE", "JUDGED", "UNJUDGED",
+    "END", "LABEL_ONLY", "STAMPED", "AHEAD", "TRUE_ALARM", "FALSE_ALARM", "IGNORE", "JUDGED", "UNJUDGED",
     "TOOK_OVER", "WITHDRAWN",
     "LEARNED", "LATE", "DUPLICATE", "ANOMALY", "WARMING", "OPENED", "WORSENED",
     "CLOSED", "UPDATED", "SKIPPED", "ROLLED_BACK", "MISSING", "GAP", "UNMATCHED", "SETTLED", "RESTED",

@@ -54,7 +54,7 @@ def test_bits_are_those_of_the_naive_twin():
     w = engine._bank.planes.f32[first : first + int(plan.table.ints[Program.PARAMS_LENGTH])]
     sizes = plan.sizes
     network = naive.Network(sizes.layers, sizes.inputs, sizes.outputs, w, sizes.rule)
-    twin = naive.Model(network, 3, sizes.symbols, SMALL.optimiser)
+    twin = naive.Model(network, 3, sizes.symbols, spec.Adam())
     told = feed(engine, "a", symbols, end=end)
     want = np.array([twin.observe(symbol, last) for symbol, last in zip(symbols, end, strict=True)])
     got = np.stack([told.surprise, told.network, told.table], axis=1)

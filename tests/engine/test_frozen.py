@@ -46,7 +46,14 @@ def learned(engine: Engine) -> list[bytes]:
         "MONITOR": int(p[Program.MONITOR_LENGTH]),
     }
     parts = {name: real(engine, getattr(Program, name), length).copy() for name, length in lengths.items()}
-    parts["SCALE"].reshape(-1, Scale.WIDTH)[:, [Scale.LAST, Scale.SCALED]] = 0.0
+    latest = [
+        Scale.LAST,
+        Scale.SCALED,
+        Scale.RAW,
+        Scale.WIDEST,
+        Scale.LEARNED,
+    ]  # what doubt rests on
+    parts["SCALE"].reshape(-1, Scale.WIDTH)[:, latest] = 0.0
     for row in engine._plan.table.monitors:
         parts["MONITOR"][int(row[Monitor.STATE]) : int(row[Monitor.STATE]) + MonitorState.TAILS] = 0.0
     target = real(engine, Program.TARGET, Target.WIDTH)[[Target.MEAN, Target.VARIANCE, Target.COUNT]]

@@ -74,7 +74,7 @@ def test_limits_that_cannot_be_are_refused(feature: dict[str, spec.Feature]) -> 
 
 def test_what_is_held_off_counts_in_the_published_figures() -> None:
     values = np.random.default_rng(5).normal(0, 1, 3000)
-    values[2000:2010] += 30.0
+    values[2000:2010] += 4.0
     engine = Engine(tiny(), 1)
     told = feed(engine, values[:2011])
     held = has(told, m.HELD_OFF)

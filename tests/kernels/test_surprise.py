@@ -111,7 +111,7 @@ def test_a_nightly_job_surprises_once() -> None:
 
 
 def test_every_monitor_has_a_twin_and_an_operator_may_write_it() -> None:
-    assert set(TWINS) == set(MONITORS) == set(spec.Monitor.__args__) - {spec.Conformal, spec.Anomaly}
+    assert set(TWINS) == set(MONITORS) == set(spec.Monitor.__args__) - {spec.Conformal, spec.Anomaly, spec.Joint}
 
 
 @pytest.mark.parametrize("bins", [4, 24])

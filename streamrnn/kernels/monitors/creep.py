@@ -57,6 +57,14 @@ def look(plan, row, actual, time, learn):
 
 
 @jit
+def begin_anew(plan, row):
+    """Compare no day with one before a new level that was adopted: it has been told, and does not creep."""
+    for j in range(plan.ints[Program.TARGETS]):
+        record = shift(row.real, plan.ints[Program.CREEP] + j * Creep.WIDTH)
+        record[Creep.KNOWN], record[Creep.COUNT], record[Creep.SUM] = 0.0, 0.0, 0.0
+
+
+@jit
 def nats_of_t(u, freedom):
     """-ln of the two-sided probability of a Student-t variable further out than u (by its normal score)."""
     x = abs(levels.normal_score(u, freedom))

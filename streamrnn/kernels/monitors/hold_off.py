@@ -14,7 +14,7 @@ from streamrnn.kernels.core.jit import jit
 from streamrnn.kernels.core.layout import Count, MonitorState
 from streamrnn.kernels.core.outcomes import Bit
 from streamrnn.kernels.core.program import Monitor, Program
-from streamrnn.kernels.monitors import lasting, outliers
+from streamrnn.kernels.monitors import creep, lasting, outliers
 from streamrnn.kernels.monitors.anomaly_event import OPEN, adopted
 
 
@@ -30,6 +30,7 @@ def adopt(plan, row):
             call(monitor[Monitor.ADOPT], shift(monitor, Monitor.SHAPE), own, state[MonitorState.SHORT])
             state[MonitorState.SHORT], state[MonitorState.SHORT_COUNT] = 0.0, 0.0
     lasting.settle(plan, row)
+    creep.begin_anew(plan, row)
 
 
 @jit
