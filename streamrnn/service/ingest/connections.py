@@ -153,13 +153,12 @@ class Connections:
             self._greeted += 1  # whose it was is not said: the end of one that has not comes right behind its failure
         else:
             silent = not self._failed and self._before.pop(descriptor, -1) == self._greetings
-            self._failed |= silent
             self._greeted = max(0, self._greeted - (not self._failed))
             self._roomy.pop(descriptor, None)
             self.topics.end(descriptor)
             self.keys.pop(descriptor, None)
             reason, ours = self._end(descriptor), self._rejected.pop(descriptor, "")
-            self._ended[ours or ("handshake" if self._failed else reason)] += 1
+            self._ended[ours or ("handshake" if self._failed or silent else reason)] += 1
             if silent and not ours:
                 self._warn()
             self._failed = False
